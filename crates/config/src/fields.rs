@@ -1,0 +1,80 @@
+//! The keys of one mapping, as its reader asks for them.
+//!
+//! Promises:
+//! 1. A key the reader never asked for is a fault with the nearest known key, or with all of them.
+//! 2. Keys that are missing are reported at the mapping.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::document::Entry;
+use crate::nearest::nearest;
+use crate::read::Read;
+use crate::value::Value;
+
+/// The fields of a mapping; ends with `done`, or unknown keys go unnoticed.
+#[must_use = "`done` reports the unknown keys"]
+pub struct Fields<'a> {
+    mapping: Value<'a>,
+    entries: &'a BTreeMap<Arc<str>, Entry>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(mapping: Value<'a>, entries: &'a BTreeMap<Arc<str>, Entry>) -> Self {
+        Self { mapping, entries, known: Vec::new() }
+    }
+
+    /// Reads a key that must be there.
+    pub fn required<T: Read>(&mut self, key: &'static str) -> Option<T> {
+        self.required_value(key)?.read()
+    }
+
+    /// Reads a key that may be missing: `None` without a fault if it is.
+    pub fn optional<T: Read>(&mut self, key: &'static str) -> Option<T> {
+        self.value(key)?.read()
+    }
+
+    /// The value of a key that must be there.
+    pub fn required_value(&mut self, key: &'static str) -> Option<Value<'a>> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.mapping.fault(format_args!("missing key {key:?}"));
+        }
+        value
+    }
+
+    /// The value of a key that may be missing.
+    pub fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.entries.get(key).map(|entry| self.mapping.with(entry.value))
+    }
+
+    /// The keys that stand in the mapping, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.entries.keys().map(|key| &**key)
+    }
+
+    /// The mapping itself.
+    pub fn mapping(&self) -> Value<'a> {
+        self.mapping
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub fn done(self) {
+        let unknown = self.entries.iter().filter(|(key, _)| !self.known.contains(&&***key));
+        for (key, entry) in unknown {
+            let at = self.mapping.at_key(key, entry.key);
+            match nearest(key, self.known.iter().copied()) {
+                Some(meant) => self.mapping.faults().report(&at, format_args!("unknown key, did you mean {meant:?}?")),
+                None => {
+                    self.mapping
+                        .faults()
+                        .report(&at, format_args!("unknown key, known here: {}", self.known.join(", ")));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A file that is written and read at given offsets.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::fault::{Fault, Faults, Operation, crashed};
+
+/// More pieces than this a single `pwritev(2)` does not take (`IOV_MAX` of Linux).
+const MOST_PIECES: usize = 1024;
+
+/// An open file; writing needs no exclusive access, the caller keeps writers apart.
+#[derive(Debug)]
+pub struct DiskFile {
+    file: File,
+    faults: Option<Faults>,
+}
+
+impl DiskFile {
+    pub(crate) fn new(file: File, faults: Option<Faults>) -> Self {
+        Self { file, faults }
+    }
+
+    /// The file's length in bytes.
+    pub fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Reserves room up to `length` bytes; new bytes read as zero.
+    pub fn preallocate(&self, length: u64) -> io::Result<()> {
+        self.strike(Operation::Allocate)?;
+        if length == 0 {
+            return Ok(()); // the call refuses to reserve nothing
+        }
+        match fallocate(&self.file, FallocateFlags::empty(), 0, length) {
+            // A file system without reservation: then a full disk is met when writing.
+            Err(rustix::io::Errno::OPNOTSUPP) => self.file.set_len(length),
+            other => Ok(other?),
+        }
+    }
+
+    /// Cuts the file off after `length` bytes.
+    pub fn cut(&self, length: u64) -> io::Result<()> {
+        self.strike(Operation::Rename)?;
+        self.file.set_len(length)
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_vectored_at(&mut [IoSlice::new(bytes)], offset)
+    }
+
+    /// Writes all pieces one after another at `offset`: one call for up to 1024 pieces, unless the system takes less.
+    pub fn write_all_vectored_at(&self, mut pieces: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            let now = pieces.get(..MOST_PIECES).unwrap_or(pieces);
+            let written = match self.write_some(now, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            offset += written as u64;
+            IoSlice::advance_slices(&mut pieces, written);
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from `offset`; shorter files are an error.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Makes what was written durable (`fdatasync(2)`).
+    ///
+    /// After a failure the system may have forgotten what it could not write, and the next call may succeed without it:
+    /// never retry on the same file.
+    pub fn sync(&self) -> io::Result<()> {
+        self.strike(Operation::Sync)?;
+        self.file.sync_data()
+    }
+
+    fn write_some(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let Some(faults) = &self.faults else { return Ok(rustix::io::pwritev(&self.file, pieces, offset)?) };
+        let written = match faults.strike(Operation::Write)? {
+            None | Some(Fault::Fail(_) | Fault::Slow(_)) => rustix::io::pwritev(&self.file, pieces, offset)?,
+            Some(Fault::Short(length)) => {
+                let bytes = joined(pieces);
+                let length = length.clamp(1, bytes.len());
+                self.file.write_at(bytes.get(..length).unwrap_or(&bytes), offset)?
+            }
+            Some(Fault::Crash(torn)) => {
+                for (begin, bytes) in torn.surviving(&joined(pieces)) {
+                    self.file.write_all_at(bytes, offset + begin as u64)?;
+                }
+                return Err(crashed());
+            }
+        };
+        faults.count_written(written);
+        Ok(written)
+    }
+
+    fn strike(&self, operation: Operation) -> io::Result<()> {
+        strike(self.faults.as_ref(), operation)
+    }
+}
+
+/// Runs the planted fault, if any, of an operation that can only work or fail.
+pub(crate) fn strike(faults: Option<&Faults>, operation: Operation) -> io::Result<()> {
+    match faults.map(|faults| faults.strike(operation)).transpose()?.flatten() {
+        Some(Fault::Crash(_)) => Err(crashed()),
+        _ => Ok(()),
+    }
+}
+
+fn joined(pieces: &[IoSlice<'_>]) -> Vec<u8> {
+    pieces.iter().flat_map(|piece| piece.iter().copied()).collect()
+}

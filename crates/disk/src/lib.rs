@@ -1,0 +1,19 @@
+//! The few things a store needs of a file system, each made so that its failure can be rehearsed.
+//!
+//! Promises:
+//! 1. A small file is replaced as a whole or not at all.
+//! 2. Everything made here is for its owner only: directories 0700, files 0600.
+//! 3. One process at a time holds a directory.
+//! 4. Every operation that changes the disk can be made to fail, fall short, crawl or crash in a test.
+//!
+//! Not here: what the files mean (`tollgate_spool`, `tollgate_audit`).
+
+mod disk;
+mod fault;
+mod file;
+mod lock;
+
+pub use disk::Disk;
+pub use fault::{Fault, Faults, Operation, Torn};
+pub use file::DiskFile;
+pub use lock::{DirLock, LockError};

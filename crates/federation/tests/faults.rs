@@ -1,0 +1,362 @@
+//! Guarantees of reading: every fault of every document in one pass, each at its place and each once.
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
+
+use tollgate_config::Set;
+use tollgate_federation::{Federation, LinkId, Nodes, PlaceId, Signal};
+
+const FEDERATION: &str = "\
+federation: {name: acme, trust_domain: acme.example}
+links:
+  - {from: eu-west, to: us-east/central, carries: [EEA], signals: [traces], instruments: {EEA: dpf}}
+";
+const EU: &str = "\
+region: eu-west
+regime: EEA
+entity: Acme GmbH
+trust: {ca: file:ca/eu-west.pem}
+clusters:
+  a:
+    listen: {otlp_grpc: 0.0.0.0:4317, tls: off}
+    stamp: {environment: production}
+gateway: {nodes: {dns: gateway.eu-west.svc}}
+";
+const US: &str = "\
+region: us-east
+regime: US
+entity: Acme Inc
+trust: {ca: file:ca/us-east.pem}
+gateway: {nodes: {static: {0: 10.0.0.1, 1: 10.0.0.2:5000}}, port: 4417}
+central: {nodes: {dns: central.us-east.svc}}
+";
+
+fn read(federation: &str, eu: &str, us: &str) -> (Option<Federation>, Vec<String>) {
+    let texts = [("regions/federation.yaml", federation), ("regions/eu-west.yaml", eu), ("regions/us-east.yaml", us)];
+    let (set, faults) = Set::from_texts(texts);
+    let federation = Federation::read(&set, &faults);
+    (federation, faults.iter().map(|fault| fault.to_string()).collect())
+}
+
+fn sound(federation: &str, eu: &str, us: &str) -> Federation {
+    let (federation, faults) = read(federation, eu, us);
+    assert_eq!(faults, [""; 0]);
+    federation.unwrap()
+}
+
+/// The faults after one replacement in all three documents.
+fn faults_with(from: &str, to: &str) -> Vec<String> {
+    assert!([FEDERATION, EU, US].iter().any(|text| text.contains(from)), "{from}");
+    let [federation, eu, us] = [FEDERATION, EU, US].map(|text| text.replace(from, to));
+    read(&federation, &eu, &us).1
+}
+
+#[test]
+fn the_plain_documents_are_sound() {
+    sound(FEDERATION, EU, US);
+}
+
+#[test]
+fn faults_of_all_documents_are_reported_in_one_pass() {
+    let federation = "\
+federation: {name: acme, trust_domain: Acme.example}
+links:
+  - {from: eu-wets, to: us-east/central, carries: [EEA], signals: [traces], instruments: {EEA: dpf}}
+  - {from: eu-west, to: us-east/centre, carries: [], signals: [spans], instruments: {}}
+  - {from: eu-west, to: uk-south/gateway, carries: [EEA, CH], signals: [traces], instruments: {EEA: x, US: y}}
+lnks: []
+";
+    let eu = "\
+region: eu-west
+regime: eea
+entity: 7
+trust: {ca: /etc/ca.pem}
+clusters:
+  A: {}
+  b:
+    listen: {otlp_grpc: 4317}
+    listen: {}
+    stamp: {enviroment: production}
+    drop: [{signal: traces, attribute: a, matches: '('}]
+    batch: {send_batch_size: 0, timeout: 5}
+gateway: {nodes: {dns: a b}, port: 70000}
+backends:
+  tempo: {otlp_grpc: tempo, signals: traces, headers: {'x y': a, ok: \"secret:Not A Name\"}, tls: on}
+  two: {otlp_grpc: a:1, otlp_http: http://b, signals: []}
+";
+    let us = US.replace("us-east\n", "us-west\n").replace("central: {", "central: {handover_after: 0s, ");
+    let (_, faults) = read(federation, eu, &us);
+    assert_eq!(
+        faults,
+        [
+            "regions/eu-west.yaml:2:9: regime: a regime is 1 to 16 of A-Z, 0-9 and '-', beginning with a letter, such as EEA",
+            "regions/eu-west.yaml:3:9: entity: expected text, found a number (quote it if it is text)",
+            "regions/eu-west.yaml:4:13: trust.ca: expected file:PATH, a path below the folder of the documents",
+            "regions/eu-west.yaml:6:3: clusters.A: a name consists of a-z, 0-9 and '-', and neither begins nor ends with '-'",
+            "regions/eu-west.yaml:8:13: clusters.b.listen: missing key \"tls\"",
+            "regions/eu-west.yaml:8:25: clusters.b.listen.otlp_grpc: expected an address and port such as 127.0.0.1:4317, \
+             found a number (quote it if it is text)",
+            "regions/eu-west.yaml:9:5: clusters.b.listen: duplicate key, first given in line 8",
+            "regions/eu-west.yaml:10:12: clusters.b.stamp: missing key \"environment\"",
+            "regions/eu-west.yaml:10:13: clusters.b.stamp.enviroment: unknown key, did you mean \"environment\"?",
+            "regions/eu-west.yaml:11:52: clusters.b.drop[0].matches: not a regular expression",
+            "regions/eu-west.yaml:12:12: clusters.b.batch: send_batch_size and timeout are greater than zero",
+            "regions/eu-west.yaml:12:42: clusters.b.batch.timeout: expected a duration such as 5s, 200ms, 72h or 30d, \
+             found a number (quote it if it is text)",
+            "regions/eu-west.yaml:13:24: gateway.nodes.dns: expected a host name or an ip address",
+            "regions/eu-west.yaml:13:36: gateway.port: out of range, expected 0 to 65535",
+            "regions/eu-west.yaml:15:22: backends.tempo.otlp_grpc: expected host:port, such as tempo.example:4317",
+            "regions/eu-west.yaml:15:38: backends.tempo.signals: expected a list, found text",
+            "regions/eu-west.yaml:15:56: backends.tempo.headers[\"x y\"]: not the name of a header (RFC 9110 section 5.6.2)",
+            "regions/eu-west.yaml:15:70: backends.tempo.headers.ok: a name consists of a-z, 0-9 and '-', and neither begins \
+             nor ends with '-'",
+            "regions/eu-west.yaml:15:97: backends.tempo.tls: expected one of: off, system",
+            "regions/eu-west.yaml:16:8: backends.two: a backend is one of otlp_grpc, otlp_http and file",
+            "regions/eu-west.yaml:16:55: backends.two.signals: at least one signal is needed",
+            "regions/federation.yaml:1:40: federation.trust_domain: a trust domain consists of a-z, 0-9, '-' and '.'",
+            "regions/federation.yaml:3:12: links[0].from: no region is named eu-wets",
+            "regions/federation.yaml:4:25: links[1].to: expected <region>/gateway, <region>/central or <region>/backend/<name>",
+            "regions/federation.yaml:4:50: links[1].carries: a link names the regimes whose data it carries",
+            "regions/federation.yaml:4:64: links[1].signals[0]: expected one of: traces, metrics, logs",
+            "regions/federation.yaml:5:25: links[2].to: no region is named uk-south",
+            "regions/federation.yaml:5:95: links[2].instruments: no instrument for CH, which the link carries",
+            "regions/federation.yaml:5:104: links[2].instruments.US: the link does not carry this regime",
+            "regions/federation.yaml:6:1: lnks: unknown key, did you mean \"links\"?",
+            "regions/us-east.yaml:1:9: region: the document's file is named after another region, us-east",
+            "regions/us-east.yaml:6:27: central.handover_after: must be longer than zero: a restart would split traces",
+        ]
+    );
+}
+
+#[test]
+fn what_is_whole_is_still_there_for_other_readers() {
+    let (federation, faults) = read(FEDERATION, EU, &US.replace("entity: Acme Inc", "entity: 7"));
+    let federation = federation.unwrap();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(federation.region("eu-west").is_some() && federation.region("us-east").is_none());
+    assert!(federation.regimes().contains(&"US".parse().unwrap()));
+    let (set, faults) = Set::from_texts([("regions/eu-west.yaml", EU)]);
+    assert!(Federation::read(&set, &faults).is_none());
+    assert_eq!(faults.to_string(), "regions/federation.yaml:1:1: the document is missing");
+}
+
+#[test]
+fn references_that_lead_nowhere_are_faults() {
+    for (from, to, fault) in [
+        ("from: eu-west", "from: eu", "regions/federation.yaml:3:12: links[0].from: no region is named eu"),
+        ("us-east/central,", "us/central,", "regions/federation.yaml:3:25: links[0].to: no region is named us"),
+        (
+            "us-east/central,",
+            "us-east/backend/x,",
+            "links[0].to: a link to a backend starts in the backend's own region, us-east",
+        ),
+        ("us-east/central,", "eu-west/backend/x,", "links[0].to: eu-west has no backend named x"),
+        ("us-east/central,", "eu-west/gateway,", "links[0].to: inside a region nothing needs a link"),
+        ("central: {nodes: {dns: central.us-east.svc}}", "", "links[0].to: us-east has no central tier"),
+    ] {
+        let faults = faults_with(from, to);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults.iter().all(|found| found.ends_with(fault)), "{fault}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_regime_that_no_region_lies_in_is_a_fault() {
+    let faults = faults_with("carries: [EEA]", "carries: [EEA, CH]");
+    assert_eq!(
+        faults,
+        [
+            "regions/federation.yaml:3:57: links[0].carries[1]: no region lies in CH",
+            "regions/federation.yaml:3:94: links[0].instruments: no instrument for CH, which the link carries",
+        ]
+    );
+}
+
+#[test]
+fn a_link_carries_only_what_can_be_where_it_starts() {
+    let back = "  - {from: us-east, to: eu-west/gateway, carries: [EEA], signals: [traces], instruments: {EEA: x}}\n";
+    let (_, faults) = read(&format!("{FEDERATION}{back}"), EU, US);
+    // What came to the central tier is not at the gateway.
+    assert_eq!(
+        faults,
+        ["regions/federation.yaml:4:52: links[1].carries[0]: data of EEA (traces) never reaches us-east/gateway"]
+    );
+}
+
+#[test]
+fn an_origin_travels_only_by_links_that_carry_its_signal() {
+    let there = "  - {from: eu-west, to: us-east/gateway, carries: [EEA], signals: [traces], instruments: {EEA: a}}\n";
+    let back = "  - {from: us-east, to: eu-west/gateway, carries: [EEA, US], signals: [traces, logs], \
+                instruments: {EEA: a, US: b}}\n";
+    let links = format!("{there}{back}");
+    let federation = sound(&format!("{FEDERATION}{links}"), EU, US);
+    let lets = |signal, origin: &str| federation.lets_over(LinkId(2), signal, &origin.parse().unwrap());
+    assert!(lets(Signal::Traces, "EEA") && lets(Signal::Traces, "US") && lets(Signal::Traces, "EEA+US"));
+    assert!(lets(Signal::Logs, "US"));
+    assert!(!lets(Signal::Logs, "EEA"), "no link brings logs of the EEA to us-east");
+    assert!(!lets(Signal::Logs, "EEA+US") && !lets(Signal::Metrics, "US"));
+    assert_eq!(federation.origins_over(LinkId(2)).len(), 2);
+}
+
+#[test]
+fn two_links_between_the_same_places_are_a_fault() {
+    let link = FEDERATION.lines().last().unwrap();
+    let (_, faults) = read(&format!("{FEDERATION}{link}\n"), EU, US);
+    assert_eq!(
+        faults,
+        ["regions/federation.yaml:4:5: links[1]: a link from eu-west to us-east/central stands in line 3"]
+    );
+}
+
+#[test]
+fn more_links_than_have_numbers_are_a_fault() {
+    let links = "  - x\n".repeat((1 << 16) + 1);
+    let (set, faults) = Set::from_texts([("regions/federation.yaml", &*format!("links:\n{links}"))]);
+    let _ = Federation::read(&set, &faults);
+    assert!(faults.to_string().contains("regions/federation.yaml:2:3: links: more than 65536 links"));
+}
+
+#[test]
+fn regions_never_share_a_ca() {
+    let faults = faults_with("ca/us-east.pem", "ca/eu-west.pem");
+    assert_eq!(faults, ["regions/us-east.yaml:4:13: trust.ca: the ca of eu-west: only its own ca speaks for a region"]);
+}
+
+#[test]
+fn a_backend_in_another_regime_needs_a_link_and_is_then_not_local() {
+    let eu = format!(
+        "{EU}backends:\n  vendor: {{otlp_http: https://otlp.vendor.example, signals: [traces], regime: US, entity: Vendor Inc}}\n"
+    );
+    let (_, faults) = read(FEDERATION, &eu, US);
+    assert_eq!(
+        faults,
+        [
+            "regions/eu-west.yaml:11:11: backends.vendor: lies in US, not in EEA: declare a link to eu-west/backend/vendor, or \
+             remove it"
+        ]
+    );
+    let link =
+        "  - {from: eu-west, to: eu-west/backend/vendor, carries: [EEA], signals: [traces], instruments: {EEA: scc}}\n";
+    let federation = sound(&format!("{FEDERATION}{link}"), &eu, US);
+    let node = "eu-west/gateway/0".parse().unwrap();
+    assert!(federation.local_backend(&node, "vendor").is_none());
+    let link = federation.link(LinkId(1)).unwrap();
+    assert!(matches!(link.to(), PlaceId::Backend(backend) if backend.name() == "vendor"));
+    assert_eq!(
+        (link.source().to_string(), link.regime().as_str(), link.entity()),
+        ("eu-west/gateway".into(), "US", "Vendor Inc")
+    );
+    let place = federation.places().into_iter().find(|place| place.id == *link.to()).unwrap();
+    assert_eq!((place.over, place.entity.as_str()), (vec![LinkId(1)], "Vendor Inc"));
+    let embedded = federation.region("eu-west").unwrap().gateway().backend("embedded").unwrap();
+    assert_eq!(embedded.signals().to_string(), "metrics, logs");
+    assert!(federation.local_backend(&node, "embedded").is_some());
+}
+
+#[test]
+fn a_link_to_a_backend_of_the_own_regime_is_a_fault() {
+    let eu = format!("{EU}backends: {{tempo: {{otlp_grpc: tempo:4317, signals: [traces]}}}}\n");
+    let (_, faults) = read(&FEDERATION.replace("us-east/central", "eu-west/backend/tempo"), &eu, US);
+    assert_eq!(
+        faults,
+        ["regions/federation.yaml:3:25: links[0].to: the backend lies in its region's own regime and needs no link"]
+    );
+}
+
+#[test]
+fn backends_say_aloud_what_is_unusual() {
+    for (backend, fault) in [
+        ("{otlp_http: http://a, signals: [logs]}", "plain text is said aloud: an http url needs `tls: off`"),
+        ("{otlp_http: https://a, signals: [logs], tls: off}", "the url says https and tls is off"),
+        (
+            "{otlp_grpc: a:1, signals: [logs], regime: US}",
+            "a backend in another regime names its legal entity: missing key \"entity\"",
+        ),
+        ("{file: {}, signals: [logs], tls: off}", "means nothing for a file"),
+        ("{file: {rotate: 0B}, signals: [logs]}", "rotate is greater than zero"),
+        ("{otlp_grpc: a:1, signals: [logs], timeout: 0s}", "must be longer than zero"),
+        (
+            "{otlp_grpc: a:1, signals: [logs], headers: {a: \"x\\ny\"}}",
+            "a header consists of printable ascii characters",
+        ),
+        ("{otlp_grpc: a:1, signals: [logs], compression: snappy}", "expected one of: none, gzip, zstd"),
+        ("{signals: [logs]}", "a backend is one of otlp_grpc, otlp_http and file"),
+    ] {
+        let (_, faults) = read(FEDERATION, &format!("{EU}backends: {{b: {backend}}}\n"), US);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults.iter().all(|found| found.ends_with(fault)), "{fault}: {faults:?}");
+    }
+}
+
+#[test]
+fn backend_names_are_unique_in_a_region() {
+    let us = US.replace(
+        "svc}}",
+        "svc}, backends: {a: {otlp_grpc: a:1, signals: [logs]}, embedded: {file: {}, signals: [logs]}}}",
+    );
+    let (_, faults) = read(FEDERATION, EU, &format!("{us}backends: {{a: {{otlp_grpc: a:1, signals: [logs]}}}}\n"));
+    assert_eq!(
+        faults,
+        [
+            "regions/us-east.yaml:6:57: central.backends.a: the region's gateway has a backend of this name",
+            "regions/us-east.yaml:6:95: central.backends.embedded: this is the name of the embedded file exporter",
+        ]
+    );
+}
+
+#[test]
+fn static_tiers_admit_only_their_listed_nodes() {
+    let federation = sound(FEDERATION, EU, US);
+    let region = federation.region("us-east").unwrap();
+    let Nodes::Static(nodes) = region.gateway().nodes() else { panic!("the nodes are listed") };
+    let nodes: Vec<String> = nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
+    assert_eq!(nodes, ["0 10.0.0.1:4417", "1 10.0.0.2:5000"]);
+    let central = "us-east/central/any".parse().unwrap();
+    assert!(federation.admits(&central, &"us-east/gateway/1".parse().unwrap()).is_ok());
+    assert!(federation.admits(&central, &"us-east/gateway/2".parse().unwrap()).is_err());
+    assert_eq!(
+        faults_with("10.0.0.2:5000", "10.0.0.1:4417"),
+        ["regions/us-east.yaml:5:44: gateway.nodes.static.1: another node has this address"]
+    );
+}
+
+#[test]
+fn notes_name_what_is_allowed_and_should_be_seen() {
+    let eu = format!(
+        "{EU}backends:\n  a: {{otlp_grpc: a:1, signals: [logs], tls: off, entity: Vendor SE, headers: {{API-Key: x, b: secret:c}}}}\n"
+    );
+    let federation = sound(FEDERATION, &eu, US);
+    let notes: Vec<String> = federation.notes().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "regions/eu-west.yaml:7:13: clusters.a.listen: plain text: services reach this listener without tls",
+            "regions/eu-west.yaml:11:6: backends.a: plain text: this backend is reached without tls",
+            "regions/eu-west.yaml:11:6: backends.a: another legal entity inside the regime: Vendor SE",
+            "regions/eu-west.yaml:11:6: backends.a: the header API-Key stands in the documents; write secret:NAME instead",
+        ]
+    );
+}
+
+#[test]
+fn a_broken_document_is_one_fault_and_its_region_is_not_missed() {
+    let (federation, faults) = read(FEDERATION, &format!("{EU}x: ["), US);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(federation.unwrap().region("eu-west").is_none());
+}
+
+#[test]
+fn variables_are_refused_in_documents() {
+    let faults = faults_with("production", "'${env:STAGE}'");
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults.iter().all(|fault| fault.starts_with("regions/eu-west.yaml:8:26: clusters.a.stamp.environment:")));
+}
+
+#[test]
+fn the_digest_follows_meaning_and_names() {
+    let digest = |federation: &str, eu: &str| sound(federation, eu, US).digest();
+    let first = digest(FEDERATION, EU);
+    assert_eq!(first, digest(&format!("# note\n{FEDERATION}"), &EU.replace("production", "'production'")));
+    assert_ne!(first, digest(FEDERATION, &EU.replace("production", "staging")));
+    let texts = [("regions/federation.yaml", FEDERATION), ("regions/eu-west.yaml", EU), ("regions/us-east.yaml", US)];
+    let (with_policy, faults) = Set::from_texts(texts.into_iter().chain([("policies/residency.yaml", "a: 1")]));
+    assert_ne!(first, Federation::read(&with_policy, &faults).unwrap().digest());
+}

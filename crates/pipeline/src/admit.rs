@@ -1,0 +1,115 @@
+//! Admits a request: who sent it, what may come from there, and whether every byte of it is what it seems.
+//!
+//! Promises:
+//! 1. What a peer may do follows from the identity it proved and from the documents alone.
+//! 2. A request is walked whole, once, with every limit; the walk's index is stored with it.
+//! 3. One bad item is left out and reported in the receipt; the rest is taken.
+
+use std::sync::Arc;
+
+use tollgate_federation::{Federation, LinkId, Manifest, NodeId, Origin, Role, Signal, Via};
+use tollgate_otlp::{Limits, Walked, walk_logs, walk_metrics, walk_traces};
+use tollgate_runtime::Permit;
+use tollgate_spool::{Entry, Name};
+use tollgate_transport::{Inbound, Peer, Receipt};
+
+use crate::records::RECEIVED;
+use crate::refusal::Refusal;
+
+/// Limits for requests that we put together from admitted ones: counts add up, and every part was bounded at the door.
+pub(crate) const OWN_REQUESTS: Limits = Limits {
+    request_bytes: u32::MAX as usize,
+    resources: usize::MAX,
+    scopes: usize::MAX,
+    items: usize::MAX,
+    attributes_per_item: usize::MAX,
+    key_bytes: usize::MAX,
+    depth: Limits::MAX_DEPTH,
+};
+
+/// Decides what may enter this node.
+pub(crate) struct Admission {
+    pub(crate) me: NodeId,
+    pub(crate) federation: Arc<Federation>,
+    /// The origin of what this region's own services send.
+    pub(crate) home: Origin,
+    /// Digest of the documents in force, stored with each record.
+    pub(crate) policy: [u8; 32],
+    pub(crate) limits: Limits,
+}
+
+/// A request that may be stored.
+pub(crate) struct Admitted {
+    pub(crate) signal: Signal,
+    pub(crate) entry: Entry,
+    pub(crate) receipt: Receipt,
+    pub(crate) items: u64,
+    pub(crate) permit: Permit,
+}
+
+impl Admission {
+    /// Checks the peer, then the origin, then every byte.
+    pub(crate) fn admit(&self, inbound: Inbound) -> Result<Admitted, Refusal> {
+        let Inbound { signal, payload, peer, manifest, permit, .. } = inbound;
+        let (origin, peer) = self.origin(signal, &peer, manifest.as_ref())?;
+        let walked = walk(signal, &payload, &self.limits)?;
+        let mut index = Vec::with_capacity(payload.len() / 32);
+        walked.index.encode(&mut index);
+        let receipt = walked.rejected.map_or_else(Receipt::default, |rejected| Receipt {
+            rejected: u64::from(rejected.items),
+            message: rejected.to_string(),
+        });
+        let entry = Entry {
+            kind: RECEIVED,
+            signal: Name::from(signal.as_str()),
+            origin: Name::from(origin.to_string()),
+            peer,
+            policy: self.policy,
+            payload,
+            index: index.into(),
+        };
+        Ok(Admitted { signal, entry, receipt, items: walked.index.items() as u64, permit })
+    }
+
+    /// Where the data comes from: our own regime for our own services and collectors, the manifest's for a link that carries it.
+    fn origin(&self, signal: Signal, peer: &Peer, manifest: Option<&Manifest>) -> Result<(Origin, Name), Refusal> {
+        let peer = match (self.me.role(), peer) {
+            (Role::Collector, _) => return Ok((self.home.clone(), Name::from("service"))),
+            (Role::Gateway | Role::Central, Peer::Plain(_)) => return Err(Refusal::NoIdentity),
+            (Role::Gateway | Role::Central, Peer::Node(peer)) => peer,
+        };
+        let via = self.federation.admits(&self.me, peer)?;
+        let manifest = manifest.ok_or(Refusal::NoManifest)?;
+        if manifest.node != *peer {
+            let (named, proved) = (Box::new(manifest.node.clone()), Box::new(peer.clone()));
+            return Err(Refusal::ForeignManifest { named, proved });
+        }
+        let origin = match via {
+            Via::OwnCollector { .. } => self.home.clone(),
+            Via::OwnGateway if manifest.origin == self.home => self.home.clone(),
+            Via::Link(link) if !self.carries(link, signal) => {
+                return Err(Refusal::SignalNotCarried { signal, peer: Box::new(peer.clone()) });
+            }
+            Via::Link(link) if self.federation.lets_over(link, signal, &manifest.origin) => manifest.origin.clone(),
+            Via::OwnGateway | Via::Link(_) => {
+                let (origin, peer) = (manifest.origin.clone(), Box::new(peer.clone()));
+                return Err(Refusal::OriginNotCarried { origin, peer });
+            }
+        };
+        Ok((origin, Name::from(peer.to_string())))
+    }
+
+    fn carries(&self, link: LinkId, signal: Signal) -> bool {
+        self.federation.link(link).is_some_and(|link| link.signals().contains(signal))
+    }
+}
+
+/// Walks a request of the given signal.
+pub(crate) fn walk(signal: Signal, payload: &[u8], limits: &Limits) -> Result<Walked, Refusal> {
+    match signal {
+        Signal::Traces => walk_traces(payload, limits),
+        Signal::Metrics => walk_metrics(payload, limits),
+        Signal::Logs => walk_logs(payload, limits),
+    }
+    .map_err(Refusal::Malformed)
+}

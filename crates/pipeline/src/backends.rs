@@ -1,0 +1,67 @@
+//! How a backend of the documents is reached: headers with their secrets, TLS, compression, timeout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tollgate_federation::{Backend, BackendTarget, BackendTls, HeaderValue};
+use tollgate_runtime::Clock;
+use tollgate_transport::{
+    BackendTrust, Channel, Exporter, HeaderFault, Headers, HttpChannel, Options, Peering, TlsError,
+};
+
+use crate::keys::{SecretError, secret};
+use crate::node_file::Source;
+
+/// A backend cannot be used as it is written.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// A header's secret is not there.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A header cannot be sent.
+    #[error(transparent)]
+    Header(#[from] HeaderFault),
+    /// The authorities cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The URL cannot be spoken to.
+    #[error("the url of backend {0} is not http or https")]
+    Url(String),
+}
+
+/// An exporter for a backend; `None` for the embedded file exporter, which is no network place.
+pub(crate) fn exporter(
+    backend: &Backend,
+    secrets: &BTreeMap<String, Source>,
+    set: &Path,
+    clock: &Clock,
+) -> Result<Option<Exporter>, BackendError> {
+    let options =
+        Options { headers: headers(backend, secrets)?, compression: backend.compression(), timeout: backend.timeout() };
+    let peering = match backend.tls() {
+        BackendTls::Off => Peering::Plain,
+        BackendTls::System => Peering::Backend(BackendTrust::load(None, clock.clone())?),
+        BackendTls::Ca(bundle) => Peering::Backend(BackendTrust::load(Some(set.join(bundle)), clock.clone())?),
+    };
+    match backend.target() {
+        BackendTarget::File { .. } => Ok(None),
+        BackendTarget::OtlpGrpc(address) => Ok(Some(Exporter::grpc(Channel::new(address.clone(), peering), options))),
+        BackendTarget::OtlpHttp(url) => {
+            let channel = HttpChannel::new(url, peering);
+            let channel = channel.ok_or_else(|| BackendError::Url(backend.id().to_string()))?;
+            Ok(Some(Exporter::http(channel, options)))
+        }
+    }
+}
+
+fn headers(backend: &Backend, secrets: &BTreeMap<String, Source>) -> Result<Headers, BackendError> {
+    let mut pairs = Vec::new();
+    for (name, value) in backend.headers() {
+        let value = match value {
+            HeaderValue::Literal(text) => zeroize::Zeroizing::new(text.clone()),
+            HeaderValue::Secret(named) => secret(secrets, named.as_str())?,
+        };
+        pairs.push((name, value));
+    }
+    Ok(Headers::new(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?)
+}

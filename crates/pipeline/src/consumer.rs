@@ -1,0 +1,209 @@
+//! One consumer of one log: sweeps the records in order, prepares what goes to each lane, and moves the cursors.
+//!
+//! Lanes that stand at the same position go as one convoy: one read, one preparation, one partition. A lane whose
+//! window is full stays behind, later sweeps alone for what is its own, and rejoins where the convoy stands.
+//!
+//! Promises:
+//! 1. A lane's cursor never passes what its destination has not acknowledged.
+//! 2. Records route by the members that were in force at their position, also after a restart.
+//! 3. Memory is bounded by lanes × window, whatever the backlog.
+//!
+//! Not here: how a parcel gets through (`delivery.rs`), what is made of a record (`step.rs`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tollgate_runtime::Shutdown;
+use tollgate_spool::{Chunk, Name, Plan, ReadError, Record};
+
+use crate::counters::ConsumerCounters;
+use crate::delivery::{Delivered, Parcel};
+use crate::load::Load;
+use crate::roster::Roster;
+use crate::step::Step;
+
+/// How much of the log one convoy reads at a time.
+const STRETCH: usize = 1 << 20;
+/// How long a stopping process waits for what it has sent.
+const FLUSH: Duration = Duration::from_secs(10);
+/// How long a log that cannot be read is left alone.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// When a parcel is full, or has waited long enough, to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gather {
+    pub(crate) bytes: usize,
+    pub(crate) items: u64,
+    pub(crate) linger: Duration,
+}
+
+/// One consumer of one log.
+pub(crate) struct Consumer<S: Step> {
+    log: tollgate_spool::Consumer,
+    step: S,
+    roster: Roster<S::Load>,
+    gather: Gather,
+    open: BTreeMap<(usize, Name), Open<S::Load>>,
+    done: mpsc::Receiver<Delivered>,
+    counters: Arc<ConsumerCounters>,
+}
+
+/// A parcel that is still being filled.
+struct Open<L> {
+    parcel: Parcel<L>,
+    since: Instant,
+}
+
+impl<S: Step> Consumer<S> {
+    pub(crate) fn new(
+        log: tollgate_spool::Consumer,
+        step: S,
+        roster: Roster<S::Load>,
+        gather: Gather,
+        done: mpsc::Receiver<Delivered>,
+        counters: Arc<ConsumerCounters>,
+    ) -> Self {
+        Self { log, step, roster, gather, open: BTreeMap::new(), done, counters }
+    }
+
+    /// Runs until the process stops, then waits for what is under way.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        while !shutdown.is_started() {
+            self.roster.adopt_members(&self.log);
+            let open = &self.open;
+            let of_lane = |lane| open.iter().filter(move |entry| entry.0.0 == lane);
+            let filling = |lane| of_lane(lane).map(|(_, open)| open.parcel.load.bytes()).sum();
+            let plan = self.roster.plan(filling);
+            self.step_once(plan, &shutdown).await;
+        }
+        self.drain().await;
+    }
+
+    async fn step_once(&mut self, plan: Option<Plan>, shutdown: &Shutdown) {
+        let flush_at = self.open.values().map(|open| open.since + self.gather.linger).min();
+        tokio::select! {
+            // Every arm is cancel safe: a receive, a clock, a watch, and a read that takes nothing until it is ready.
+            biased;
+            () = shutdown.started() => {}
+            Some(done) = self.done.recv() => self.settle(done),
+            () = sleep_until(flush_at) => self.flush(|open| Instant::now() >= open),
+            () = self.roster.members_changed() => {}
+            read = read(&self.log, plan.as_ref()) => if let Some(plan) = plan {
+                self.take(&plan, read, shutdown).await;
+            },
+        }
+    }
+
+    async fn take(&mut self, plan: &Plan, read: Result<Chunk, ReadError>, shutdown: &Shutdown) {
+        match read {
+            Ok(chunk) => {
+                for record in &chunk.records {
+                    self.prepare(plan, record);
+                }
+                self.roster.swept(plan, chunk.end);
+            }
+            Err(ReadError::Expired { resume, bytes }) => {
+                self.counters.expired(bytes);
+                self.roster.skip(resume);
+            }
+            Err(ReadError::Corrupt { resume, bytes }) => {
+                self.counters.corrupt(bytes);
+                self.roster.skip(resume);
+            }
+            Err(ReadError::Closed) => shutdown.started().await,
+            Err(error @ (ReadError::Io(_) | ReadError::NoRecordThere(_))) => {
+                tracing::error!(consumer = self.counters.name(), %error, "cannot read the spool; trying again");
+                shutdown.sleep(READ_AGAIN).await;
+                return;
+            }
+        }
+        self.move_cursors();
+    }
+
+    fn prepare(&mut self, plan: &Plan, record: &Record) {
+        let Some(share) = self.roster.share(plan, record.position) else { return };
+        let loads = self.step.run(record, &share);
+        for (lane, load) in plan.members.iter().zip(loads) {
+            if let Some(load) = load {
+                self.put(*lane, record, load);
+            }
+        }
+    }
+
+    /// Adds to the lane's open parcel of this origin, and sends it when it is full.
+    fn put(&mut self, lane: usize, record: &Record, load: S::Load) {
+        let key = (lane, record.origin.clone());
+        let rest = match self.open.get_mut(&key) {
+            Some(open) if open.parcel.load.bytes() + load.bytes() <= self.gather.bytes => {
+                open.parcel.covers.extend(record);
+                open.parcel.load.join(load).err()
+            }
+            _ => Some(load),
+        };
+        if let Some(load) = rest {
+            self.send(&key);
+            let parcel = self.roster.begin(lane, record, load);
+            self.open.extend(parcel.map(|parcel| (key.clone(), Open { parcel, since: Instant::now() })));
+        }
+        let full = |open: &Open<S::Load>| {
+            open.parcel.load.bytes() >= self.gather.bytes || open.parcel.load.items() >= self.gather.items
+        };
+        if self.open.get(&key).is_some_and(full) {
+            self.send(&key);
+        }
+    }
+
+    fn flush(&mut self, is_due: impl Fn(Instant) -> bool) {
+        let linger = self.gather.linger;
+        let due: Vec<_> =
+            self.open.iter().filter(|(_, open)| is_due(open.since + linger)).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.send(&key);
+        }
+    }
+
+    fn send(&mut self, key: &(usize, Name)) {
+        if let Some(open) = self.open.remove(key) {
+            self.roster.send(open.parcel);
+        }
+    }
+
+    fn settle(&mut self, done: Delivered) {
+        self.roster.settle(done);
+        self.move_cursors();
+    }
+
+    fn move_cursors(&mut self) {
+        self.roster.move_cursors(&self.log);
+    }
+
+    /// What is under way gets its time; the rest stays in the log.
+    async fn drain(&mut self) {
+        self.flush(|_| true);
+        let deadline = Instant::now() + FLUSH;
+        while self.roster.is_busy() {
+            match tokio::time::timeout_at(deadline, self.done.recv()).await {
+                Ok(Some(done)) => self.settle(done),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.roster.close();
+    }
+}
+
+async fn read(log: &tollgate_spool::Consumer, plan: Option<&Plan>) -> Result<Chunk, ReadError> {
+    match plan {
+        Some(plan) => log.read(plan.from, STRETCH, plan.until).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,224 @@
+//! Starts the consumers of a node: for each way out its step, its door, its hop, and the senders of its lanes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tollgate_federation::{Backend, BackendId, BackendTarget, LinkId, LocalPlace, NodeIn, PlaceId, Role, Signal, Tier};
+use tollgate_routing::HopKind;
+use tollgate_spool::Consumer as LogConsumer;
+
+use crate::backends::{self, BackendError};
+use crate::consumer::{Consumer, Gather};
+use crate::counters::ConsumerCounters;
+use crate::delivery::{Delivery, Door};
+use crate::doors::{BackendDoor, LinkBackendDoor, LinkDoor, LocalTierDoor};
+use crate::drop_rules::DropRules;
+use crate::file_door::FileDoor;
+use crate::file_exporter::Rotation;
+use crate::hop::Hop;
+use crate::local::LocalMaker;
+use crate::manifests::Manifests;
+use crate::members::Finder;
+use crate::node::Node;
+use crate::pass::{Pass, Which};
+use crate::prepare::Prepare;
+use crate::quarantine::Quarantine;
+use crate::roster::Roster;
+use crate::seal::Seal;
+use crate::stamp::Stamp;
+use crate::step::Step;
+use crate::ways::{Consumption, Way};
+
+/// Parcels of one lane that are on their way at the same time.
+const SENDERS: usize = 4;
+/// How outcomes queue up until the consumer takes them; senders wait when it is full.
+const OUTCOMES: usize = 256;
+/// A parcel goes when it has this many bytes.
+const PARCEL: usize = 512 << 10;
+/// A parcel goes when it has waited this long.
+const LINGER: Duration = Duration::from_millis(5);
+/// One line, and one fdatasync, for what came in this time.
+const FILE_LINGER: Duration = Duration::from_millis(50);
+
+/// A consumer cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// A backend cannot be used.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The log has no such consumer: a defect of ours.
+    #[error("the log of {signal} has no consumer {name}")]
+    NoConsumer {
+        /// The log's signal.
+        signal: Signal,
+        /// The consumer.
+        name: String,
+    },
+    /// The documents have no such place: a defect of ours, because they were checked.
+    #[error("the documents have no place for the consumer {0}")]
+    NoPlace(String),
+}
+
+/// One consumer about to be started.
+struct Launch<'a> {
+    node: &'a Arc<Node>,
+    log: LogConsumer,
+    signal: Signal,
+    counters: Arc<ConsumerCounters>,
+    gather: Gather,
+    /// Which of the node's consumers it is: keeps parcel numbers apart.
+    number: u64,
+}
+
+/// Starts one way out.
+pub(crate) fn launch(
+    node: &Arc<Node>,
+    log: LogConsumer,
+    signal: Signal,
+    consumption: &Consumption,
+    number: u64,
+) -> Result<Arc<ConsumerCounters>, LaunchError> {
+    let counters = node.consumer(&consumption.name, signal);
+    let gather = Gather { bytes: PARCEL, items: u64::MAX, linger: LINGER };
+    let launch = Launch { node, log, signal, counters: Arc::clone(&counters), gather, number };
+    let started = match &consumption.way {
+        Way::Gateway => launch.start_gateway(),
+        Way::HomeCentral => launch.start_home_central(),
+        Way::Link(link) => return launch.start_link(*link, &consumption.name).map(|()| counters),
+        Way::Backend(backend) => return launch.start_backend(backend, &consumption.name).map(|()| counters),
+        Way::Sampler => None, // started by `central.rs`: it is no way out
+    };
+    started.ok_or_else(|| LaunchError::NoPlace(consumption.name.clone()))?;
+    Ok(counters)
+}
+
+impl Launch<'_> {
+    fn start_gateway(mut self) -> Option<()> {
+        let federation = &self.node.federation;
+        let NodeIn::Collector { region, cluster } = federation.node(&self.node.me)? else { return None };
+        let place = federation.local_gateway(&self.node.me)?;
+        let batch = cluster.batch();
+        self.gather.items = u64::from(batch.send_batch_size);
+        self.gather.linger = batch.timeout;
+        let step = Prepare {
+            stamp: Arc::new(Stamp::new(cluster.stamp(), |name| std::env::var(name).ok())),
+            drop: DropRules::new(cluster.drop_rules(), self.signal),
+            maker: LocalMaker::new(place.clone()),
+            counters: Arc::clone(&self.counters),
+        };
+        self.start_tier(region.gateway(), place, step);
+        Some(())
+    }
+
+    fn start_home_central(self) -> Option<()> {
+        let federation = &self.node.federation;
+        let tier = federation.home_central(self.node.me.region().as_str())?;
+        let place = federation.local_central(&self.node.me)?;
+        let maker = LocalMaker::new(place.clone());
+        let step = Pass { maker, which: Which::Home, counters: Arc::clone(&self.counters) };
+        self.start_tier(tier, place, step);
+        Some(())
+    }
+
+    fn start_tier<S: Step<Load = tollgate_transport::Local>>(self, tier: &Tier, place: LocalPlace, step: S) {
+        let hop = self.hop_to(tier);
+        let door = LocalTierDoor::new(place, tier.id().clone(), self.node.tls.clone(), Arc::clone(&hop));
+        self.start(step, door, hop);
+    }
+
+    fn start_link(self, link: LinkId, name: &str) -> Result<(), LaunchError> {
+        let no_place = || LaunchError::NoPlace(name.to_owned());
+        let federation = &self.node.federation;
+        let link = federation.link(link).ok_or_else(no_place)?;
+        let step = Seal::new(self.node, link, self.signal, Arc::clone(&self.counters));
+        match link.to() {
+            PlaceId::Tier(tier) => {
+                let tier = federation.tier(tier).ok_or_else(no_place)?;
+                let hop = self.hop_to(tier);
+                let door = LinkDoor::new(link.id(), tier.id().clone(), self.node.tls.clone(), Arc::clone(&hop));
+                self.start(step, door, hop);
+            }
+            PlaceId::Backend(id) => {
+                let backend = self.backend(id).ok_or_else(no_place)?;
+                let exporter = self.exporter(backend)?.ok_or_else(no_place)?;
+                let hop = Arc::new(Hop::to_one(id.name().as_str(), self.signal, self.node.clock.clone()));
+                self.start(step, LinkBackendDoor::new(exporter, link.id()), hop);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_backend(mut self, id: &BackendId, name: &str) -> Result<(), LaunchError> {
+        let no_place = || LaunchError::NoPlace(name.to_owned());
+        let node = Arc::clone(self.node);
+        let tier = node.federation.tier(id.tier());
+        let backend = tier.and_then(|tier| tier.backend(id.name().as_str())).ok_or_else(no_place)?;
+        let place = self.node.federation.local_backend(&self.node.me, id.name().as_str()).ok_or_else(no_place)?;
+        let maker = LocalMaker::new(place.clone());
+        let step = Pass { maker, which: Which::All, counters: Arc::clone(&self.counters) };
+        let hop = Arc::new(Hop::to_one(id.name().as_str(), self.signal, self.node.clock.clone()));
+        match (backend.target(), self.exporter(backend)?) {
+            (_, Some(exporter)) => self.start(step, BackendDoor::new(exporter, place), hop),
+            (BackendTarget::File { rotate, keep }, None) => {
+                self.gather.linger = FILE_LINGER;
+                let rotation = Rotation { rotate: rotate.bytes(), keep: *keep };
+                let folder = self.node.folder("backends").join(id.name().as_str()).join(self.signal.as_str());
+                let door = FileDoor::new(self.node.disk.clone(), folder, rotation, self.signal);
+                self.start(step, door, hop);
+            }
+            (_, None) => return Err(no_place()),
+        }
+        Ok(())
+    }
+
+    fn backend(&self, id: &BackendId) -> Option<&Backend> {
+        self.node.federation.tier(id.tier())?.backend(id.name().as_str())
+    }
+
+    fn exporter(&self, backend: &Backend) -> Result<Option<tollgate_transport::Exporter>, BackendError> {
+        backends::exporter(backend, &self.node.file.secrets, &self.node.documents.dir, &self.node.clock)
+    }
+
+    /// Whoever judges whole traces is waited for; everybody else is replaced at once.
+    fn hop_to(&self, tier: &Tier) -> Arc<Hop> {
+        let kind = match tier.id().role() {
+            Role::Central => HopKind::Wait { handover_after: tier.handover_after() },
+            Role::Gateway | Role::Collector => HopKind::FailOver,
+        };
+        let hop = Arc::new(Hop::new(kind, self.signal, self.node.clock.clone()));
+        let (tls, dns) = (self.node.tls.clone(), self.node.dns.clone());
+        let finder = Finder { tier: tier.clone(), tls, dns, hop: Arc::clone(&hop) };
+        self.spawn("members", finder.run(self.node.shutdown.clone()));
+        hop
+    }
+
+    fn start<S: Step, D: Door<Load = S::Load>>(self, step: S, door: D, hop: Arc<Hop>) {
+        let (done, outcomes) = mpsc::channel(OUTCOMES);
+        let node = self.node;
+        let quarantine = node.folder("quarantine").join(self.counters.name()).join(self.signal.as_str());
+        let first = self.number << 48;
+        let delivery = Arc::new(Delivery {
+            door,
+            hop: Arc::clone(&hop),
+            manifests: Manifests::new(node.me.clone(), node.boot, self.signal, node.home.clone(), first),
+            quarantine: Quarantine::new(node.disk.clone(), quarantine),
+            counters: Arc::clone(&self.counters),
+        });
+        let worker = node.workers.pick().clone();
+        let (tasks, home) = (node.tasks.clone(), worker.clone());
+        let senders = Box::new(move |_: Arc<str>, window: crate::window::Window<S::Load>| {
+            for _ in 0..SENDERS {
+                let sending = Arc::clone(&delivery).run(window.clone(), done.clone());
+                tasks.spawn_on(&home, "sender", sending);
+            }
+        });
+        let roster = Roster::restore(&self.log, hop, senders);
+        let consumer = Consumer::new(self.log, step, roster, self.gather, outcomes, self.counters);
+        node.tasks.spawn_on(&worker, "consumer", consumer.run(node.shutdown.clone()));
+    }
+
+    fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
+        self.node.tasks.spawn_on(self.node.workers.pick(), name, task);
+    }
+}

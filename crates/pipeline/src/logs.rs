@@ -1,0 +1,135 @@
+//! The logs of a node: one for each signal, and at central one more for kept spans.
+
+use std::time::Duration;
+
+use tollgate_config::ByteSize;
+use tollgate_federation::{Role, Signal};
+use tollgate_spool::{
+    ConsumerConfig, DEFAULT_SEGMENT, Durability, OpenError, Spool, SpoolConfig, Start, Status, WhenFull,
+};
+
+use crate::kept::JOURNAL;
+use crate::node::Node;
+use crate::node_file;
+use crate::signals::BySignal;
+use crate::ways::{self, Consumption, Log};
+
+/// How long a record waits for a consumer that does not take it.
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(72 * 3600);
+/// Bytes just appended that stay in memory, so that whoever keeps up never reads the disk.
+const RECENT: ByteSize = ByteSize(8 << 20);
+/// Segments that a log needs at the least.
+const SEGMENTS: u64 = 8;
+/// The smallest segment that a large request fits into.
+const SMALLEST_SEGMENT: u64 = 20 << 20;
+
+/// A log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the log of {name}: {source}")]
+pub struct LogsError {
+    name: String,
+    source: OpenError,
+}
+
+/// The logs of a node.
+#[derive(Clone)]
+pub(crate) struct Logs {
+    pub(crate) received: BySignal<Spool>,
+    pub(crate) kept: Option<Spool>,
+}
+
+impl Logs {
+    pub(crate) fn open(node: &Node) -> Result<Self, LogsError> {
+        let ways = ways::ways(&node.federation, &node.me);
+        let received = BySignal::try_new(|signal| open_one(node, Log::Received(signal), &ways))?;
+        let is_central = node.me.role() == Role::Central;
+        let kept = is_central.then(|| open_one(node, Log::Kept, &ways)).transpose()?;
+        Ok(Self { received, kept })
+    }
+
+    /// All logs with their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Spool)> {
+        let received = self.received.iter().map(|(signal, log)| (signal.as_str(), log));
+        received.chain(self.kept.iter().map(|log| (KEPT, log)))
+    }
+
+    pub(crate) fn of(&self, log: Log) -> Option<&Spool> {
+        match log {
+            Log::Received(signal) => Some(self.received.of(signal)),
+            Log::Kept => self.kept.as_ref(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Vec<(&'static str, Status)> {
+        self.iter().map(|(name, log)| (name, log.status())).collect()
+    }
+
+    pub(crate) async fn close(&self) {
+        for (_, log) in self.iter() {
+            log.close().await;
+        }
+    }
+}
+
+const KEPT: &str = "kept";
+
+fn name(log: Log) -> &'static str {
+    match log {
+        Log::Received(signal) => signal.as_str(),
+        Log::Kept => KEPT,
+    }
+}
+
+/// What part of a node's disk a log may take: traces are most of what is sent, and central holds them twice.
+pub(crate) fn share_of_disk(role: Role, log: Log) -> (u64, u64) {
+    match (role, log) {
+        (Role::Central, Log::Received(Signal::Traces) | Log::Kept) => (2, 5),
+        (Role::Central, Log::Received(Signal::Metrics | Signal::Logs)) => (1, 10),
+        (_, Log::Received(Signal::Traces)) => (3, 5),
+        (_, Log::Received(Signal::Metrics | Signal::Logs)) => (1, 5),
+        (_, Log::Kept) => (0, 1),
+    }
+}
+
+/// The bytes of disk of one log of a node.
+pub(crate) fn disk_of(disk: ByteSize, role: Role, log: Log) -> ByteSize {
+    let (part, of) = share_of_disk(role, log);
+    ByteSize(disk.bytes() / of * part)
+}
+
+/// A quarter is left for what the others still need when one consumer is at its limit.
+pub(crate) fn share_of_consumer(log: ByteSize) -> ByteSize {
+    ByteSize(log.bytes() / 4 * 3)
+}
+
+fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsError> {
+    let disk = disk_of(node.file.disk, node.me.role(), log);
+    let share = share_of_consumer(disk);
+    let consumer = |name: &str| ConsumerConfig {
+        name: name.to_owned(),
+        share,
+        max_age: MAX_AGE,
+        when_full: WhenFull::Expire,
+        start: Start::Oldest,
+    };
+    let mut consumers: Vec<_> = ways.iter().filter(|way| way.log == log).map(|way| consumer(&way.name)).collect();
+    if log == Log::Kept {
+        consumers.push(consumer(JOURNAL));
+    }
+    let segment = (disk.bytes() / SEGMENTS).min(DEFAULT_SEGMENT.bytes()).max(SMALLEST_SEGMENT);
+    let config = SpoolConfig {
+        dir: node.folder("spool").join(name(log)),
+        segment_bytes: ByteSize(segment),
+        durability: match node.file.durability {
+            node_file::Durability::Fsync => Durability::Fsync,
+            node_file::Durability::Os => Durability::Os,
+        },
+        disk,
+        recent: RECENT,
+        consumers,
+    };
+    let opened = Spool::open(config, node.clock.clone(), node.disk.clone());
+    let (spool, recovered) = opened.map_err(|source| LogsError { name: name(log).to_owned(), source })?;
+    tracing::info!(log = name(log), ?recovered, "opened");
+    Ok(spool)
+}

@@ -1,0 +1,269 @@
+//! The node file: what one process has on its own machine. It lies outside the documents and outside their digest.
+//!
+//! Promises:
+//! 1. It never names a destination: nothing in it can decide what crosses a border.
+//! 2. `${env:NAME}` is expanded here and nowhere else, and only in whole scalar values.
+//! 3. Every fault is reported at once, with line, column and path.
+//!
+//! Not here: the documents (`tollgate_federation`), reading keys and secrets (`keys.rs`).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tollgate_config::{ByteSize, Faults, Fields, Read, Value};
+
+/// What one process has on its own machine.
+#[derive(Debug)]
+pub struct NodeFile {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: Listen,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) memory: Option<ByteSize>,
+    pub(crate) disk: ByteSize,
+    pub(crate) workers: Option<u16>,
+    pub(crate) secrets: BTreeMap<String, Source>,
+    pub(crate) keys: BTreeMap<String, Source>,
+    pub(crate) durability: Durability,
+    pub(crate) dns: Vec<SocketAddr>,
+}
+
+/// Addresses to listen on; the documents' own or the defaults where one is not given.
+#[derive(Debug, Default)]
+pub(crate) struct Listen {
+    pub(crate) otlp_grpc: Option<SocketAddr>,
+    pub(crate) otlp_http: Option<SocketAddr>,
+    pub(crate) tier: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// The certificate that proves which node this process is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// Where a named secret or key lies.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    File(PathBuf),
+    Env(String),
+}
+
+/// When a receiver says `Ok`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// After the bytes are on the disk.
+    Fsync,
+    /// After the kernel has them: a power cut may lose what was acknowledged.
+    Os,
+}
+
+/// The disk a process may use when its node file does not say.
+const DEFAULT_DISK: ByteSize = ByteSize(8 << 30);
+
+/// A node file cannot be read or is not valid.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeFileError {
+    /// The file cannot be read.
+    #[error("cannot read the node file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has faults; one a line.
+    #[error("{0}")]
+    Invalid(Faults),
+}
+
+impl NodeFile {
+    /// Reads a node file; relative paths in it start at `base`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with all of its faults.
+    pub fn load(path: &Path, base: &Path) -> Result<Self, NodeFileError> {
+        let unreadable = |source| NodeFileError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&path.display().to_string(), &text, base).map_err(NodeFileError::Invalid)
+    }
+
+    /// What stands in for a node file where none is given: everything below `data`.
+    pub fn defaults(data: PathBuf) -> Self {
+        Self {
+            data,
+            listen: Listen::default(),
+            identity: None,
+            memory: None,
+            disk: DEFAULT_DISK,
+            workers: None,
+            secrets: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            durability: Durability::Fsync,
+            dns: Vec::new(),
+        }
+    }
+
+    fn parse(name: &str, text: &str, base: &Path) -> Result<Self, Faults> {
+        let text = expand(text, |name| std::env::var(name).ok());
+        let (document, faults) = tollgate_config::parse(name, &text);
+        let node = if faults.is_empty() { read(document.root(&faults), base) } else { None };
+        match node {
+            Some(node) if faults.is_empty() => Ok(node),
+            _ => Err(faults),
+        }
+    }
+
+    /// The folder of this process's state.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
+    let mut fields = root.fields()?;
+    let data = fields.required::<PathBuf>("data");
+    let listen = fields.value("listen").and_then(read_listen);
+    let identity = fields.value("identity").and_then(|value| read_identity(value, base));
+    let (memory, disk) = fields.value("budgets").map_or((None, None), read_budgets);
+    let workers = fields.optional("workers");
+    let secrets = read_sources(&mut fields, "secrets", base);
+    let keys = read_sources(&mut fields, "keys", base);
+    let durability = fields.optional("durability");
+    let dns = fields.optional("dns");
+    fields.done();
+    Some(NodeFile {
+        data: base.join(data?),
+        listen: listen.unwrap_or_default(),
+        identity,
+        memory,
+        disk: disk.unwrap_or(DEFAULT_DISK),
+        workers,
+        secrets,
+        keys,
+        durability: durability.unwrap_or(Durability::Fsync),
+        dns: dns.unwrap_or_default(),
+    })
+}
+
+fn read_listen(value: Value<'_>) -> Option<Listen> {
+    let mut fields = value.fields()?;
+    let listen = Listen {
+        otlp_grpc: fields.optional("otlp_grpc"),
+        otlp_http: fields.optional("otlp_http"),
+        tier: fields.optional("tier"),
+        admin: fields.optional("admin"),
+        metrics: fields.optional("metrics"),
+    };
+    fields.done();
+    Some(listen)
+}
+
+fn read_identity(value: Value<'_>, base: &Path) -> Option<Identity> {
+    let mut fields = value.fields()?;
+    let (cert, key) = (fields.required::<PathBuf>("cert"), fields.required::<PathBuf>("key"));
+    fields.done();
+    Some(Identity { cert: base.join(cert?), key: base.join(key?) })
+}
+
+fn read_budgets(value: Value<'_>) -> (Option<ByteSize>, Option<ByteSize>) {
+    let Some(mut fields) = value.fields() else { return (None, None) };
+    let budgets = (fields.optional("memory"), fields.optional("disk"));
+    fields.done();
+    budgets
+}
+
+fn read_sources(fields: &mut Fields<'_>, key: &'static str, base: &Path) -> BTreeMap<String, Source> {
+    let entries = fields.value(key).and_then(Value::entries).unwrap_or_default();
+    entries.into_iter().filter_map(|(name, value)| Some((name.value, read_source(value, base)?))).collect()
+}
+
+fn read_source(value: Value<'_>, base: &Path) -> Option<Source> {
+    let mut fields = value.fields()?;
+    let (file, env) = (fields.optional::<PathBuf>("file"), fields.optional::<String>("env"));
+    fields.done();
+    match (file, env) {
+        (Some(file), None) => Some(Source::File(base.join(file))),
+        (None, Some(env)) => Some(Source::Env(env)),
+        _ => {
+            value.fault("says either `file` or `env`");
+            None
+        }
+    }
+}
+
+impl Read for Durability {
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value.as_text() {
+            Some("fsync") => Some(Self::Fsync),
+            Some("os") => Some(Self::Os),
+            _ => {
+                value.fault("is `fsync` or `os`");
+                None
+            }
+        }
+    }
+}
+
+/// Replaces each `${env:NAME}`; an unset variable stays as it stands, so that the reader names it in a fault.
+fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${env:") {
+        expanded.push_str(before);
+        let known = after.split_once('}').and_then(|(name, tail)| Some((variable(name)?, tail)));
+        // A value with line breaks could write other keys into the file: such a variable counts as unset.
+        match known.filter(|(value, _)| !value.contains(['\n', '\r'])) {
+            Some((value, tail)) => {
+                expanded.push_str(&value);
+                rest = tail;
+            }
+            None => {
+                expanded.push_str("${env:");
+                rest = after;
+            }
+        }
+    }
+    expanded.push_str(rest);
+    expanded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<NodeFile, String> {
+        NodeFile::parse("node.yaml", text, Path::new("/set")).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn paths_start_at_the_set() {
+        let node = parse("data: data/x\nidentity: {cert: a.pem, key: a.key}\nkeys: {user: {file: k}}\n").unwrap();
+        assert_eq!(node.data, Path::new("/set/data/x"));
+        assert_eq!(node.identity.unwrap().key, Path::new("/set/a.key"));
+        assert!(matches!(&node.keys["user"], Source::File(path) if path == Path::new("/set/k")));
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once() {
+        let text = "data: d\nlisten: {tier: nowhere}\nsecrets: {s: {}}\ndurability: maybe\nupstream: 1.2.3.4:1\n";
+        let faults = parse(text).unwrap_err();
+        for fault in ["node.yaml:2:", "node.yaml:3:", "node.yaml:4:", "node.yaml:5:"] {
+            assert!(faults.contains(fault), "{fault} is missing in\n{faults}");
+        }
+    }
+
+    #[test]
+    fn environment_is_expanded_but_cannot_write_keys() {
+        let lookup = |name: &str| match name {
+            "DIR" => Some("/var/lib".to_owned()),
+            "EVIL" => Some("x\nkeys: {}".to_owned()),
+            _ => None,
+        };
+        assert_eq!(expand("data: ${env:DIR}/a", lookup), "data: /var/lib/a");
+        assert_eq!(expand("data: ${env:EVIL} ${env:UNSET} ${env:", lookup), "data: ${env:EVIL} ${env:UNSET} ${env:");
+    }
+}

@@ -1,0 +1,51 @@
+//! Starts every consumer of a node's logs, tail sampling included.
+
+use std::sync::Arc;
+
+use tollgate_federation::Signal;
+use tollgate_sampling::Sampler;
+
+use crate::hold::Hold;
+use crate::kept::{JOURNAL, KeptLog};
+use crate::launch::{LaunchError, launch};
+use crate::logs::Logs;
+use crate::node::Node;
+use crate::run::{RunError, random};
+use crate::ways::{self, Consumption, Log, Way};
+
+/// Starts the consumers of all logs.
+pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError> {
+    for (number, consumption) in (0_u64..).zip(ways::ways(&node.federation, &node.me)) {
+        let signal = match consumption.log {
+            Log::Received(signal) => signal,
+            Log::Kept => Signal::Traces,
+        };
+        let missing = || LaunchError::NoConsumer { signal, name: consumption.name.clone() };
+        let log = logs.of(consumption.log).and_then(|log| log.consumer(&consumption.name)).ok_or_else(missing)?;
+        match consumption.way {
+            Way::Sampler => sample(node, logs, log, &consumption).await?,
+            _ => drop(launch(node, log, signal, &consumption, number)?),
+        }
+    }
+    Ok(())
+}
+
+async fn sample(
+    node: &Arc<Node>,
+    logs: &Logs,
+    received: tollgate_spool::Consumer,
+    consumption: &Consumption,
+) -> Result<(), RunError> {
+    let missing = |name: &str| LaunchError::NoConsumer { signal: Signal::Traces, name: name.to_owned() };
+    let kept = logs.kept.clone().ok_or_else(|| missing(&consumption.name))?;
+    let journal = kept.consumer(JOURNAL).ok_or_else(|| missing(JOURNAL))?;
+    let policies = node.documents.sampling().map_err(|faults| RunError::Config(faults.to_string()))?;
+    let decision_wait = policies.bounds().decision_wait;
+    let sampler = Sampler::new(policies, random()?);
+    let kept = KeptLog::new(kept, journal, node.clock.clone(), &node.me.to_string());
+    let (clock, counters) = (node.clock.clone(), Arc::clone(&node.counters));
+    let hold = Hold::open(received, kept, sampler, decision_wait, clock, counters).await;
+    let hold = hold.map_err(|error| RunError::Config(format!("the log of kept spans cannot be read: {error}")))?;
+    node.tasks.spawn_on(node.workers.pick(), "sampler", hold.run(node.shutdown.clone()));
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What the admin listener shows of a node: liveness, readiness, state and metrics; never payloads.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tollgate_runtime::Metrics;
+use tollgate_spool::Status;
+use tollgate_transport::admin::Pages;
+
+use crate::logs::Logs;
+use crate::node::Node;
+use crate::node_file::Listen;
+
+/// The pages of one node.
+pub(crate) struct NodePages {
+    node: Arc<Node>,
+    logs: Logs,
+    metrics: Metrics,
+}
+
+impl NodePages {
+    pub(crate) fn new(node: Arc<Node>, logs: Logs, metrics: Metrics) -> Self {
+        Self { node, logs, metrics }
+    }
+
+    /// Loopback unless told otherwise.
+    pub(crate) fn addresses(listen: &Listen) -> [SocketAddr; 2] {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        [listen.admin.unwrap_or_else(|| loopback(13133)), listen.metrics.unwrap_or_else(|| loopback(8888))]
+    }
+}
+
+impl Pages for NodePages {
+    fn livez(&self) -> bool {
+        true
+    }
+
+    /// A full spool or a lagging link never changes it: a node taken out of DNS moves its traces and makes it worse.
+    fn readyz(&self) -> Result<(), String> {
+        if self.node.shutdown.is_started() { Err("shutting down".to_owned()) } else { Ok(()) }
+    }
+
+    fn status(&self) -> Value {
+        let logs: serde_json::Map<_, _> =
+            self.logs.status().into_iter().map(|(name, status)| (name.to_owned(), log(&status))).collect();
+        json!({
+            "node": self.node.me.to_string(),
+            "boot": format!("{:016x}", self.node.boot),
+            "documents": data_encoding::HEXLOWER.encode(&self.node.federation.digest()),
+            "uptime_seconds": self.node.clock.uptime().as_secs(),
+            "logs": logs,
+        })
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.encode()
+    }
+}
+
+fn log(status: &Status) -> Value {
+    let consumers: Vec<_> = status
+        .consumers
+        .iter()
+        .map(|consumer| {
+            let lanes = consumer.lanes.iter().map(|lane| {
+                let (name, position) = (lane.name.to_string(), lane.position.value());
+                json!({"name": name, "position": position, "lag_bytes": lane.lag, "age_seconds": lane.age.as_secs()})
+            });
+            json!({
+                "name": consumer.name.to_string(),
+                "lag_bytes": consumer.lag,
+                "held_bytes": consumer.held,
+                "share_bytes": consumer.share,
+                "age_seconds": consumer.age.as_secs(),
+                "expired_bytes": consumer.expired,
+                "lanes": lanes.collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({
+        "end": status.end.value(),
+        "oldest": status.oldest.value(),
+        "disk_bytes": status.disk_bytes,
+        "segments": status.segments,
+        "consumers": consumers,
+    })
+}

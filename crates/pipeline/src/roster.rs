@@ -1,0 +1,212 @@
+//! The lanes of one consumer by name: one for each member of the next tier, with window, cursor and share.
+//!
+//! Promises:
+//! 1. A member that joins owns records from where the convoy stands; older records keep the owners they had.
+//! 2. The lane of a member that left goes on until everything it owned is acknowledged.
+//! 3. What is journalled is on the disk with the cursors: a restart routes old records as before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tollgate_routing::{Epochs, Members, ROUTING_SEED};
+use tollgate_spool::{Consumer, Lanes, Plan, Position, Record};
+
+use crate::delivery::{Covers, Delivered, Parcel};
+use crate::hop::Hop;
+use crate::load::Load;
+use crate::step::Share;
+use crate::window::Window;
+
+/// Bytes on their way in one lane before it falls behind the convoy.
+const WINDOW: usize = 4 << 20;
+
+/// Starts the senders of a lane.
+pub(crate) type StartSenders<L> = Box<dyn Fn(Arc<str>, Window<L>) + Send>;
+
+/// The lanes of one consumer.
+pub(crate) struct Roster<L> {
+    hop: Arc<Hop>,
+    changed: watch::Receiver<()>,
+    epochs: Epochs,
+    lanes: Lanes,
+    entries: BTreeMap<usize, Lane<L>>,
+    start: StartSenders<L>,
+}
+
+struct Lane<L> {
+    node: Arc<str>,
+    window: Window<L>,
+    persisted: Position,
+}
+
+impl<L: Load> Roster<L> {
+    /// Restores lanes and epochs from what the log's cursors hold.
+    pub(crate) fn restore(log: &Consumer, hop: Arc<Hop>, start: StartSenders<L>) -> Self {
+        let epochs = Epochs::decode(&log.journal(), ROUTING_SEED).unwrap_or_else(|error| {
+            if !log.journal().is_empty() {
+                tracing::error!(%error, "the journal of members cannot be read: old records route by today's members");
+            }
+            Epochs::new(ROUTING_SEED)
+        });
+        let mut changed = hop.subscribe();
+        changed.mark_changed();
+        let mut roster = Self { changed, hop, epochs, lanes: Lanes::new(), entries: BTreeMap::new(), start };
+        for (node, cursor) in log.cursors() {
+            roster.add(&node, cursor);
+        }
+        roster
+    }
+
+    fn add(&mut self, node: &str, at: Position) {
+        let node: Arc<str> = Arc::from(node);
+        let window = Window::new();
+        (self.start)(Arc::clone(&node), window.clone());
+        let lane = self.lanes.join(at);
+        self.entries.insert(lane, Lane { node, window, persisted: at });
+    }
+
+    /// Waits for a change of members. Cancel safe.
+    pub(crate) async fn members_changed(&mut self) {
+        // The hop lives as long as its roster, so its sender is never gone.
+        let _ = self.changed.changed().await;
+        self.changed.mark_changed();
+    }
+
+    /// Takes in a change of members: a new epoch begins where the foremost lane stands.
+    pub(crate) fn adopt_members(&mut self, log: &Consumer) {
+        if !self.changed.has_changed().unwrap_or(false) {
+            return;
+        }
+        self.changed.mark_unchanged();
+        let members = self.hop.members();
+        if members.is_empty() {
+            return; // nobody to give records to: they wait in the log
+        }
+        let swept = self.entries.keys().filter_map(|lane| self.lanes.swept_to(*lane)).max();
+        let convoy = swept.unwrap_or_else(|| log.floor());
+        if self.epochs.begin(convoy.value(), members.clone()).is_err() {
+            return;
+        }
+        self.add_missing(&members, convoy);
+        self.journal(log);
+        for lane in self.entries.values() {
+            log.advance(&lane.node, lane.persisted);
+        }
+    }
+
+    fn add_missing(&mut self, members: &Members, at: Position) {
+        for node in members.iter() {
+            if !self.entries.values().any(|lane| &*lane.node == node) {
+                self.add(node, at);
+            }
+        }
+    }
+
+    fn journal(&self, log: &Consumer) {
+        let mut journal = Vec::new();
+        self.epochs.encode(&mut journal);
+        log.set_journal(journal.into());
+    }
+
+    /// The next stretch of the log: for the lanes furthest behind whose window, with what `filling` adds, has room.
+    pub(crate) fn plan(&mut self, filling: impl Fn(usize) -> usize) -> Option<Plan> {
+        let entries = &self.entries;
+        let has_credit = |lane| entries.get(&lane).is_some_and(|entry| entry.window.bytes() + filling(lane) < WINDOW);
+        self.lanes.plan(has_credit)
+    }
+
+    /// Who owns what of a record among the lanes of the plan.
+    pub(crate) fn share(&self, plan: &Plan, position: Position) -> Option<Share<'_>> {
+        let owners = self.epochs.owners_at(position.value())?;
+        let part_of = |node: &str| {
+            plan.members.iter().position(|lane| self.entries.get(lane).is_some_and(|entry| &*entry.node == node))
+        };
+        let part_of_member = owners.members().iter().map(part_of).collect();
+        Some(Share { owners, part_of_member, lanes: plan.members.clone() })
+    }
+
+    /// Begins a parcel that holds the lane's cursor at this record.
+    pub(crate) fn begin(&mut self, lane: usize, record: &Record, load: L) -> Option<Parcel<L>> {
+        let ticket = self.lanes.sent(lane, record.position, record.end)?;
+        let owner = Arc::clone(&self.entries.get(&lane)?.node);
+        Some(Parcel { ticket, owner, load, covers: Covers::of(record), bytes: 0 })
+    }
+
+    /// Hands a parcel to the lane's senders.
+    pub(crate) fn send(&self, mut parcel: Parcel<L>) {
+        parcel.bytes = parcel.load.bytes();
+        if let Some(entry) = self.entries.get(&parcel.ticket.lane()) {
+            entry.window.send(parcel);
+        }
+    }
+
+    /// The plan's records were handled up to here: what they held for a lane is in a parcel with a ticket.
+    pub(crate) fn swept(&mut self, plan: &Plan, to: Position) {
+        for lane in self.lanes.swept(plan, to) {
+            self.lanes.passed(lane, to);
+        }
+    }
+
+    /// Records before this position are gone.
+    pub(crate) fn skip(&mut self, to: Position) {
+        self.lanes.skip(to);
+    }
+
+    /// A parcel got through.
+    pub(crate) fn settle(&mut self, done: Delivered) {
+        if let Some(entry) = self.entries.get(&done.ticket.lane()) {
+            entry.window.settle(done.bytes);
+        }
+        self.lanes.acknowledged(done.ticket);
+    }
+
+    /// Moves the cursors on the disk, forgets epochs that no record needs, and lets go of lanes that are done.
+    pub(crate) fn move_cursors(&mut self, log: &Consumer) {
+        for (&lane, entry) in &mut self.entries {
+            if let Some(cursor) = self.lanes.cursor(lane).filter(|cursor| *cursor > entry.persisted) {
+                entry.persisted = cursor;
+                log.advance(&entry.node, cursor);
+            }
+        }
+        let slowest = self.entries.values().map(|entry| entry.persisted).min();
+        let before = self.epochs.len();
+        if let Some(slowest) = slowest {
+            self.epochs.prune(slowest.value());
+        }
+        if self.epochs.len() < before {
+            self.retire(log);
+            self.journal(log);
+        }
+    }
+
+    /// Lanes of nodes that no remaining epoch names own nothing any more.
+    fn retire(&mut self, log: &Consumer) {
+        let Some(members) = self.epochs.owners_at(u64::MAX).map(|owners| owners.members().clone()) else { return };
+        if self.epochs.len() > 1 {
+            return;
+        }
+        let (lanes, entries) = (&mut self.lanes, &mut self.entries);
+        entries.retain(|&lane, entry| {
+            let stays = members.number(&entry.node).is_some();
+            if !stays {
+                entry.window.close();
+                lanes.leave(lane);
+                log.remove_lane(&entry.node);
+            }
+            stays
+        });
+    }
+
+    /// Whether anything is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.entries.values().any(|entry| entry.window.bytes() > 0)
+    }
+
+    /// Ends the senders.
+    pub(crate) fn close(&self) {
+        for entry in self.entries.values() {
+            entry.window.close();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The step over a link: what the policy lets through, newly constructed; the rest is counted and stays.
+//!
+//! Promises:
+//! 1. A record is sealed by the meet of the policy in force when it arrived and the one in force today.
+//! 2. What may not cross at all (no rule, expired instrument, unknown policy, unreadable record) is withheld, counted,
+//!    and the cursor passes.
+//! 3. Data of an origin that the link does not carry is not offered to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use time::{Date, OffsetDateTime};
+use tollgate_federation::{Federation, Link, LinkId, Origin, Signal};
+use tollgate_otlp::{Batch, Index, select, walk_traces};
+use tollgate_redaction::{Keys, Sealed, SealedBatch, Sealer};
+use tollgate_residency::{Class, Closed, Form, Table};
+use tollgate_runtime::Timestamp;
+use tollgate_spool::{Name, Record};
+
+use crate::admit::OWN_REQUESTS;
+use crate::counters::ConsumerCounters;
+use crate::documents::Documents;
+use crate::load::map_keys;
+use crate::node::Node;
+use crate::records;
+use crate::step::{Share, Step};
+
+/// The step of one link and signal.
+pub(crate) struct Seal {
+    node: Arc<Node>,
+    link: LinkId,
+    signal: Signal,
+    counters: Arc<ConsumerCounters>,
+    day: Date,
+    /// By origin and by the digest of the documents at arrival; `None` where nothing may cross.
+    sealers: BTreeMap<(Name, [u8; 32]), Option<Sealer>>,
+}
+
+impl Seal {
+    pub(crate) fn new(node: &Arc<Node>, link: &Link, signal: Signal, counters: Arc<ConsumerCounters>) -> Self {
+        let day = day(node.clock.now());
+        Self { node: Arc::clone(node), link: link.id(), signal, counters, day, sealers: BTreeMap::new() }
+    }
+}
+
+impl Step for Seal {
+    type Load = Sealed;
+
+    fn run(&mut self, record: &Record, share: &Share<'_>) -> Vec<Option<Sealed>> {
+        let nothing = || share.lanes().map(|_| None).collect();
+        let Some(index) = records::payload_index(record) else { return nothing() };
+        let Ok(origin) = record.origin.as_str().parse::<Origin>() else { return nothing() };
+        if !self.is_carried(&origin) {
+            return nothing();
+        }
+        let batch = Batch::new(&record.payload, &index);
+        // A lane that sweeps alone seals and counts what is its own, or the others would count it too.
+        let own = if share.is_complete() { None } else { own_part(batch, share) };
+        let batch = own.as_ref().map_or(batch, |(payload, index)| Batch::new(payload, index));
+        let offered = batch.index.items() as u64;
+        self.counters.offered(offered);
+        let sealed = self.seal(record, origin, batch);
+        let Some(sealed) = sealed else {
+            self.counters.withheld(offered);
+            return nothing();
+        };
+        self.count(&sealed);
+        sealed.split(share.parts(), |trace| share.part_of(trace.as_bytes()))
+    }
+}
+
+impl Seal {
+    fn is_carried(&self, origin: &Origin) -> bool {
+        let link = self.node.federation.link(self.link);
+        link.is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
+    }
+
+    fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {
+        if self.signal != Signal::Traces {
+            return None; // only aggregates of metrics and logs may ever cross, and nothing aggregates them yet
+        }
+        let today = day(self.node.clock.now());
+        if today != self.day {
+            // Instruments have dates: a new day may close the link.
+            self.day = today;
+            self.sealers.clear();
+        }
+        let key = (record.origin.clone(), record.policy);
+        if !self.sealers.contains_key(&key) {
+            let sealer = self.sealer(origin, record.policy);
+            self.sealers.insert(key.clone(), sealer);
+        }
+        let sealer = self.sealers.get_mut(&key)?.as_mut()?;
+        Some(sealer.seal(batch.payload, batch.index, record.arrival.nanos()))
+    }
+
+    fn sealer(&self, origin: Origin, arrived_under: [u8; 32]) -> Option<Sealer> {
+        let consumer = self.counters.name();
+        let table = table(&self.node.documents, &self.node.federation, self.link, &origin, self.day)
+            .inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "the link is closed"))
+            .ok()?;
+        let table = if arrived_under == self.node.federation.digest() {
+            table
+        } else {
+            table.meet(&self.earlier_table(&origin, &arrived_under)?)?
+        };
+        let keys: Arc<dyn Keys> = Arc::clone(&self.node.keys) as _;
+        Sealer::new(Arc::new(table), keys).inspect_err(|error| tracing::error!(consumer, %error, "withheld")).ok()
+    }
+
+    /// The same link's table under the documents that were in force at arrival.
+    fn earlier_table(&self, origin: &Origin, digest: &[u8; 32]) -> Option<Table> {
+        let consumer = self.counters.name();
+        let earlier = self.node.archive.find(digest);
+        if earlier.is_none() {
+            tracing::error!(consumer, "the documents at a record's arrival are not in the archive: withheld");
+        }
+        let earlier = earlier?;
+        let now = self.node.federation.link(self.link)?;
+        let same = |link: &&Link| link.from() == now.from() && link.to() == now.to();
+        let link = earlier.federation.links().iter().find(same)?.id();
+        table(&earlier, &earlier.federation, link, origin, self.day)
+            .inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "was closed when a record arrived"))
+            .ok()
+    }
+
+    fn count(&self, sealed: &SealedBatch) {
+        let counts = sealed.counts();
+        self.counters.withheld(counts.withheld());
+        for class in Class::ALL {
+            for form in Form::ALL {
+                let count = counts.values(class, form);
+                if count > 0 {
+                    self.counters.sealed_values(class.as_str(), form.as_str(), count);
+                }
+            }
+        }
+    }
+}
+
+fn table(
+    documents: &Documents,
+    federation: &Federation,
+    link: LinkId,
+    origin: &Origin,
+    day: Date,
+) -> Result<Table, Closed> {
+    documents.policy.table(federation, link, Signal::Traces, origin, day)
+}
+
+fn day(now: Timestamp) -> Date {
+    let now = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.nanos()));
+    now.map_or(Date::MAX, OffsetDateTime::date) // a clock beyond all dates closes every dated link
+}
+
+/// The items of the lanes that sweep now, as a request of their own.
+fn own_part(batch: Batch<'_>, share: &Share<'_>) -> Option<(Vec<u8>, Index)> {
+    let ours = map_keys(batch, &mut |key| share.part_of(key).is_some());
+    let mut payload = Vec::new();
+    select(batch, |item| ours.get(item) == Some(&true), &mut payload);
+    let walked = walk_traces(&payload, &OWN_REQUESTS).ok()?;
+    Some((payload, walked.index))
+}

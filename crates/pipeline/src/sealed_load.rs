@@ -1,0 +1,46 @@
+//! A sealed request as a load: the seal stays on whatever it is taken apart into.
+
+use tollgate_federation::Signal;
+use tollgate_redaction::Sealed;
+
+use crate::load::{Load, PartOfKey};
+
+impl Load for Sealed {
+    fn items(&self) -> u64 {
+        Sealed::items(self)
+    }
+
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
+    fn policy(&self) -> [u8; 32] {
+        self.digest()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        for chunk in self.chunks() {
+            out.extend_from_slice(chunk);
+        }
+    }
+
+    fn join(&mut self, other: Self) -> Result<(), Self> {
+        self.append(other).map_err(|(_, other)| other)
+    }
+
+    fn split(self, _: Signal, parts: usize, part_of: PartOfKey<'_>) -> Vec<Option<Self>> {
+        // What cannot be parted goes as a whole; its spans may then meet elsewhere than their trace.
+        self.rearrange(parts, |_, trace| part_of(trace.as_bytes()))
+            .unwrap_or_else(|whole| std::iter::once(Some(whole)).chain((1..parts).map(|_| None)).collect())
+    }
+
+    fn halve(self, _: Signal) -> Result<(Self, Self), Self> {
+        let half = self.items().div_ceil(2);
+        if half == self.items() {
+            return Err(self);
+        }
+        let whole = self.clone();
+        let mut halves = self.rearrange(2, |item, _| Some(usize::from(item as u64 >= half)))?.into_iter().flatten();
+        halves.next().zip(halves.next()).ok_or(whole)
+    }
+}

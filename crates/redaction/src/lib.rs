@@ -1,0 +1,28 @@
+//! Redaction: applies a compiled residency table to bytes, and is the only maker of what may go over a link.
+//!
+//! Promises:
+//! 1. The outgoing request is constructed from fields that are known and allowed; nothing is scrubbed from a copy.
+//! 2. Total over the carriers of traces; whatever is unknown, ambiguous or unreadable stays.
+//! 3. Only this crate makes a [`Sealed`]. No clock, no files: arrival time and keys are arguments.
+//!
+//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `attributes.rs` (one value).
+//! Not here: what is allowed (`tollgate_residency`), where keys lie and where sealed batches go (`tollgate_pipeline`).
+
+mod address;
+mod attributes;
+mod counts;
+mod keys;
+mod once;
+mod operational;
+mod pseudonym;
+mod sealed;
+mod sealer;
+mod span;
+mod span_name;
+mod surroundings;
+mod trace_state;
+
+pub use counts::{Counts, Withheld};
+pub use keys::{Keys, RootKey};
+pub use sealed::{OtherSeal, Sealed, SealedBatch};
+pub use sealer::{Sealer, Unsealable};

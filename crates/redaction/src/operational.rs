@@ -1,0 +1,122 @@
+//! Whether a short text looks operational: what stands under an operational key is not taken on trust.
+//!
+//! Promises:
+//! 1. E-mail addresses, query strings, quoted or assigned values, control and non-ASCII characters never look so.
+//! 2. Neither does text of more than a few words, nor anything longer than 256 bytes.
+//!
+//! It refuses more than it must (`text/html; charset=utf-8`): a missing value is a nuisance, a leaked one is not
+//! undone. It is no detector: a name spelt in plain letters passes, which is why classes come first.
+
+/// Longest text, in bytes.
+const LONGEST: usize = 256;
+/// `SELECT orders JOIN customers` is operational; a sentence is not.
+const MOST_SPACES: usize = 4;
+/// Longest key below a template, in bytes.
+const LONGEST_KEY: usize = 128;
+
+/// What identifiers, versions, routes (`/a/{id}`, `/a/:id`, `/a/*`), type names (`List<T>`, `a::B`, `<init>`, `Foo$Bar`),
+/// addresses and media types consist of.
+const PUNCTUATION: &[u8] = b"._-/:{}*+,()[]<>$#~;^";
+
+/// Says whether a value or a name looks operational.
+#[inline]
+pub(crate) fn looks_so(text: &str) -> bool {
+    text.len() <= LONGEST && text.bytes().all(allowed) && spaces_are_few(text)
+}
+
+/// Says whether an attribute's key looks like a key.
+#[inline]
+pub(crate) fn is_key(key: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+    !key.is_empty() && key.len() <= LONGEST_KEY && key.iter().all(plain)
+}
+
+/// Says whether a schema URL is one that OpenTelemetry publishes.
+pub(crate) fn is_published_schema(url: &str) -> bool {
+    let version = url.strip_prefix("https://opentelemetry.io/schemas/");
+    version.is_some_and(|version| {
+        (1..=16).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
+}
+
+#[inline]
+fn allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b' ' || PUNCTUATION.contains(&byte)
+}
+
+#[inline]
+fn spaces_are_few(text: &str) -> bool {
+    let spaces = text.bytes().filter(|byte| *byte == b' ').count();
+    spaces == 0 || (spaces <= MOST_SPACES && !text.contains("  ") && !text.starts_with(' ') && !text.ends_with(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operational_texts_pass() {
+        for text in [
+            "",
+            "GET",
+            "/users/{id}/orders/*",
+            "/users/:id",
+            "1.2.3+build.7",
+            "java.util.List<String>",
+            "Foo$Bar.<init>",
+            "SELECT orders JOIN customers",
+            "checkout-7d9f5c6b8-x2x7k",
+            "2001:db8::1",
+            "application/json",
+            "[::]:4317",
+            "8f14e45f-ceea-467f-a8b0-2b1e0e6c6a1d",
+        ] {
+            assert!(looks_so(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_person_or_a_secret_does_not() {
+        for text in [
+            "jane@example.org",
+            "jane%40example.org",
+            "/reset?token=abc",
+            "password=hunter2",
+            "Jane Doe could not pay her bill",
+            "two  spaces",
+            " leading",
+            "trailing ",
+            "line\nbreak",
+            "\"quoted\"",
+            "it's",
+            "Zoë",
+            "a\u{202e}b",
+            &"x".repeat(257),
+        ] {
+            assert!(!looks_so(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_published_schemas_pass() {
+        assert!(is_published_schema("https://opentelemetry.io/schemas/1.26.0"));
+        for url in [
+            "",
+            "http://opentelemetry.io/schemas/1.26.0",
+            "https://opentelemetry.io/schemas/",
+            "https://opentelemetry.io/schemas/jane",
+            "https://opentelemetry.io.evil/schemas/1.26.0",
+            "https://opentelemetry.io/schemas/1.2.3.4.5.6.7.8.9",
+        ] {
+            assert!(!is_published_schema(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn keys_are_plain_words() {
+        assert!(is_key(b"http.route") && is_key(b"k8s.pod.label.app.kubernetes.io/name"));
+        for key in [&b""[..], b"a b", b"a@b", "zo\u{eb}".as_bytes(), &[b'x'; 129], &[0xff]] {
+            assert!(!is_key(key));
+        }
+    }
+}

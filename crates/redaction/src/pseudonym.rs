@@ -1,0 +1,263 @@
+//! Pseudonyms: `tg1.<key id>.<26 characters>`, the first half of an HMAC-SHA-256 in base32.
+//!
+//! Promises:
+//! 1. Equal within one origin, group, destination and epoch; unrelated as soon as one of them differs.
+//! 2. Values are trimmed, and what is shaped like an e-mail address is lower-cased, so that spellings of one name agree.
+//!    Unicode is not normalised: two encodings of one accented letter are two names.
+//! 3. Without a key there is no pseudonym; there is no hash without a key.
+//! 4. What is remembered is bounded, compared as a whole, forgotten with its epoch and wiped from memory.
+
+use std::borrow::{Borrow, Cow};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use data_encoding::BASE32_NOPAD;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tollgate_residency::Keyed;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::keys::{Keys, RootKey};
+
+/// Most values remembered for one transform; beyond it all are forgotten and the next come anew.
+const MEMO_ENTRIES: usize = 4096;
+/// Longer values are not remembered.
+const MEMO_VALUE_BYTES: usize = 256;
+/// Half of a SHA-256.
+const TAG_BYTES: usize = 16;
+
+/// Says why there is no pseudonym.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPseudonym {
+    /// The epoch's key is not here.
+    KeyMissing,
+    /// There is nothing to name.
+    Empty,
+}
+
+/// One keyed transform of one table.
+pub(crate) struct Pseudonyms {
+    transform: Keyed,
+    origin: String,
+    destination: String,
+    current: Option<Epoch>,
+}
+
+/// A derived key and what was named with it.
+struct Epoch {
+    number: u64,
+    key: Zeroizing<[u8; 32]>,
+    /// `tg1.<key id>.`
+    prefix: String,
+    memo: HashMap<Remembered, Box<str>>,
+}
+
+/// A value in memory, wiped when forgotten.
+#[derive(PartialEq, Eq, Hash)]
+struct Remembered(Box<[u8]>);
+
+impl Drop for Remembered {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Borrow<[u8]> for Remembered {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Pseudonyms {
+    pub(crate) fn new(transform: Keyed, origin: String, destination: String) -> Self {
+        Self { transform, origin, destination, current: None }
+    }
+
+    /// Appends the name of a value that arrived then, in nanoseconds since the Unix epoch.
+    pub(crate) fn name(
+        &mut self,
+        value: &str,
+        arrival: u64,
+        keys: &dyn Keys,
+        out: &mut String,
+    ) -> Result<(), NoPseudonym> {
+        let number = epoch_of(arrival, self.transform.epoch);
+        if self.current.as_ref().is_none_or(|epoch| epoch.number != number) {
+            // The old key goes before the new one is asked for: without a new one nothing is named with the old.
+            self.current = None;
+            let root = keys.root(&self.transform.key, number).ok_or(NoPseudonym::KeyMissing)?;
+            self.current = self.derive(&root, number);
+        }
+        let epoch = self.current.as_mut().ok_or(NoPseudonym::KeyMissing)?;
+        epoch.name(value, &self.transform.group, out)
+    }
+
+    /// Derives this destination's key and its public name. The root alone tells neither from the other.
+    fn derive(&self, root: &RootKey, number: u64) -> Option<Epoch> {
+        let hkdf = Hkdf::<Sha256>::new(Some(b"tollgate pseudonym 1"), root.bytes());
+        let (mut key, mut id) = (Zeroizing::new([0; 32]), [0; 4]);
+        hkdf.expand(&self.info(b"key", number), key.as_mut_slice()).ok()?;
+        hkdf.expand(&self.info(b"id", number), &mut id).ok()?;
+        let prefix = format!("tg1.{}.", base32(&id));
+        Some(Epoch { number, key, prefix, memo: HashMap::new() })
+    }
+
+    /// Frames each part by its length, so that no two contexts read the same.
+    fn info(&self, purpose: &[u8], number: u64) -> Vec<u8> {
+        let mut info = Vec::new();
+        let number = number.to_be_bytes();
+        let parts =
+            [purpose, self.origin.as_bytes(), self.transform.group.as_bytes(), self.destination.as_bytes(), &number];
+        for part in parts {
+            info.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            info.extend_from_slice(part);
+        }
+        info
+    }
+}
+
+impl Epoch {
+    fn name(&mut self, value: &str, group: &str, out: &mut String) -> Result<(), NoPseudonym> {
+        if let Some(name) = self.memo.get(value.as_bytes()) {
+            out.push_str(name);
+            return Ok(());
+        }
+        let name = self.compute(value, group)?;
+        out.push_str(&name);
+        if value.len() <= MEMO_VALUE_BYTES {
+            if self.memo.len() >= MEMO_ENTRIES {
+                self.memo.clear();
+            }
+            self.memo.insert(Remembered(value.as_bytes().into()), name.into());
+        }
+        Ok(())
+    }
+
+    fn compute(&self, value: &str, group: &str) -> Result<String, NoPseudonym> {
+        let value = canonical(value);
+        if value.is_empty() {
+            return Err(NoPseudonym::Empty);
+        }
+        let mac = Hmac::<Sha256>::new_from_slice(self.key.as_slice()).map_err(|_| NoPseudonym::KeyMissing)?;
+        let mac = mac.chain_update("tg1").chain_update(group).chain_update([0]).chain_update(value.as_bytes());
+        let tag = mac.finalize().into_bytes();
+        let half = tag.get(..TAG_BYTES).unwrap_or_default();
+        Ok(format!("{}{}", self.prefix, base32(half)))
+    }
+}
+
+fn base32(bytes: &[u8]) -> String {
+    BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+}
+
+/// Epochs have whole seconds, at least one; the policy says so when it is read.
+fn epoch_of(arrival: u64, length: Duration) -> u64 {
+    const NANOS: u64 = 1_000_000_000;
+    (arrival / NANOS).checked_div(length.as_secs()).unwrap_or(0)
+}
+
+fn canonical(value: &str) -> Cow<'_, str> {
+    let value = value.trim();
+    let mail =
+        value.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
+            && !value.contains(char::is_whitespace);
+    if mail { Cow::Owned(value.to_lowercase()) } else { Cow::Borrowed(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DAY: u64 = 86_400_000_000_000;
+
+    struct Roots;
+
+    impl Keys for Roots {
+        fn root(&self, name: &str, epoch: u64) -> Option<RootKey> {
+            (name == "user").then(|| RootKey::new([u8::try_from(epoch % 251).unwrap_or(0); 32]))
+        }
+    }
+
+    fn pseudonyms(group: &str, key: &str, origin: &str, destination: &str) -> Pseudonyms {
+        let epoch = Duration::from_secs(30 * 86_400);
+        let transform = Keyed { group: group.to_owned(), key: key.to_owned(), epoch };
+        Pseudonyms::new(transform, origin.to_owned(), destination.to_owned())
+    }
+
+    fn named(by: &mut Pseudonyms, value: &str, arrival: u64) -> Result<String, NoPseudonym> {
+        let mut out = String::new();
+        by.name(value, arrival, &Roots, &mut out).map(|()| out)
+    }
+
+    fn usual(value: &str) -> Result<String, NoPseudonym> {
+        named(&mut pseudonyms("user", "user", "EEA", "us-east/central"), value, DAY)
+    }
+
+    #[test]
+    fn shape_is_scheme_key_id_and_half_a_digest() {
+        let name = usual("jane@example.org").unwrap();
+        let parts: Vec<_> = name.split('.').collect();
+        assert_eq!((parts[0], parts[1].len(), parts[2].len()), ("tg1", 7, 26), "{name}");
+        assert!(name.bytes().all(|byte| byte == b'.' || byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    }
+
+    #[test]
+    fn name_is_pinned_so_that_no_release_changes_it_unseen() {
+        // HKDF-SHA-256 and HMAC-SHA-256 recomputed independently of this code.
+        assert_eq!(usual("jane@example.org").unwrap(), PINNED);
+    }
+
+    #[test]
+    fn name_depends_on_group_origin_destination_epoch_and_value() {
+        let first = usual("u-1").unwrap();
+        let others = [
+            named(&mut pseudonyms("session", "user", "EEA", "us-east/central"), "u-1", DAY),
+            named(&mut pseudonyms("user", "user", "UK", "us-east/central"), "u-1", DAY),
+            named(&mut pseudonyms("user", "user", "EEA", "uk-south/gateway"), "u-1", DAY),
+            named(&mut pseudonyms("user", "user", "EEA", "us-east/central"), "u-1", 31 * DAY),
+            usual("u-2"),
+        ];
+        assert!(others.iter().all(|other| other.as_ref().unwrap() != &first));
+        assert_eq!(usual("u-1").unwrap(), first);
+    }
+
+    #[test]
+    fn spellings_of_one_address_agree_and_other_values_keep_their_case() {
+        assert_eq!(usual("  Jane@Example.ORG "), usual("jane@example.org"));
+        assert_ne!(usual("User-1"), usual("user-1"));
+        assert_eq!(usual(" user-1\n"), usual("user-1"));
+        assert_eq!(usual("  "), Err(NoPseudonym::Empty));
+    }
+
+    #[test]
+    fn without_its_key_there_is_no_name() {
+        let mut missing = pseudonyms("user", "gone", "EEA", "us-east/central");
+        assert_eq!(named(&mut missing, "u-1", DAY), Err(NoPseudonym::KeyMissing));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_forgotten_with_the_epoch() {
+        let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
+        for number in 0..2 * MEMO_ENTRIES {
+            named(&mut by, &number.to_string(), DAY).unwrap();
+        }
+        named(&mut by, &"x".repeat(MEMO_VALUE_BYTES + 1), DAY).unwrap();
+        assert!(by.current.as_ref().unwrap().memo.len() <= MEMO_ENTRIES);
+        named(&mut by, "u-1", 31 * DAY).unwrap();
+        assert_eq!(by.current.as_ref().unwrap().memo.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn remembered_name_is_the_computed_one(values in prop::collection::vec("[a-c@. ]{0,4}", 1..40)) {
+            let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
+            for value in &values {
+                prop_assert_eq!(named(&mut by, value, DAY), usual(value));
+            }
+        }
+    }
+
+    const PINNED: &str = "tg1.qgjvjma.7j6saplb37dgsnqwa3ifqlzdm4";
+}

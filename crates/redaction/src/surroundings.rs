@@ -1,0 +1,128 @@
+//! Writes resources and scopes anew: the surroundings of spans.
+//!
+//! Entity references are never written: they name attributes, some of which may not have crossed.
+
+use tollgate_otlp::wire::{Fields, Wire};
+use tollgate_otlp::{Fault, RawAttribute, Writer};
+use tollgate_residency::{Carrier, Resource, Table};
+
+use crate::attributes::Judge;
+use crate::once::{grown, once, text};
+use crate::operational;
+use crate::span::Memory;
+
+/// The resource in `ResourceSpans` or the scope in `ScopeSpans`, and the schema URL in both.
+const MESSAGE: u32 = 1;
+const SCHEMA_URL: u32 = 3;
+
+/// Says whose resource it is, by the presence of attributes that only devices have.
+pub(crate) fn whose(table: &Table, resource: &[u8]) -> Result<Resource, Fault> {
+    for field in Fields::new(resource) {
+        let field = field?;
+        if let (1, Wire::Bytes(attribute)) = (field.number, field.value) {
+            let key = RawAttribute::parse(attribute)?.key;
+            if table.marks_device(text(key)?) {
+                return Ok(Resource::Device);
+            }
+        }
+    }
+    Ok(Resource::Server)
+}
+
+/// Appends the fields of a resource's group that are not its scopes.
+pub(crate) fn resource<'a>(
+    body: &'a [u8],
+    schema_url: &str,
+    judge: &mut Judge<'_>,
+    memory: &mut Memory<'a>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    memory.scratch.clear();
+    let (mut dropped, mut withheld) = (None, 0);
+    for field in Fields::new(body) {
+        let field = field?;
+        match (field.number, field.value) {
+            (1, Wire::Bytes(attribute)) => {
+                withheld += u32::from(!memory.scratch.note(attribute, Carrier::ResourceAttributes, judge)?);
+            }
+            (2, Wire::Varint(count)) => once(&mut dropped, count)?,
+            (3, Wire::Bytes(_)) => {
+                judge.passes(Carrier::ResourceEntityRefs, true);
+            }
+            (1..=3, _) => return Err(Fault::WireType),
+            _ => {
+                judge.passes(Carrier::Unknown, false);
+            }
+        }
+    }
+    memory.list.clear();
+    withheld += memory.scratch.write(1, judge, &mut memory.list)?.withheld;
+    let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ResourceDropped, true)), withheld);
+    if !body.is_empty() {
+        Writer::new(out).message(MESSAGE, |resource| {
+            resource.raw(&memory.list);
+            if dropped > 0 {
+                resource.varint(2, dropped);
+            }
+        });
+    }
+    write_schema_url(Carrier::ResourceSchemaUrl, schema_url, judge, out);
+    Ok(())
+}
+
+/// Appends the fields of a scope's group that are not its spans.
+pub(crate) fn scope<'a>(
+    body: &'a [u8],
+    schema_url: &str,
+    judge: &mut Judge<'_>,
+    memory: &mut Memory<'a>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    memory.scratch.clear();
+    let (mut name, mut version, mut dropped, mut withheld) = (None, None, None, 0);
+    for field in Fields::new(body) {
+        let field = field?;
+        match (field.number, field.value) {
+            (1, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
+            (2, Wire::Bytes(bytes)) => once(&mut version, text(bytes)?)?,
+            (3, Wire::Bytes(attribute)) => {
+                withheld += u32::from(!memory.scratch.note(attribute, Carrier::ScopeAttributes, judge)?);
+            }
+            (4, Wire::Varint(count)) => once(&mut dropped, count)?,
+            (1..=4, _) => return Err(Fault::WireType),
+            _ => {
+                judge.passes(Carrier::Unknown, false);
+            }
+        }
+    }
+    memory.list.clear();
+    withheld += memory.scratch.write(3, judge, &mut memory.list)?.withheld;
+    let name = operational_text(Carrier::ScopeName, name, judge);
+    let version = operational_text(Carrier::ScopeVersion, version, judge);
+    let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ScopeDropped, true)), withheld);
+    if !body.is_empty() {
+        Writer::new(out).message(MESSAGE, |scope| {
+            for (number, text) in [(1, name), (2, version)] {
+                if !text.is_empty() {
+                    scope.string(number, text);
+                }
+            }
+            scope.raw(&memory.list);
+            if dropped > 0 {
+                scope.varint(4, dropped);
+            }
+        });
+    }
+    write_schema_url(Carrier::ScopeSchemaUrl, schema_url, judge, out);
+    Ok(())
+}
+
+fn operational_text<'a>(carrier: Carrier, value: Option<&'a str>, judge: &mut Judge<'_>) -> &'a str {
+    value.filter(|value| judge.passes(carrier, operational::looks_so(value))).unwrap_or_default()
+}
+
+fn write_schema_url(carrier: Carrier, url: &str, judge: &mut Judge<'_>, out: &mut Vec<u8>) {
+    if !url.is_empty() && judge.passes(carrier, operational::is_published_schema(url)) {
+        Writer::new(out).string(SCHEMA_URL, url);
+    }
+}

@@ -1,0 +1,77 @@
+//! A marker in every place: what may not cross must not come out, not even as a part of something else.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use proptest::prelude::*;
+use prost::Message;
+
+use crate::sow::{Kind, Sower};
+use crate::world::*;
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn only_permitted_markers_come_out(seed: u64) {
+        let mut sower = Sower::new(seed);
+        let request = sower.request().encode_to_vec();
+        let payload = sower.with_unknown_fields(&request, Kind::Request);
+        let out = example().seal(&payload, &walked(&payload), ARRIVAL);
+        prop_assert_eq!(out.counts().withheld(), 0);
+        let bytes = out.whole().bytes();
+        for marker in &sower.closed {
+            prop_assert!(!contains(&bytes, marker), "{} crossed", marker);
+        }
+        for marker in &sower.open {
+            prop_assert!(contains(&bytes, marker), "{} did not arrive", marker);
+        }
+    }
+
+    #[test]
+    fn what_arrives_equals_what_was_sent_wherever_it_is_operational(seed: u64) {
+        let mut sower = Sower::new(seed);
+        let sent = sower.request();
+        let arrived = decoded(&seal(&mut example(), &sent).whole().bytes());
+        prop_assert_eq!(shape(&arrived), shape(&sent));
+        let sent = spans(&sent);
+        for (arrived, sent) in spans(&arrived).into_iter().zip(sent) {
+            let times = |span: &Span| (span.start_time_unix_nano, span.end_time_unix_nano, span.kind, span.flags);
+            let ids = |span: &Span| (span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone());
+            prop_assert_eq!((times(arrived), ids(arrived)), (times(sent), ids(sent)));
+            for attribute in &arrived.attributes {
+                let transformed = found(&arrived.attributes, &attribute.key).is_some_and(|text| text.starts_with("tg1."));
+                prop_assert!(transformed || sent.attributes.contains(attribute));
+            }
+            let lost = sent.attributes.len() - arrived.attributes.len();
+            prop_assert_eq!(arrived.dropped_attributes_count as usize, lost);
+        }
+    }
+}
+
+fn spans(request: &ExportTraceServiceRequest) -> Vec<&Span> {
+    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    scopes.flat_map(|scope| &scope.spans).collect()
+}
+
+/// How many of everything there are, attributes apart.
+fn shape(request: &ExportTraceServiceRequest) -> Vec<Vec<(usize, usize)>> {
+    let spans = |resource: &opentelemetry_proto::tonic::trace::v1::ResourceSpans| {
+        let spans = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
+        spans.map(|span| (span.events.len(), span.links.len())).collect()
+    };
+    request.resource_spans.iter().map(spans).collect()
+}
+
+#[test]
+fn known_keys_alone_decide_and_not_their_order() {
+    let list = |keys: &[&str]| keys.iter().map(|key| text(key, "zq")).collect::<Vec<KeyValue>>();
+    let one = sealed_span(&mut example(), span(list(&["http.route", "acme.a", "user.name", "error.type"])));
+    assert_eq!(one.attributes, list(&["http.route", "error.type"]));
+    let two = sealed_span(&mut example(), span(list(&["error.type", "user.name", "acme.a", "http.route"])));
+    assert_eq!(two.attributes, list(&["error.type", "http.route"]));
+}

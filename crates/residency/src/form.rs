@@ -1,0 +1,174 @@
+//! How a value may cross, and which of two answers is the stricter.
+//!
+//! Promises:
+//! 1. `meet` is commutative, associative and idempotent, and its result is never wider than either side.
+//! 2. Answers that cannot be compared (keyed and generalised, two different keys) meet in absent.
+
+use std::fmt;
+
+use tollgate_config::{Read, Value};
+
+/// How exposed a value is after it crossed. Keyed and generalised cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Form {
+    /// It does not cross.
+    Absent,
+    /// It crosses only inside an aggregate over many.
+    Aggregated,
+    /// It crosses as a pseudonym under a key of the origin.
+    Keyed,
+    /// It crosses with less precision.
+    Generalised,
+    /// It crosses as it is.
+    Raw,
+}
+
+impl Form {
+    /// Every form, in order of discriminant.
+    pub const ALL: [Self; 5] = [Self::Absent, Self::Aggregated, Self::Keyed, Self::Generalised, Self::Raw];
+
+    /// Returns the word that documents use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Aggregated => "aggregated",
+            Self::Keyed => "keyed",
+            Self::Generalised => "generalised",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Says whether this form shows at least as much as the other.
+    #[must_use]
+    pub const fn exposes_at_least(self, other: Self) -> bool {
+        self as u8 == other as u8
+            || match self {
+                Self::Raw => true,
+                Self::Keyed | Self::Generalised => matches!(other, Self::Absent | Self::Aggregated),
+                Self::Aggregated => matches!(other, Self::Absent),
+                Self::Absent => false,
+            }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Read for Form {
+    fn read(value: Value<'_>) -> Option<Self> {
+        value.choice(&Self::ALL.map(|form| (form.as_str(), form)))
+    }
+}
+
+/// Which keyed transform of a table. It means nothing for another table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransformIndex(pub(crate) u16);
+
+impl TransformIndex {
+    /// Returns the place of the transform in [`Table::keyed`](crate::Table::keyed).
+    #[must_use]
+    pub fn position(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// What is to be done with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Leave it out.
+    Absent,
+    /// Replace it by a pseudonym.
+    Hmac(TransformIndex),
+    /// Keep as many leading bits of an IP address; anything but one clean address is left out.
+    Truncate {
+        /// Bits kept of an IPv4 address.
+        v4: u8,
+        /// Bits kept of an IPv6 address.
+        v6: u8,
+    },
+    /// Pass it on.
+    Raw,
+}
+
+impl Action {
+    /// Returns the strictest answer that satisfies both.
+    #[must_use]
+    pub fn meet(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Raw, action) | (action, Self::Raw) => action,
+            (Self::Hmac(one), Self::Hmac(two)) if one == two => self,
+            (Self::Truncate { v4, v6 }, Self::Truncate { v4: other_v4, v6: other_v6 }) => {
+                Self::Truncate { v4: v4.min(other_v4), v6: v6.min(other_v6) }
+            }
+            (Self::Absent | Self::Hmac(_) | Self::Truncate { .. }, _) => Self::Absent,
+        }
+    }
+
+    /// Says whether whatever this lets through the other lets through too.
+    #[must_use]
+    pub fn is_within(self, other: Self) -> bool {
+        self.meet(other) == self
+    }
+
+    /// Returns the form in which a value crosses.
+    #[must_use]
+    pub const fn form(self) -> Form {
+        match self {
+            Self::Absent => Form::Absent,
+            Self::Hmac(_) => Form::Keyed,
+            Self::Truncate { .. } => Form::Generalised,
+            Self::Raw => Form::Raw,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn action() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            Just(Action::Absent),
+            (0_u16..3).prop_map(|index| Action::Hmac(TransformIndex(index))),
+            (0_u8..=24, 0_u8..=48).prop_map(|(v4, v6)| Action::Truncate { v4, v6 }),
+            Just(Action::Raw),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn meet_is_a_semilattice(one in action(), two in action(), three in action()) {
+            prop_assert_eq!(one.meet(one), one);
+            prop_assert_eq!(one.meet(two), two.meet(one));
+            prop_assert_eq!(one.meet(two).meet(three), one.meet(two.meet(three)));
+        }
+
+        #[test]
+        fn meet_never_widens(one in action(), two in action()) {
+            let both = one.meet(two);
+            prop_assert!(both.is_within(one) && both.is_within(two));
+            prop_assert!(one.form().exposes_at_least(both.form()));
+        }
+    }
+
+    #[test]
+    fn incomparable_answers_meet_in_absent() {
+        let keyed = Action::Hmac(TransformIndex(0));
+        assert_eq!(keyed.meet(Action::Hmac(TransformIndex(1))), Action::Absent);
+        assert_eq!(keyed.meet(Action::Truncate { v4: 24, v6: 48 }), Action::Absent);
+        assert!(!Form::Keyed.exposes_at_least(Form::Generalised) && !Form::Generalised.exposes_at_least(Form::Keyed));
+    }
+
+    #[test]
+    fn discriminants_index_the_list_of_all() {
+        for (index, form) in Form::ALL.into_iter().enumerate() {
+            assert_eq!(form as usize, index);
+        }
+    }
+}

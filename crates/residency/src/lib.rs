@@ -1,0 +1,37 @@
+//! Residency: what may cross which border, in which form, decided before deployment and looked up on the way.
+//!
+//! Promises:
+//! 1. No value crosses unless a rule says so: what is unknown, secret, expired or unsupported stays.
+//! 2. A policy is whole or it is none, and every fault of its documents is reported.
+//! 3. Pure: no clock, no files, no keys. The same documents on the same day give the same table everywhere.
+//!
+//! Read first: `rule.rs` (what a rule means), `table.rs` (what it compiles to), `carrier.rs` (what there is to answer).
+//! Not here: applying a table to bytes (`tollgate_redaction`), who is linked with whom (`tollgate_federation`).
+
+mod carrier;
+mod catalogue;
+mod class;
+mod closed;
+mod compile;
+mod digest;
+mod document;
+mod form;
+mod instrument;
+mod invariant;
+mod pattern;
+mod policy;
+mod prove;
+mod reading;
+mod rule;
+mod table;
+mod transfer;
+mod transform;
+
+pub use carrier::{Carrier, Holds};
+pub use class::Class;
+pub use closed::Closed;
+pub use form::{Action, Form, TransformIndex};
+pub use pattern::Piece;
+pub use policy::Policy;
+pub use table::{Cell, Resource, Table};
+pub use transform::Keyed;

@@ -1,0 +1,85 @@
+//! The residency policy of a federation: catalogue, rules, instruments and invariants, read and proved together.
+//!
+//! Promises:
+//! 1. A policy with any fault is none; every fault is reported.
+//! 2. What it does not support it refuses.
+//! 3. A date that passes closes a link and never fails a load; the day is an argument.
+
+use sha2::{Digest, Sha256};
+use time::Date;
+use tollgate_config::{Document, Faults, Set};
+use tollgate_federation::{Federation, LinkId, Origin, Signal};
+
+use crate::catalogue::Catalogue;
+use crate::closed::Closed;
+use crate::document::Residency;
+use crate::prove;
+use crate::table::{Parts, Table};
+use crate::transfer::Transfer;
+
+const CATALOGUE: &str = "policies/catalogue.yaml";
+pub(crate) const RESIDENCY: &str = "policies/residency.yaml";
+
+/// A residency policy without faults.
+#[derive(Debug)]
+pub struct Policy {
+    catalogue: Catalogue,
+    residency: Residency,
+    digest: [u8; 32],
+}
+
+impl Policy {
+    /// Reads `policies/catalogue.yaml` and `policies/residency.yaml` and checks them against the federation.
+    pub fn read(set: &Set, federation: &Federation, faults: &Faults) -> Option<Self> {
+        let before = faults.len();
+        let documents = (set.require(CATALOGUE, faults), set.require(RESIDENCY, faults));
+        let (Some(catalogue), Some(residency)) = documents else { return None };
+        let digest = digest([catalogue, residency]);
+        let catalogue = Catalogue::read(catalogue.root(faults)).unwrap_or_default();
+        let residency = Residency::read(residency.root(faults), &catalogue)?;
+        prove::links(&residency, federation, faults);
+        prove::invariants(&residency, &catalogue, faults);
+        // A rule that could not be read may have been a deny: with one fault there is no policy.
+        (faults.len() == before).then_some(Self { catalogue, residency, digest })
+    }
+
+    /// Compiles what one link lets through of one signal from one origin on that day.
+    ///
+    /// # Errors
+    /// Says why nothing may cross at all.
+    pub fn table(
+        &self,
+        federation: &Federation,
+        link: LinkId,
+        signal: Signal,
+        origin: &Origin,
+        today: Date,
+    ) -> Result<Table, Closed> {
+        let transfer = Transfer::over(federation, link, signal, origin)?;
+        let members = origin.regimes().iter();
+        let parts = members.map(|member| transfer.compile(member, &self.catalogue, &self.residency, today));
+        // Merged data obeys the rules of every origin in it.
+        let strictest = parts.reduce(|one, two| Ok(Parts::meet(&one?, &two?)));
+        strictest.unwrap_or_else(|| Err(Closed::Origin(origin.clone()))).map(Table::new)
+    }
+
+    /// Returns the identity of catalogue and rules together.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+}
+
+fn digest(documents: [&Document; 2]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update("tollgate policy 1");
+    for document in documents {
+        let text = document.canonical();
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,405 @@
+use super::*;
+use crate::carrier::Carrier;
+use crate::class::Class;
+use crate::form::{Action, Form};
+use crate::table::Resource;
+use time::macros::date;
+
+const TODAY: Date = date!(2026 - 12 - 01);
+
+const EXAMPLE: [(&str, &str); 6] = [
+    ("regions/federation.yaml", include_str!("../../../../regions/federation.yaml")),
+    ("regions/eu-west.yaml", include_str!("../../../../regions/eu-west.yaml")),
+    ("regions/uk-south.yaml", include_str!("../../../../regions/uk-south.yaml")),
+    ("regions/us-east.yaml", include_str!("../../../../regions/us-east.yaml")),
+    (CATALOGUE, include_str!("../../../../policies/catalogue.yaml")),
+    (RESIDENCY, include_str!("../../../../policies/residency.yaml")),
+];
+
+const SMALL_CATALOGUE: &str = "
+attributes:
+  http.route: op
+  host.name: {class: op, on_device: direct}
+  user.id: {class: direct, aliases: [enduser.id]}
+  user.email: direct
+  client.address: online
+  client.port: quasi
+  url.query: secret
+  exception.message: free
+  acme.*: quasi
+  acme.inner.*: free
+devices: [device.*]
+names: {span: ['{http.route}'], event: [exception]}
+";
+
+const SMALL_RESIDENCY: &str = "
+regimes: {EEA: {law: GDPR}, UK: {law: UK-GDPR}, US: {}}
+instruments:
+  dpf: {from: EEA, to: US, basis: GDPR-45, recipients: [Acme Inc], review_by: 2027-02-11, fallback: scc}
+  scc: {from: EEA, to: US, basis: GDPR-46-SCC, tia: TIA-1, review_by: 2027-03-01}
+  uk-us-extension: {from: UK, to: US, basis: UK-GDPR-45, review_by: 2027-02-11}
+  uk-adequacy: {from: EEA, to: UK, basis: GDPR-45, valid_until: 2031-12-27}
+transforms:
+  user-key: {hmac: {group: user, key: user, epoch: 30d, scope: per_destination}}
+  other-key: {hmac: {group: other, key: user, epoch: 30d, scope: per_destination}}
+  ip-net: {truncate: {v4: 24, v6: 48}, accept_risk: RISK-77}
+  ip-wide: {truncate: {v4: 16, v6: 32}}
+defaults: {unclassified: drop, on_error: drop, expired_instrument: deny_link, audit_unwritable: deny_link}
+";
+
+/// The example's regions with one link that also carries what came from the UK.
+const FEDERATION: &str = "
+federation: {name: acme, trust_domain: acme.example}
+links:
+  - {from: eu-west, to: us-east/central, carries: [EEA, UK], signals: [traces, logs], instruments: {EEA: dpf, UK: uk-us-extension}}
+  - {from: uk-south, to: eu-west/gateway, carries: [UK], signals: [traces], instruments: {UK: uk-eu}}
+  - {from: uk-south, to: us-east/central, carries: [EEA, UK], signals: [traces], instruments: {EEA: dpf, UK: uk-us-extension}}
+  - {from: eu-west, to: uk-south/gateway, carries: [EEA], signals: [traces], instruments: {EEA: uk-adequacy}}
+";
+
+const TO_US: LinkId = LinkId(0);
+
+struct Loaded {
+    federation: Federation,
+    policy: Option<Policy>,
+    faults: String,
+}
+
+fn load(texts: &[(&str, &str)]) -> Loaded {
+    let (set, faults) = Set::from_texts(texts.iter().copied());
+    let federation = Federation::read(&set, &faults).unwrap();
+    assert_eq!(faults.to_string(), "");
+    let policy = Policy::read(&set, &federation, &faults);
+    Loaded { federation, policy, faults: faults.to_string() }
+}
+
+fn small(rules: &str) -> Loaded {
+    let residency = format!(
+        "{}{rules}",
+        SMALL_RESIDENCY.replace(
+            "instruments:",
+            "instruments:\n  uk-eu: {from: UK, to: EEA, basis: UK-GDPR-45, review_by: 2027-01-01}"
+        )
+    );
+    let mut texts = EXAMPLE;
+    texts[0].1 = FEDERATION;
+    texts[4].1 = SMALL_CATALOGUE;
+    texts[5].1 = &residency;
+    load(&texts)
+}
+
+fn origin(text: &str) -> Origin {
+    text.parse().unwrap()
+}
+
+impl Loaded {
+    fn table(&self, link: LinkId, from: &str) -> Result<Table, Closed> {
+        let policy = self.policy.as_ref().unwrap_or_else(|| panic!("{}", self.faults));
+        policy.table(&self.federation, link, Signal::Traces, &origin(from), TODAY)
+    }
+}
+
+/// Compiles the given rules over the small catalogue, for data from the EEA that goes to the US.
+pub(crate) fn table_of(rules: &str) -> Table {
+    small(&format!("rules:\n{rules}")).table(TO_US, "EEA").unwrap()
+}
+
+fn answer(table: &Table, key: &str) -> Form {
+    table.attribute(Carrier::SpanAttributes, key.as_bytes(), Resource::Server).action.form()
+}
+
+const BASIC: &str = "  - {id: basic, origin: EEA, reaching: US, signal: traces, allow: {op: raw, corr: raw, \
+                     direct: {only: {user.id: user-key}}, online: {only: {client.address: ip-net}}}}\n";
+
+#[test]
+fn example_federation_loads_and_answers_as_the_design_says() {
+    let loaded = load(&EXAMPLE);
+    assert_eq!(loaded.faults, "");
+    let table = loaded.table(TO_US, "EEA").unwrap();
+    for (key, form) in [
+        ("http.route", Form::Raw),
+        ("service.name", Form::Raw),
+        ("user.id", Form::Keyed),
+        ("enduser.id", Form::Keyed),
+        ("client.address", Form::Generalised),
+        ("user.email", Form::Absent),
+        ("http.request.header.authorization", Form::Absent),
+        ("http.request.header.content-type", Form::Raw),
+        ("url.query", Form::Absent),
+        ("exception.type", Form::Raw),
+        ("exception.message", Form::Absent),
+        ("exception.stacktrace", Form::Absent),
+        ("acme.invented", Form::Absent),
+        ("baggage.user", Form::Absent),
+    ] {
+        assert_eq!(answer(&table, key), form, "{key}");
+    }
+    assert_eq!(table.carrier(Carrier::StatusMessage), Form::Absent);
+    assert_eq!(table.carrier(Carrier::SpanTraceId), Form::Raw);
+    assert_eq!(table.carrier(Carrier::ResourceEntityRefs), Form::Absent);
+    assert_eq!(table.instruments().collect::<Vec<_>>(), [("EEA", "dpf")]);
+    assert!(!table.span_names().is_empty() && table.lists_event("exception"));
+}
+
+#[test]
+fn example_lets_no_log_and_no_metric_cross() {
+    let loaded = load(&EXAMPLE);
+    let policy = loaded.policy.unwrap();
+    for link in loaded.federation.links() {
+        for signal in [Signal::Logs, Signal::Metrics] {
+            let origin = Origin::of(link.carries().next().unwrap().clone());
+            assert!(policy.table(&loaded.federation, link.id(), signal, &origin, TODAY).is_err());
+        }
+    }
+}
+
+#[test]
+fn example_catalogue_answers_for_the_whole_reference_table() {
+    let catalogue = EXAMPLE[4].1;
+    let (document, faults) = tollgate_config::parse(CATALOGUE, catalogue);
+    let catalogue = Catalogue::read(document.root(&faults)).unwrap();
+    for (key, class) in [
+        ("user.hash", Class::Direct),
+        ("enduser.scope", Class::Quasi),
+        ("net.sock.peer.addr", Class::Online),
+        ("host.mac", Class::Online),
+        ("geo.location.lat", Class::Quasi),
+        ("device.model.*", Class::Quasi),
+        ("http.user_agent", Class::Free),
+        ("messaging.message.conversation_id", Class::Online),
+        ("rpc.grpc.request.metadata.*", Class::Secret),
+        ("url.original", Class::Secret),
+        ("http.target", Class::Secret),
+        ("http.request.body.content", Class::Free),
+        ("db.statement", Class::Free),
+        ("db.elasticsearch.path_parts.*", Class::Direct),
+        ("messaging.kafka.message.key", Class::Direct),
+        ("otel.status_description", Class::Free),
+        ("process.environment_variable.*", Class::Secret),
+        ("process.working_directory", Class::Direct),
+        ("tls.client.ja3", Class::Online),
+        ("gen_ai.input.messages", Class::Special),
+        ("feature_flag.context.id", Class::Direct),
+        ("mcp.resource.uri", Class::Free),
+        ("cloud.account.id", Class::Quasi),
+        ("service.instance.id", Class::Op),
+    ] {
+        assert_eq!(catalogue.named(key).map(|entry| entry.class), Some(class), "{key}");
+    }
+}
+
+#[test]
+fn omission_means_absent() {
+    let table = table_of(BASIC);
+    assert_eq!(answer(&table, "client.port"), Form::Absent);
+    assert_eq!(answer(&table, "user.email"), Form::Absent);
+    assert_eq!(answer(&table, "no.such.key"), Form::Absent);
+    assert_eq!(table.carrier(Carrier::Unknown), Form::Absent);
+}
+
+#[test]
+fn deny_beats_allow_whatever_the_order() {
+    let deny = "  - {id: no, origin: EEA, reaching: US, signal: traces, deny: [online, {attribute: enduser.id}]}\n";
+    for rules in [format!("{BASIC}{deny}"), format!("{deny}{BASIC}")] {
+        let table = table_of(&rules);
+        assert_eq!(answer(&table, "client.address"), Form::Absent);
+        assert_eq!(answer(&table, "user.id"), Form::Absent);
+        assert_eq!(answer(&table, "http.route"), Form::Raw);
+    }
+}
+
+#[test]
+fn strictest_allow_wins_and_incomparable_allows_meet_in_absent() {
+    let rule = |id, allow| format!("  - {{id: {id}, origin: EEA, reaching: US, signal: traces, allow: {{{allow}}}}}\n");
+    let two = |one, other| table_of(&format!("{}{}", rule("a", one), rule("b", other)));
+    assert_eq!(answer(&two("direct: raw", "direct: user-key"), "user.email"), Form::Keyed);
+    assert_eq!(answer(&two("direct: other-key", "direct: user-key"), "user.email"), Form::Absent);
+    let wide = two("online: ip-net", "online: {only: {client.address: ip-wide}}");
+    let cell = wide.attribute(Carrier::SpanAttributes, b"client.address", Resource::Server);
+    assert_eq!(cell.action, Action::Truncate { v4: 16, v6: 32 });
+    assert_eq!(answer(&two("online: ip-net", "online: user-key"), "client.address"), Form::Absent);
+}
+
+#[test]
+fn longest_template_answers_and_exact_name_comes_first() {
+    let rules = "  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {quasi: raw}}\n";
+    let table = table_of(rules);
+    assert_eq!(answer(&table, "acme.any.key"), Form::Raw);
+    assert_eq!(answer(&table, "acme.inner.key"), Form::Absent);
+    assert_eq!(answer(&table, "acme"), Form::Absent);
+    assert_eq!(answer(&table, "acmex.key"), Form::Absent);
+}
+
+#[test]
+fn operational_value_of_a_device_needs_both_classes() {
+    let table = table_of(BASIC);
+    let on = |resource| table.attribute(Carrier::ResourceAttributes, b"host.name", resource);
+    assert_eq!((on(Resource::Server).class, on(Resource::Server).action), (Class::Op, Action::Raw));
+    assert_eq!((on(Resource::Device).class, on(Resource::Device).action), (Class::Direct, Action::Absent));
+    assert!(table.marks_device("device.id") && !table.marks_device("devices"));
+}
+
+#[test]
+fn attributes_are_answered_only_in_carriers_that_hold_them() {
+    let table = table_of(BASIC);
+    for carrier in [Carrier::SpanName, Carrier::Unknown, Carrier::LogAttributes] {
+        assert_eq!(table.attribute(carrier, b"http.route", Resource::Server).action, Action::Absent, "{carrier}");
+    }
+}
+
+#[test]
+fn every_origin_of_merged_data_has_its_say() {
+    let uk = "  - {id: uk, origin: UK, reaching: US, signal: traces, allow: {op: raw, online: {only: {client.address: ip-wide}}}}\n";
+    let loaded = small(&format!("rules:\n{BASIC}{uk}"));
+    let merged = loaded.table(TO_US, "EEA+UK").unwrap();
+    assert_eq!(merged.carrier(Carrier::SpanTraceId), Form::Absent);
+    assert_eq!(answer(&merged, "http.route"), Form::Raw);
+    assert_eq!(answer(&merged, "user.id"), Form::Absent);
+    let cell = merged.attribute(Carrier::SpanAttributes, b"client.address", Resource::Server);
+    assert_eq!(cell.action, Action::Truncate { v4: 16, v6: 32 });
+    assert_eq!(merged.instruments().count(), 2);
+}
+
+#[test]
+fn pseudonym_is_absent_where_its_key_does_not_lie() {
+    let loaded = small(&format!("rules:\n{BASIC}"));
+    let at_home = loaded.table(TO_US, "EEA").unwrap();
+    let onward = loaded.table(LinkId(2), "EEA").unwrap();
+    assert_eq!(answer(&at_home, "user.id"), Form::Keyed);
+    assert_eq!(answer(&onward, "user.id"), Form::Absent);
+    assert_eq!(answer(&onward, "client.address"), Form::Generalised);
+}
+
+#[test]
+fn date_closes_a_link_and_never_fails_a_load() {
+    let loaded = small(&format!("rules:\n{BASIC}"));
+    let policy = loaded.policy.as_ref().unwrap();
+    let on = |day| policy.table(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), day);
+    let (before, after) = (on(date!(2027 - 02 - 11)).unwrap(), on(date!(2027 - 02 - 12)).unwrap());
+    assert_eq!(after.instruments().collect::<Vec<_>>(), [("EEA", "scc")]);
+    assert_eq!(before.digest(), after.digest());
+    let closed = Closed::Expired { instrument: "dpf".to_owned(), origin: "EEA".parse().unwrap() };
+    assert_eq!(on(date!(2027 - 03 - 02)), Err(closed));
+}
+
+#[test]
+fn every_reason_to_stay_closed_is_told_apart() {
+    let loaded =
+        small(&format!("rules:\n{BASIC}  - {{id: no, origin: EEA, reaching: US, signal: logs, deny: [all]}}\n"));
+    let policy = loaded.policy.as_ref().unwrap();
+    let ask = |link, signal, from: &str| policy.table(&loaded.federation, link, signal, &origin(from), TODAY);
+    assert_eq!(ask(LinkId(9), Signal::Traces, "EEA"), Err(Closed::NoLink));
+    assert_eq!(ask(TO_US, Signal::Metrics, "EEA"), Err(Closed::Signal(Signal::Metrics)));
+    assert_eq!(ask(TO_US, Signal::Traces, "EEA+US"), Err(Closed::Origin(origin("EEA+US"))));
+    assert_eq!(ask(TO_US, Signal::Logs, "EEA"), Err(Closed::Denied { rule: "no".to_owned() }));
+    assert!(matches!(ask(TO_US, Signal::Traces, "UK"), Err(Closed::NoRule { .. })));
+    assert!(matches!(ask(TO_US, Signal::Traces, "EEA+UK"), Err(Closed::NoRule { .. })));
+}
+
+#[test]
+fn digest_follows_this_links_answers_and_nothing_else() {
+    let table = table_of(BASIC);
+    assert_eq!(table.digest(), table_of(BASIC).digest());
+    let other = "  - {id: other, origin: UK, reaching: US, signal: traces, allow: {op: raw}}\n";
+    assert_eq!(table.digest(), table_of(&format!("{BASIC}{other}")).digest());
+    let deny = "  - {id: no, origin: EEA, reaching: US, signal: traces, deny: [online]}\n";
+    assert_ne!(table.digest(), table_of(&format!("{BASIC}{deny}")).digest());
+    assert_ne!(table.digest(), table_of(&BASIC.replace("user-key", "other-key")).digest());
+    let loaded = small(&format!("rules:\n{BASIC}"));
+    assert_ne!(table.digest(), loaded.table(LinkId(2), "EEA").unwrap().digest());
+}
+
+#[test]
+fn faults_of_all_sections_are_reported_together_and_leave_no_policy() {
+    let rules = concat!(
+        "transforms:\n",
+        "  hash: {sha256: {}}\n",
+        "  long: {truncate: {v4: 25, v6: 48}, accept_risk: R}\n",
+        "  house: {truncate: {v4: 24, v6: 48}}\n",
+        "  shared: {hmac: {group: user, key: user, epoch: 30d, scope: federation}}\n",
+        "  now: {hmac: {group: user, key: user, epoch: 10ms, scope: per_destination}}\n",
+        "  fine: {hmac: {group: user, key: user, epoch: 1d, scope: per_destination}}\n",
+        "defaults: {unclassified: keep, on_error: drop, expired_instrument: deny_link}\n",
+        "rules:\n",
+        "  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {secret: raw}}\n",
+        "  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {op: raw}}\n",
+        "  - {id: c, origin: MARS, reaching: US, signal: traces, allow: {op: raw}}\n",
+        "  - {id: d, origin: EEA, reaching: US, signal: traces, allow: {op: sha256}}\n",
+        "  - {id: e, origin: EEA, reaching: US, signal: traces, allow: {people: raw}}\n",
+        "  - {id: f, origin: EEA, reaching: US, signal: traces, allow: {direct: {only: {http.route: raw}}}}\n",
+        "  - {id: g, origin: EEA, reaching: US, signal: traces, deny: [{attribute: user.emial}]}\n",
+        "  - {id: h, origin: EEA, reaching: US, signal: metrics, allow: {op: raw}}\n",
+        "  - {id: i, origin: EEA, reaching: US, signal: traces, mode: shadow, allow: {op: raw}}\n",
+        "  - {id: j, origin: EEA, reaching: US, signal: traces, where: {cluster: a}, allow: {op: raw}}\n",
+        "  - {id: k, origin: EEA, reaching: US, signal: traces, allow: {unclassified: raw}}\n",
+        "  - {id: l, origin: EEA, reaching: US, signal: traces}\n",
+        "invariants:\n",
+        "  - never: {class: op, form: raw}\n",
+        "  - never: {class: op}\n",
+        "  - never: {origin: EAA, class: op, form: raw}\n",
+    );
+    let start = SMALL_RESIDENCY.find("transforms:").unwrap();
+    let residency = format!("{}{rules}", &SMALL_RESIDENCY[..start]);
+    let mut texts = EXAMPLE;
+    texts[4].1 = SMALL_CATALOGUE;
+    texts[5].1 = &residency;
+    let loaded = load(&texts);
+    assert!(loaded.policy.is_none());
+    let first = SMALL_RESIDENCY[..start].lines().count();
+    let quiet = [1, 7, 9, 22];
+    for line in (1..=rules.lines().count()).filter(|line| !quiet.contains(line)) {
+        let place = format!("residency.yaml:{}:", first + line);
+        assert!(loaded.faults.contains(&place), "nothing on {place}\n{}", loaded.faults);
+    }
+}
+
+#[test]
+fn instruments_that_do_not_fit_their_link_are_faults() {
+    for (wrong, why) in [
+        (
+            FEDERATION.replace("{EEA: dpf, UK: uk-us-extension}", "{EEA: uk-adequacy, UK: uk-us-extension}"),
+            "is not for these regimes",
+        ),
+        (FEDERATION.replace("{EEA: uk-adequacy}", "{EEA: gone}"), "no instrument is called `gone`"),
+    ] {
+        let residency = format!("{SMALL_RESIDENCY}rules:\n{BASIC}");
+        let mut texts = EXAMPLE;
+        texts[0].1 = &wrong;
+        texts[4].1 = SMALL_CATALOGUE;
+        texts[5].1 = &residency;
+        let loaded = load(&texts);
+        assert!(loaded.policy.is_none() && loaded.faults.contains(why), "{}", loaded.faults);
+    }
+}
+
+#[test]
+fn recipient_that_an_instrument_does_not_name_is_a_fault() {
+    let mut texts = EXAMPLE;
+    let region = EXAMPLE[3].1.replace("Acme Inc", "Other Inc");
+    texts[3].1 = &region;
+    let loaded = load(&texts);
+    assert!(loaded.policy.is_none() && loaded.faults.contains("not for this recipient"), "{}", loaded.faults);
+}
+
+#[test]
+fn broken_invariant_names_the_rule_and_what_it_lets_through() {
+    let invariants = concat!(
+        "invariants:\n",
+        "  - never: {origin: EEA, class: [direct, online], form: raw, outside: [EEA, UK]}\n",
+        "  - never: {class: secret, crosses: any}\n",
+    );
+    assert!(small(&format!("rules:\n{BASIC}{invariants}")).policy.is_some());
+    let raw = BASIC.replace("user.id: user-key", "user.id: raw");
+    let loaded = small(&format!("rules:\n{raw}{invariants}"));
+    assert!(loaded.policy.is_none());
+    assert!(loaded.faults.contains("rule basic breaks it: user.id (direct)"), "{}", loaded.faults);
+    let inside = raw.replace("reaching: US", "reaching: UK");
+    assert!(small(&format!("rules:\n{inside}{invariants}")).policy.is_some());
+}
+
+#[test]
+fn missing_documents_are_faults_and_no_policy() {
+    let loaded = load(&EXAMPLE[..4]);
+    assert!(loaded.policy.is_none());
+    assert!(loaded.faults.contains(CATALOGUE) && loaded.faults.contains(RESIDENCY));
+}

@@ -1,0 +1,348 @@
+//! The compiled answer for one link, signal and origin: what to do with every value, looked up by carrier or key.
+//!
+//! Promises:
+//! 1. Whatever it does not know is unclassified and absent.
+//! 2. The meet of two tables lets through only what both let through; it is commutative, associative and idempotent.
+//! 3. Equal tables have equal digests, wherever and on whatever day they were compiled; different ones do not.
+//!
+//! Not here: how it is compiled (`compile.rs`), and how it is applied (`tollgate_redaction`).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tollgate_federation::{LinkId, Origin, Signal};
+
+use crate::carrier::{Carrier, Holds};
+use crate::class::Class;
+use crate::digest;
+use crate::form::{Action, Form, TransformIndex};
+use crate::pattern::{Pattern, Piece};
+use crate::transform::Keyed;
+
+/// The answer for each carrier and class, where no attribute has an answer of its own.
+pub(crate) type Cells = Vec<[Action; Class::ALL.len()]>;
+
+/// Whose resource a value describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A server, a container, a function: nobody's in particular.
+    Server,
+    /// A browser, a phone, a laptop: what is operational of a server tells a person here.
+    Device,
+}
+
+/// The answer for one attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    /// What the value is.
+    pub class: Class,
+    /// What is to be done with it.
+    pub action: Action,
+    /// Its place among the values that span names are composed of.
+    pub slot: Option<u8>,
+}
+
+impl Cell {
+    const UNKNOWN: Self = Self { class: Class::Unclassified, action: Action::Absent, slot: None };
+
+    fn meet(self, other: Self) -> Self {
+        if self.class != other.class {
+            return Self::UNKNOWN;
+        }
+        Self { action: self.action.meet(other.action), ..self }
+    }
+}
+
+/// The answers for one name of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The attribute's first name.
+    pub(crate) attribute: String,
+    pub(crate) server: Cell,
+    pub(crate) device: Cell,
+}
+
+impl Row {
+    fn unknown() -> Self {
+        Self { attribute: String::new(), server: Cell::UNKNOWN, device: Cell::UNKNOWN }
+    }
+
+    fn meet(&self, other: &Self) -> Self {
+        let (server, device) = (self.server.meet(other.server), self.device.meet(other.device));
+        let attribute = if self.attribute == other.attribute { self.attribute.clone() } else { String::new() };
+        Self { attribute, server, device }
+    }
+
+    fn cells_mut(&mut self) -> [&mut Cell; 2] {
+        [&mut self.server, &mut self.device]
+    }
+}
+
+/// Keys, and templates by what stands before their star. Every template ends with a dot before the star.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rows {
+    pub(crate) keys: HashMap<Box<[u8]>, Row>,
+    pub(crate) templates: HashMap<Box<[u8]>, Row>,
+}
+
+impl Rows {
+    /// One lookup for a key of the catalogue; one more for each dot of any other.
+    fn find(&self, key: &[u8]) -> Option<&Row> {
+        self.keys.get(key).or_else(|| {
+            let dots = key.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
+            dots.filter_map(|(at, _)| self.templates.get(key.get(..=at)?)).next()
+        })
+    }
+
+    fn meet(&self, other: &Self) -> Self {
+        let unknown = Row::unknown();
+        let both = |one: Option<&Row>, two: Option<&Row>| one.unwrap_or(&unknown).meet(two.unwrap_or(&unknown));
+        let keys: BTreeSet<_> = self.keys.keys().chain(other.keys.keys()).collect();
+        let templates: BTreeSet<_> = self.templates.keys().chain(other.templates.keys()).collect();
+        // A template's prefix is found as a key would be: by itself, else by the longest template around it.
+        let found = |name: &[u8]| (name.into(), both(self.find(name), other.find(name)));
+        Self {
+            keys: keys.into_iter().map(|key| found(key)).collect(),
+            templates: templates.into_iter().map(|prefix| found(prefix)).collect(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.keys.values().chain(self.templates.values())
+    }
+
+    fn cells_mut(&mut self) -> impl Iterator<Item = &mut Cell> {
+        self.keys.values_mut().chain(self.templates.values_mut()).flat_map(Row::cells_mut)
+    }
+}
+
+/// Where a table holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) link: LinkId,
+    /// The region that seals.
+    pub(crate) from: String,
+    /// The tier or backend that receives.
+    pub(crate) destination: String,
+    pub(crate) signal: Signal,
+    pub(crate) origin: Origin,
+}
+
+/// What a table is made of, before its indices are put in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) scope: Scope,
+    pub(crate) cells: Cells,
+    pub(crate) rows: Rows,
+    pub(crate) keyed: Vec<Keyed>,
+    pub(crate) patterns: BTreeSet<Pattern>,
+    pub(crate) event_names: BTreeSet<String>,
+    pub(crate) devices: BTreeSet<String>,
+    /// The instruments in force, one for each origin that needs one.
+    pub(crate) instruments: BTreeMap<String, String>,
+}
+
+/// What one link's policy says of every value of one signal from one origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    parts: Parts,
+    span_names: Vec<Vec<Piece<u8>>>,
+    digest: [u8; 32],
+}
+
+impl Table {
+    /// Puts transforms and slots in an order that depends on nothing but their content.
+    pub(crate) fn new(mut parts: Parts) -> Self {
+        keep_used_transforms(&mut parts);
+        let span_names = number_slots(&mut parts);
+        let digest = digest::of(&parts);
+        Self { parts, span_names, digest }
+    }
+
+    /// Returns the answer for an attribute in one of the carriers that hold attributes.
+    #[inline]
+    #[must_use]
+    pub fn attribute(&self, carrier: Carrier, key: &[u8], resource: Resource) -> Cell {
+        let open = matches!(carrier.holds(), Holds::Attributes) && carrier.is_on(self.parts.scope.signal);
+        let row = if open { self.parts.rows.find(key) } else { None };
+        row.map_or(Cell::UNKNOWN, |row| match resource {
+            Resource::Server => row.server,
+            Resource::Device => row.device,
+        })
+    }
+
+    /// Returns the form in which a carrier's value crosses: raw or absent. Attributes are asked for one by one.
+    #[inline]
+    #[must_use]
+    pub fn carrier(&self, carrier: Carrier) -> Form {
+        let action = carrier.class().map_or(Action::Absent, |class| self.class(carrier, class));
+        // No transform is defined on ids, times or texts outside attributes, so what asks for one is left out.
+        if action == Action::Raw { Form::Raw } else { Form::Absent }
+    }
+
+    /// Returns the answer for whatever is of a class, in a carrier, and has no answer of its own.
+    #[must_use]
+    pub fn class(&self, carrier: Carrier, class: Class) -> Action {
+        let row = self.parts.cells.get(carrier as usize);
+        row.and_then(|row| row.get(class as usize)).copied().unwrap_or(Action::Absent)
+    }
+
+    /// Says whether the presence of this resource attribute tells that the resource is somebody's device.
+    #[must_use]
+    pub fn marks_device(&self, key: &str) -> bool {
+        self.parts.devices.iter().any(|marker| match crate::catalogue::template_prefix(marker) {
+            Some(prefix) => key.starts_with(prefix),
+            None => key == marker,
+        })
+    }
+
+    /// Returns the patterns of span names that may cross, the most telling first.
+    #[must_use]
+    pub fn span_names(&self) -> &[Vec<Piece<u8>>] {
+        &self.span_names
+    }
+
+    /// Says whether an event name is listed as operational.
+    #[must_use]
+    pub fn lists_event(&self, name: &str) -> bool {
+        self.parts.event_names.contains(name)
+    }
+
+    /// Returns the keyed transforms; an action refers to them by position.
+    #[must_use]
+    pub fn keyed(&self) -> &[Keyed] {
+        &self.parts.keyed
+    }
+
+    /// Returns the link it holds for.
+    #[must_use]
+    pub fn link(&self) -> LinkId {
+        self.parts.scope.link
+    }
+
+    /// Returns the name of the tier or backend at the far end.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        &self.parts.scope.destination
+    }
+
+    /// Returns the signal it holds for.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.parts.scope.signal
+    }
+
+    /// Returns the origin it holds for.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.parts.scope.origin
+    }
+
+    /// Returns the instrument that justifies each origin's crossing, by regime. Not part of the digest.
+    pub fn instruments(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parts.instruments.iter().map(|(regime, name)| (regime.as_str(), name.as_str()))
+    }
+
+    /// Returns the identity of the table: all that decides over a value, and nothing else.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Returns what both tables let through; `None` if they are not for the same link, signal and origin.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        (self.parts.scope == other.parts.scope).then(|| Self::new(self.parts.meet(&other.parts)))
+    }
+}
+
+impl Parts {
+    /// Cell by cell the stricter answer. The scope is taken from `self`.
+    pub(crate) fn meet(&self, other: &Self) -> Self {
+        let (one, two) = self.on_common_transforms(other);
+        let meet_row = |(one, two): (&[Action; 9], &[Action; 9])| {
+            let mut row = *one;
+            row.iter_mut().zip(two).for_each(|(action, other)| *action = action.meet(*other));
+            row
+        };
+        Self {
+            cells: one.cells.iter().zip(&two.cells).map(meet_row).collect(),
+            rows: one.rows.meet(&two.rows),
+            patterns: &one.patterns & &two.patterns,
+            event_names: &one.event_names & &two.event_names,
+            devices: &one.devices | &two.devices,
+            instruments: two.instruments.into_iter().chain(one.instruments).collect(),
+            keyed: one.keyed,
+            scope: one.scope,
+        }
+    }
+
+    /// Makes an index mean the same transform on both sides.
+    fn on_common_transforms(&self, other: &Self) -> (Self, Self) {
+        let all: BTreeSet<_> = self.keyed.iter().chain(&other.keyed).cloned().collect();
+        let all: Vec<_> = all.into_iter().collect();
+        (self.with_transforms(&all), other.with_transforms(&all))
+    }
+
+    /// Renumbers every action after a list of transforms; one whose transform is missing there becomes absent.
+    fn with_transforms(&self, all: &[Keyed]) -> Self {
+        let mut parts = self.clone();
+        let renumbered = |action: Action| match action {
+            Action::Hmac(index) => {
+                let transform = self.keyed.get(index.position());
+                let position = all.iter().position(|keyed| Some(keyed) == transform);
+                let index = position.and_then(|position| u16::try_from(position).ok());
+                index.map_or(Action::Absent, |index| Action::Hmac(TransformIndex(index)))
+            }
+            Action::Absent | Action::Truncate { .. } | Action::Raw => action,
+        };
+        parts.actions_mut(|action| *action = renumbered(*action));
+        parts.keyed = all.to_vec();
+        parts
+    }
+
+    /// Calls back for every action, to change it.
+    pub(crate) fn actions_mut(&mut self, mut change: impl FnMut(&mut Action)) {
+        self.cells.iter_mut().flatten().for_each(&mut change);
+        self.rows.cells_mut().for_each(|cell| change(&mut cell.action));
+    }
+}
+
+/// A transform that nothing refers to would make equal tables differ.
+fn keep_used_transforms(parts: &mut Parts) {
+    let mut used = BTreeSet::new();
+    let keyed = parts.keyed.clone();
+    parts.actions_mut(|action| {
+        if let Action::Hmac(index) = action {
+            used.extend(keyed.get(index.position()).cloned());
+        }
+    });
+    let used: Vec<_> = used.into_iter().collect();
+    *parts = parts.with_transforms(&used);
+}
+
+/// Gives each attribute that a span name is composed of its number, and returns the patterns by those numbers.
+fn number_slots(parts: &mut Parts) -> Vec<Vec<Piece<u8>>> {
+    let attributes: BTreeSet<&str> = parts.patterns.iter().flat_map(Pattern::attributes).collect();
+    let slots: BTreeMap<String, u8> = attributes.into_iter().map(str::to_owned).zip(0..=u8::MAX).collect();
+    for row in parts.rows.keys.values_mut().chain(parts.rows.templates.values_mut()) {
+        let slot = slots.get(&row.attribute).copied();
+        row.cells_mut().into_iter().for_each(|cell| cell.slot = slot);
+    }
+    let piece = |piece: &Piece<String>| match piece {
+        Piece::Text(text) => Some(Piece::Text(text.clone())),
+        Piece::Slot(attribute) => slots.get(attribute).map(|slot| Piece::Slot(*slot)),
+    };
+    let mut patterns: Vec<Vec<Piece<u8>>> = parts
+        .patterns
+        .iter()
+        // More attributes than numbers: the pattern is given up, not one of its pieces.
+        .filter_map(|pattern| pattern.pieces().iter().map(piece).collect())
+        .collect();
+    // More attributes tell more; of two that tell as much, the plainer one.
+    let slots = |pattern: &[Piece<u8>]| pattern.iter().filter(|piece| matches!(piece, Piece::Slot(_))).count();
+    patterns.sort_by_key(|pattern| (std::cmp::Reverse(slots(pattern)), pattern.len()));
+    patterns
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! Which traces are kept: the Collector's tail sampling policies on mergeable summaries instead of buffered spans.
+//!
+//! Promises:
+//! 1. A trace costs memory, its spans do not: what policies need of them is a few words that merge in any order.
+//! 2. One verdict per trace while it is remembered; late spans follow it, and verdicts only rise: none, drop, keep.
+//! 3. What cannot be evaluated is kept and counted: an error trace is never lost in silence.
+//! 4. No clock and no I/O: the caller passes `now`, so a replay gives the same verdicts.
+//!
+//! Not here: where spans wait and how kept ones leave (`tollgate_pipeline`), the log (`tollgate_spool`).
+
+mod journal;
+mod policy;
+mod sampler;
+mod summary;
+mod verdict;
+
+#[cfg(test)]
+mod requests;
+
+pub use journal::{Entry, JournalFault};
+pub use policy::{Bounds, PolicySet};
+pub use sampler::{Folded, Judged, Sampler, Timing};
+pub use summary::Summary;
+pub use verdict::{Decision, Reason, Verdict};

@@ -1,0 +1,186 @@
+//! The Collector's `string_attribute` policy: which values of which keys are looked for.
+
+use std::collections::BTreeSet;
+
+use regex::RegexSet;
+use tollgate_otlp::wire::{Fields, Wire};
+use tollgate_otlp::{Fault, RawAttribute, ValueView};
+
+use crate::summary::Marks;
+
+/// What a value is compared with.
+#[derive(Debug, Clone)]
+pub(crate) enum Matcher {
+    /// Equal to one of these.
+    Values(BTreeSet<Box<str>>),
+    /// Matched by one of these expressions, anywhere in the value.
+    Expressions(RegexSet),
+}
+
+impl Matcher {
+    /// Exact values; empty ones are ignored, as the Collector does.
+    pub(crate) fn values(values: Vec<String>) -> Self {
+        Self::Values(values.into_iter().filter(|value| !value.is_empty()).map(String::into_boxed_str).collect())
+    }
+
+    fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Values(values) => values.contains(value),
+            Self::Expressions(expressions) => expressions.is_match(value),
+        }
+    }
+}
+
+/// One key that policies look for, with what each of them compares its value with.
+#[derive(Debug)]
+struct Watched {
+    key: Box<str>,
+    tests: Vec<(Marks, Matcher)>,
+}
+
+/// All keys that the policies of a set look for; a resource's or span's attributes are gone through once.
+#[derive(Debug, Default)]
+pub(crate) struct WatchedKeys {
+    keys: Vec<Watched>,
+}
+
+/// Whose attributes are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Resource,
+    Span,
+}
+
+impl Owner {
+    /// The field number of `attributes` in the owner's message.
+    const fn attributes(self) -> u32 {
+        match self {
+            Self::Resource => 1,
+            Self::Span => 9,
+        }
+    }
+}
+
+impl WatchedKeys {
+    pub(crate) fn watch(&mut self, key: String, marks: Marks, matcher: Matcher) {
+        let test = (marks, matcher);
+        match self.keys.iter_mut().find(|watched| *watched.key == key) {
+            Some(watched) => watched.tests.push(test),
+            None => self.keys.push(Watched { key: key.into_boxed_str(), tests: vec![test] }),
+        }
+    }
+
+    /// The marks that an owner's attributes earn; what cannot be read earns [`Marks::UNREADABLE`].
+    pub(crate) fn find(&self, owner: Owner, body: &[u8]) -> Marks {
+        let mut found = Marks::default();
+        if self.keys.is_empty() {
+            return found;
+        }
+        match self.look(owner, body, &mut found) {
+            Ok(()) => found,
+            Err(_) => found.with(Marks::UNREADABLE),
+        }
+    }
+
+    fn look(&self, owner: Owner, body: &[u8], found: &mut Marks) -> Result<(), Fault> {
+        // A bit for each watched key: there are fewer of them than policies, which are at most 63.
+        let mut seen = 0_u64;
+        for field in Fields::new(body) {
+            let field = field?;
+            if field.number != owner.attributes() {
+                continue;
+            }
+            let Wire::Bytes(attribute) = field.value else { return Err(Fault::WireType) };
+            let attribute = RawAttribute::parse(attribute)?;
+            let Some(place) = self.keys.iter().position(|watched| watched.key.as_bytes() == attribute.key) else {
+                continue;
+            };
+            // Where a key stands twice the first counts, as for the Collector.
+            if seen & 1 << place == 0 {
+                seen |= 1 << place;
+                self.compare(place, owner, ValueView::parse(attribute.value)?, found);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, place: usize, owner: Owner, value: ValueView<'_>, found: &mut Marks) {
+        let ValueView::String(text) = value else { return };
+        // The Collector skips empty text on spans but shows it to the expressions on resources.
+        if owner == Owner::Span && text.is_empty() {
+            return;
+        }
+        for (marks, matcher) in self.keys.get(place).into_iter().flat_map(|watched| &watched.tests) {
+            if matcher.matches(text) {
+                *found = found.with(*marks);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_otlp::Writer;
+
+    use super::*;
+    use crate::policy::pattern;
+
+    const EXACT: Marks = Marks::of(0);
+    const ANY: Marks = Marks::of(1);
+
+    fn watched() -> WatchedKeys {
+        let mut keys = WatchedKeys::default();
+        let values = ["payment", "checkout", ""].map(str::to_owned).to_vec();
+        keys.watch("service.name".to_owned(), EXACT, Matcher::values(values));
+        let expressions = Matcher::Expressions(pattern::compile(&[".*".to_owned()]).unwrap());
+        keys.watch("service.name".to_owned(), ANY, expressions);
+        keys
+    }
+
+    fn look(owner: Owner, attributes: &[(&str, &str)]) -> Marks {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        attributes.iter().for_each(|(key, text)| writer.key_string(owner.attributes(), key, text));
+        watched().find(owner, &body)
+    }
+
+    #[test]
+    fn a_value_is_found_on_resources_and_on_spans() {
+        for owner in [Owner::Resource, Owner::Span] {
+            assert!(look(owner, &[("a", "payment"), ("service.name", "payment")]).contains(EXACT));
+            assert!(!look(owner, &[("service.name", "payments")]).contains(EXACT));
+            assert_eq!(look(owner, &[("a", "payment")]), Marks::default());
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_equal_keys_counts() {
+        let twice = [("service.name", "other"), ("service.name", "payment")];
+        assert!(!look(Owner::Span, &twice).contains(EXACT));
+    }
+
+    #[test]
+    fn empty_text_is_skipped_on_spans_and_no_exact_value_anywhere() {
+        let empty = [("service.name", "")];
+        assert_eq!(look(Owner::Span, &empty), Marks::default());
+        assert_eq!(look(Owner::Resource, &empty), ANY);
+    }
+
+    #[test]
+    fn a_value_that_is_not_text_never_matches() {
+        for owner in [Owner::Resource, Owner::Span] {
+            let mut body = Vec::new();
+            Writer::new(&mut body).key_int(owner.attributes(), "service.name", 0);
+            assert_eq!(watched().find(owner, &body), Marks::default());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_marked_and_what_came_before_it_counts() {
+        let mut body = Vec::new();
+        Writer::new(&mut body).key_string(1, "service.name", "payment");
+        body.push(0x0a);
+        assert_eq!(watched().find(Owner::Resource, &body), EXACT.with(ANY).with(Marks::UNREADABLE));
+        assert_eq!(WatchedKeys::default().find(Owner::Resource, &body), Marks::default(), "nobody asked");
+    }
+}

@@ -1,0 +1,294 @@
+//! Holds what must be known of each trace until it can be judged, then judges it once and remembers the verdict.
+//!
+//! Promises:
+//! 1. One verdict per trace while it is remembered; late spans follow it.
+//! 2. At most `num_traces` summaries are held; the oldest is judged early instead, and counted.
+//! 3. Traces are judged in the order of their first arrival, `decision_wait` after it.
+//! 4. A pending trace costs less than 100 bytes and a remembered one less than 40, however many spans it has.
+//!
+//! Not here: what policies want (`policy.rs`), where spans wait meanwhile (`tollgate_pipeline`).
+
+mod gather;
+mod index;
+mod outcome;
+mod reasons;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tollgate_otlp::{Batch, TraceId};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use gather::{Gathered, Trace};
+use index::Index;
+use reasons::Reasons;
+
+pub use outcome::{Folded, Judged, Timing};
+
+use crate::journal::{Entry, JournalFault};
+use crate::policy::PolicySet;
+use crate::summary::Summary;
+use crate::verdict::{Decision, Reason, Verdict};
+
+/// The traces that wait for their verdict and those that got it, in one order of sequence numbers.
+///
+/// ```text
+/// forgotten | remembered: id, verdict | pending: id, arrival, summary |
+///           ^ oldest                  ^ judged next                   ^ next arrival
+/// ```
+#[derive(Debug)]
+pub struct Sampler {
+    policies: PolicySet,
+    reasons: Reasons,
+    secret: u64,
+    index: Index,
+    /// The sequence number of the first that is remembered, or else pending.
+    oldest: u64,
+    remembered: VecDeque<Remembered>,
+    pending: VecDeque<Pending>,
+    /// Verdicts that could not wait for the next [`Sampler::due`].
+    early: Vec<Judged>,
+    gathered: Gathered,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    trace: TraceId,
+    verdict: Verdict,
+}
+
+#[derive(Debug)]
+struct Pending {
+    trace: TraceId,
+    /// Nanoseconds of uptime.
+    arrived: u64,
+    summary: Summary,
+    /// A verdict that was restored while the trace was pending, or in place of it.
+    restored: Option<Verdict>,
+}
+
+/// Where a trace's sequence number leads.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Remembered(usize),
+    Pending(usize),
+}
+
+impl Sampler {
+    /// Starts with nothing pending. Trace ids come from strangers: `secret` keeps them from choosing their buckets.
+    pub fn new(policies: PolicySet, secret: u64) -> Self {
+        let bounds = *policies.bounds();
+        Self {
+            reasons: Reasons::new(&policies),
+            secret,
+            // One more of each: a trace is added before the one it displaces is forgotten.
+            index: Index::new(bounds.num_traces.saturating_add(bounds.remembered).saturating_add(2)),
+            oldest: 1,
+            remembered: VecDeque::with_capacity(bounds.remembered.saturating_add(1)),
+            pending: VecDeque::with_capacity(bounds.num_traces.saturating_add(1)),
+            early: Vec::new(),
+            gathered: Gathered::default(),
+            policies,
+        }
+    }
+
+    /// Takes in a request that arrived at `now` (uptime). Verdicts that this forces early stand at once, but are handed out
+    /// by the next [`Sampler::due`]: call it, and journal them, before spans are swept.
+    pub fn fold(&mut self, now: Duration, batch: Batch<'_>) -> Folded {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.gather(&self.policies, self.secret, batch);
+        let mut folded =
+            Folded { unreadable: gathered.unreadable, without_trace: gathered.without_trace, ..Folded::default() };
+        for trace in gathered.traces() {
+            self.fold_trace(nanos(now), trace, &mut folded);
+        }
+        self.gathered = gathered;
+        folded
+    }
+
+    fn fold_trace(&mut self, now: u64, trace: &Trace, folded: &mut Folded) {
+        let spans = u64::from(trace.summary.spans());
+        let place = self.place(trace.hash, &trace.id);
+        let late = match place {
+            Some(Place::Remembered(at)) => self.remembered.get(at).map(|remembered| remembered.verdict),
+            Some(Place::Pending(at)) => self.pending.get(at).and_then(|pending| pending.restored),
+            None => None,
+        };
+        match late.map(|verdict| verdict.decision) {
+            Some(Decision::Keep) => folded.late_kept += spans,
+            Some(Decision::Drop) => folded.late_dropped += spans,
+            None => folded.pending_spans += spans,
+        }
+        match place {
+            Some(Place::Pending(at)) => {
+                if let Some(pending) = self.pending.get_mut(at) {
+                    pending.summary.merge(&trace.summary);
+                }
+            }
+            Some(Place::Remembered(_)) => {}
+            None => {
+                folded.new_traces += 1;
+                folded.judged_early += self.make_room();
+                let pending = Pending { trace: trace.id, arrived: now, summary: trace.summary, restored: None };
+                self.push(trace.hash, pending);
+            }
+        }
+    }
+
+    /// Judges the oldest early if the bound is reached; returns how many traces that judged.
+    fn make_room(&mut self) -> u64 {
+        let before = self.early.len();
+        while self.pending.len() >= self.policies.bounds().num_traces {
+            let judged = self.judge_oldest(Timing::Early);
+            self.early.extend(judged);
+        }
+        (self.early.len() - before) as u64
+    }
+
+    /// The verdicts that are due at `now`, and those given early since the last call, in order of first arrival.
+    pub fn due(&mut self, now: Duration) -> Vec<Judged> {
+        let mut judged = std::mem::take(&mut self.early);
+        while self.next_due().is_some_and(|due| due <= now) {
+            judged.extend(self.judge_oldest(Timing::Due));
+        }
+        judged
+    }
+
+    /// When the next verdict is due.
+    pub fn next_due(&self) -> Option<Duration> {
+        let first = self.pending.front()?;
+        Some(Duration::from_nanos(first.arrived).saturating_add(self.policies.bounds().decision_wait))
+    }
+
+    /// Moves the oldest pending trace to those remembered; `None` if its verdict was there already.
+    fn judge_oldest(&mut self, timing: Timing) -> Option<Judged> {
+        let pending = self.pending.pop_front()?;
+        let verdict = pending.restored.unwrap_or_else(|| self.policies.verdict(&pending.trace, &pending.summary));
+        self.remember(pending.trace, verdict);
+        let judged = Judged { trace: pending.trace, verdict, summary: pending.summary, timing };
+        pending.restored.is_none().then_some(judged)
+    }
+
+    fn remember(&mut self, trace: TraceId, verdict: Verdict) {
+        self.remembered.push_back(Remembered { trace, verdict });
+        if self.remembered.len() > self.policies.bounds().remembered {
+            self.remembered.pop_front();
+            self.oldest += 1;
+        }
+    }
+
+    /// The verdict on a trace, if it was given and is remembered.
+    pub fn verdict(&self, trace: &TraceId) -> Option<Verdict> {
+        match self.place(hash(trace, self.secret), trace)? {
+            Place::Remembered(at) => self.remembered.get(at).map(|remembered| remembered.verdict),
+            Place::Pending(at) => self.pending.get(at)?.restored,
+        }
+    }
+
+    /// The name of a verdict's reason: a policy, of this list or an earlier one, or why no policy decided.
+    pub fn reason(&self, reason: Reason) -> &str {
+        self.reasons.name(reason)
+    }
+
+    /// Appends verdicts for the log to `out`.
+    pub fn journal(&self, judged: &[Judged], out: &mut Vec<u8>) {
+        let entry = |judged: &Judged| Entry {
+            trace: judged.trace,
+            decision: judged.verdict.decision,
+            reason: self.reason(judged.verdict.reason),
+        };
+        Entry::encode(&judged.iter().map(entry).collect::<Vec<_>>(), out);
+    }
+
+    /// Takes verdicts back from the log, in its order; returns how many.
+    pub fn recover(&mut self, journal: &[u8], now: Duration) -> Result<usize, JournalFault> {
+        let entries = Entry::decode(journal)?;
+        for entry in &entries {
+            let reason = self.reasons.number(entry.reason);
+            self.restore(entry.trace, Verdict { decision: entry.decision, reason }, now);
+        }
+        Ok(entries.len())
+    }
+
+    /// Takes in a verdict that was given elsewhere or before: it stands unless a higher one is known.
+    pub fn restore(&mut self, trace: TraceId, verdict: Verdict, now: Duration) {
+        let hash = hash(&trace, self.secret);
+        match self.place(hash, &trace) {
+            Some(Place::Remembered(at)) => {
+                if let Some(remembered) = self.remembered.get_mut(at) {
+                    remembered.verdict = remembered.verdict.raised_by(verdict);
+                }
+            }
+            Some(Place::Pending(at)) => {
+                if let Some(pending) = self.pending.get_mut(at) {
+                    pending.restored = Some(pending.restored.map_or(verdict, |known| known.raised_by(verdict)));
+                }
+            }
+            None if self.pending.is_empty() => {
+                self.index.insert(hash, self.oldest, self.next_number());
+                self.remember(trace, verdict);
+            }
+            None => {
+                // Behind traces that are pending it must keep the order of arrival: it waits with them.
+                self.make_room();
+                let summary = Summary::default();
+                self.push(hash, Pending { trace, arrived: nanos(now), summary, restored: Some(verdict) });
+            }
+        }
+    }
+
+    /// How many traces wait for their verdict.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// How many verdicts are remembered.
+    pub fn remembered(&self) -> usize {
+        self.remembered.len()
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    fn push(&mut self, hash: u64, mut pending: Pending) {
+        // The queue is in order of arrival even if a clock was read out of order.
+        pending.arrived = self.pending.back().map_or(pending.arrived, |last| last.arrived.max(pending.arrived));
+        self.index.insert(hash, self.oldest, self.next_number());
+        self.pending.push_back(pending);
+    }
+
+    fn next_number(&self) -> u64 {
+        self.oldest + (self.remembered.len() + self.pending.len()) as u64
+    }
+
+    fn place(&self, hash: u64, trace: &TraceId) -> Option<Place> {
+        let number = self.index.find(hash, self.oldest, |number| self.id(number) == Some(trace))?;
+        self.at(number)
+    }
+
+    fn at(&self, number: u64) -> Option<Place> {
+        let offset = usize::try_from(number.checked_sub(self.oldest)?).ok()?;
+        Some(offset.checked_sub(self.remembered.len()).map_or(Place::Remembered(offset), Place::Pending))
+    }
+
+    fn id(&self, number: u64) -> Option<&TraceId> {
+        match self.at(number)? {
+            Place::Remembered(at) => self.remembered.get(at).map(|remembered| &remembered.trace),
+            Place::Pending(at) => self.pending.get(at).map(|pending| &pending.trace),
+        }
+    }
+}
+
+/// The hash of the table and of a request's scratch table, which take different bits of it.
+fn hash(trace: &TraceId, secret: u64) -> u64 {
+    xxh3_64_with_seed(trace.as_bytes(), secret)
+}
+
+fn nanos(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

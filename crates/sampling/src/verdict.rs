@@ -1,0 +1,85 @@
+//! What was decided about a trace, and why.
+
+/// Keep or drop; a trace without either is pending. The order is the one in which verdicts may rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Decision {
+    /// Its spans go no further.
+    Drop,
+    /// Its spans are delivered.
+    Keep,
+}
+
+/// Why a verdict was given, as a number; `Sampler::reason` gives the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reason(pub(crate) u16);
+
+/// The decision about one trace with its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Keep or drop.
+    pub decision: Decision,
+    /// The policy that kept it, or why none did.
+    pub reason: Reason,
+}
+
+impl Reason {
+    /// No policy wanted the trace.
+    pub const NO_POLICY_MATCHED: Self = Self(0);
+    /// Part of the trace could not be evaluated, so it is kept.
+    pub const EVALUATION_ERROR: Self = Self(1);
+    /// A policy of an earlier configuration whose name is no longer known.
+    pub const EARLIER_POLICY: Self = Self(2);
+
+    /// The first number that belongs to a policy.
+    const FIRST_POLICY: u16 = 3;
+
+    /// The reason that names the policy at this place of the list.
+    pub(crate) fn policy(place: usize) -> Self {
+        let number = u16::try_from(place).ok().and_then(|place| place.checked_add(Self::FIRST_POLICY));
+        number.map_or(Self::EARLIER_POLICY, Self)
+    }
+
+    /// The place of the policy, if the reason is one.
+    pub(crate) fn place(self) -> Option<usize> {
+        self.0.checked_sub(Self::FIRST_POLICY).map(usize::from)
+    }
+
+    /// The name of a reason that is no policy.
+    pub(crate) fn fixed_name(self) -> &'static str {
+        match self {
+            Self::NO_POLICY_MATCHED => "no policy matched",
+            Self::EVALUATION_ERROR => "evaluation error",
+            _ => "an earlier policy",
+        }
+    }
+}
+
+impl Verdict {
+    /// The higher of two verdicts about one trace; of two equal ones the first.
+    #[must_use]
+    pub fn raised_by(self, other: Self) -> Self {
+        if other.decision > self.decision { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_only_rise() {
+        let drop = Verdict { decision: Decision::Drop, reason: Reason::NO_POLICY_MATCHED };
+        let keep = Verdict { decision: Decision::Keep, reason: Reason::policy(0) };
+        let other_keep = Verdict { decision: Decision::Keep, reason: Reason::policy(1) };
+        assert_eq!(drop.raised_by(keep), keep);
+        assert_eq!(keep.raised_by(drop), keep);
+        assert_eq!(keep.raised_by(other_keep), keep, "the first reason stays");
+    }
+
+    #[test]
+    fn a_policy_reason_knows_its_place() {
+        assert_eq!(Reason::policy(62).place(), Some(62));
+        assert_eq!(Reason::policy(usize::MAX), Reason::EARLIER_POLICY);
+        assert_eq!(Reason::EVALUATION_ERROR.place(), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Keeps the cursor files up to date and lets segments go that nobody needs.
+//!
+//! Promises:
+//! 1. A segment is recycled only when every lane of every consumer has passed it, and the synced cursor file says so.
+//! 2. A file that somebody still reads is never written again.
+
+use std::sync::Arc;
+
+use crate::cursors::AllProgress;
+use crate::log::Log;
+use crate::segment::spare_name;
+use crate::state::{Live, Reuse, State};
+
+/// So many files wait to be used again; a burst's other files are deleted.
+pub(crate) const MOST_SPARES: usize = 2;
+
+impl Log {
+    /// What is due every now and then.
+    pub(crate) fn tick(&mut self) {
+        let progress = {
+            let mut state = self.shared.state();
+            state.expire(self.shared.clock.now(), 0);
+            std::mem::take(&mut state.dirty).then(|| state.progress())
+        };
+        if let Some(progress) = progress
+            && let Err(error) = self.cursors.save(&progress)
+        {
+            tracing::warn!(%error, "cursors cannot be saved, will try again");
+            self.shared.state().dirty = true;
+        }
+        self.release();
+    }
+
+    /// Makes all progress survive a power loss; says whether it does.
+    pub(crate) fn persist(&mut self) -> bool {
+        let progress = self.shared.state().progress();
+        self.save_synced(&progress)
+    }
+
+    /// Lets go of the segments that everyone has passed.
+    pub(crate) fn release(&mut self) {
+        let (passed, progress) = {
+            let state = self.shared.state();
+            (state.passed(), state.progress())
+        };
+        if passed == 0 || !self.save_synced(&progress) {
+            return;
+        }
+        let released: Vec<Live> = self.shared.state().segments.drain(..passed).collect();
+        for live in released {
+            self.reuse(live);
+        }
+        self.shared.state().spares = self.spares.len();
+    }
+
+    fn reuse(&mut self, live: Live) {
+        let (number, reuse) = (live.segment.header.number, live.reuse);
+        let path = live.segment.path.clone();
+        // Whoever still reads it keeps its file open, and another name for it would end up being written.
+        let unread = Arc::try_unwrap(live.segment).is_ok();
+        let result = if unread && reuse == Reuse::Recycle && self.spares.len() < MOST_SPARES {
+            let spare = self.config.dir.join(spare_name(number));
+            self.disk.rename(&path, &spare).map(|()| self.spares.push(spare))
+        } else {
+            self.disk.remove(&path)
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, segment = number, "a segment cannot be let go");
+        }
+    }
+
+    fn save_synced(&mut self, progress: &AllProgress) -> bool {
+        let mut result = self.cursors.save_synced(progress);
+        // Rather one spare file less than a log that cannot let go of anything because the disk is full.
+        while let Err(error) = &result
+            && error.kind() == std::io::ErrorKind::StorageFull
+            && let Some(spare) = self.spares.pop()
+        {
+            if self.disk.remove(&spare).is_ok() {
+                result = self.cursors.save_synced(progress);
+            }
+        }
+        if let Err(error) = &result {
+            tracing::error!(%error, "cursors cannot be made durable, no segment is let go");
+        }
+        result.is_ok()
+    }
+}
+
+impl State {
+    pub(crate) fn progress(&self) -> AllProgress {
+        self.backlogs.iter().map(|backlog| (backlog.name.clone(), backlog.progress.clone())).collect()
+    }
+
+    /// How many segments everyone has passed. The newest stays: it says where the log ended.
+    fn passed(&self) -> usize {
+        let floor = self.floor();
+        self.segments.partition_point(|live| live.end <= floor).min(self.segments.len().saturating_sub(1))
+    }
+}

@@ -1,0 +1,92 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::commit::{Commit, NameTable, Place};
+use crate::record::Entry;
+
+const SPACING: u64 = 64;
+
+fn header(number: u64) -> Header {
+    let stamp = Timestamp::from_nanos(1);
+    Header { log: [9; 16], number, base: Position::new(1000), previous_end: Position::new(1000), stamp }
+}
+
+fn entry(size: usize) -> Entry {
+    let (payload, index) = (Bytes::from(vec![size.to_le_bytes()[0]; size]), Bytes::from_static(b"index"));
+    let (signal, origin, peer) = ("traces".into(), "EEA".into(), "peer".into());
+    Entry { kind: 2, signal, origin, peer, policy: [1; 32], payload, index }
+}
+
+/// A segment's bytes with one commit for each list of sizes; also where each commit ends.
+fn segment(number: u64, commits: &[Vec<usize>]) -> (Vec<u8>, Vec<u64>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, header) =
+        (tollgate_disk::Disk::real().create(&dir.path().join("segment"), 1 << 16).unwrap(), header(number));
+    file.write_all_at(&header.encode(), 0).unwrap();
+    let (mut names, mut offset, mut position) = (NameTable::new(), HEADER, header.base);
+    let mut ends = Vec::new();
+    for sizes in commits {
+        let entries: Vec<Entry> = sizes.iter().map(|size| entry(*size)).collect();
+        let arrival = Timestamp::from_nanos(offset);
+        let place = Place { header: &header, offset, position, durable: position, arrival };
+        let commit = Commit::lay_out(entries.iter(), &mut names, &place);
+        commit.write(&file).unwrap();
+        (offset, position) = (commit.end, commit.records.last().unwrap().end);
+        ends.push(offset);
+    }
+    let mut bytes = vec![0; 1 << 16];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    (bytes, ends)
+}
+
+fn commits() -> impl Strategy<Value = Vec<Vec<usize>>> {
+    prop::collection::vec(prop::collection::vec(prop_oneof![0..100_usize, 4000..5000_usize], 1..3), 2..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_can_be_scanned(bytes in prop::collection::vec(any::<u8>(), 0..400), known in prop::option::of(0..5000_u64)) {
+        let scan = scan(&bytes, &header(1), known.map(Position::new), SPACING);
+        prop_assert_eq!(scan.records, 0);
+    }
+
+    #[test]
+    fn a_whole_segment_is_scanned_to_its_end(commits in commits()) {
+        let (bytes, ends) = segment(1, &commits);
+        let end = header(1).position(*ends.last().unwrap());
+        for known in [None, Some(end)] {
+            let scan = scan(&bytes, &header(1), known, SPACING);
+            prop_assert_eq!((scan.end, scan.tail, scan.names.len()), (end, Tail::Clean, 3));
+            prop_assert_eq!(scan.records, commits.iter().map(Vec::len).sum::<usize>() as u64);
+        }
+    }
+
+    #[test]
+    fn damage_and_torn_tails_are_told_apart_at_every_bit(commits in commits(), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let (mut bytes, ends) = segment(1, &commits);
+        let [.., before_last, last] = ends[..] else { unreachable!() };
+        let offset = HEADER + at.index(usize::try_from(last - HEADER).unwrap()) as u64;
+        bytes[usize::try_from(offset).unwrap()] ^= 1_u8 << bit;
+        let scan = scan(&bytes, &header(1), None, SPACING);
+        let durable = header(1).position(before_last);
+        if offset < before_last {
+            prop_assert_eq!(scan.tail, Tail::Damaged(durable), "the last commit says how far it was durable");
+        } else {
+            prop_assert!(matches!(scan.tail, Tail::Torn(_) | Tail::Clean));
+            prop_assert!(scan.end >= durable, "nothing that is known to be durable is cut off");
+        }
+    }
+
+    #[test]
+    fn what_a_recycled_file_held_before_is_not_read(old in commits(), new in commits()) {
+        let (mut bytes, _) = segment(1, &old);
+        let (fresh, ends) = segment(2, &new);
+        let end = usize::try_from(*ends.last().unwrap()).unwrap();
+        bytes[..end].copy_from_slice(&fresh[..end]);
+        let scan = scan(&bytes, &header(2), None, SPACING);
+        prop_assert_eq!((scan.used, scan.tail), (end as u64, Tail::Clean));
+    }
+}

@@ -1,0 +1,150 @@
+//! A disk that is full, fails, falls short or crawls.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use tollgate_disk::{Disk, Fault, Operation};
+use tollgate_spool::{AppendError, Durability, Position};
+
+use crate::world::{World, append_all, append_each, entry, number, read_all, read_numbers};
+
+#[tokio::test]
+async fn a_failed_sync_moves_the_log_and_loses_nothing() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..2, 100).await;
+    let before = world.segments();
+    faults.plant(Operation::Sync, 0, Fault::Fail(ErrorKind::Other));
+    append_each(&spool, 2..5, 100).await;
+    assert_eq!(spool.status().counts.failed_writes, 1);
+    assert_eq!(world.segments().len(), before.len() + 1, "never the same file again");
+    let link = spool.consumer("link").unwrap();
+    assert_eq!(read_numbers(&link).await, [0, 1, 2, 3, 4], "each once");
+    spool.close().await;
+
+    // The failed commit lies whole in the old file, and is not the log's any more.
+    let (spool, recovered) = world.open();
+    assert!(recovered.quarantined.is_empty());
+    assert_eq!(read_numbers(&spool.consumer("link").unwrap()).await, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_failed_file_is_never_recycled() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..2, 100).await;
+    let failed = world.segments()[0].clone();
+    faults.plant(Operation::Sync, 0, Fault::Fail(ErrorKind::Other));
+    append_each(&spool, 2..3, 100).await;
+    spool.consumer("link").unwrap().advance("lane", spool.durable_end());
+    append_each(&spool, 3..20, 1000).await;
+    assert!(!failed.exists());
+    assert_eq!(spool.status().spares, 0);
+}
+
+#[tokio::test]
+async fn a_failed_or_short_write_loses_nothing() {
+    for fault in [Fault::Fail(ErrorKind::Other), Fault::Fail(ErrorKind::StorageFull), Fault::Short(33)] {
+        let world = World::new(&["link"]);
+        let (disk, faults) = Disk::with_faults();
+        let (spool, _) = world.open_on(disk);
+        append_each(&spool, 0..2, 100).await;
+        faults.plant(Operation::Write, 0, fault);
+        assert!(append_all(&spool, vec![entry(2, 100), entry(3, 6000)]).await.iter().all(Result::is_ok));
+        spool.close().await;
+        let (spool, _) = world.open();
+        assert_eq!(read_numbers(&spool.consumer("link").unwrap()).await, [0, 1, 2, 3]);
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_broken_fails_appends_and_recovers_with_the_disk() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..2, 100).await;
+    faults.plant_lasting(Operation::Sync, Fault::Fail(ErrorKind::Other));
+    assert_eq!(spool.append(entry(50, 100)).await, Err(AppendError::Failed));
+    assert_eq!(spool.append(entry(51, 100)).await, Err(AppendError::Failed));
+    faults.lift();
+    append_each(&spool, 2..4, 100).await;
+    let link = spool.consumer("link").unwrap();
+    assert_eq!(read_numbers(&link).await, [0, 1, 2, 3], "what was refused is not there");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..2, 1000).await;
+    faults.plant_lasting(Operation::Allocate, Fault::Fail(ErrorKind::StorageFull));
+    let mut next = 2;
+    let refused = loop {
+        // What is reserved already can be filled.
+        match spool.append(entry(next, 1000)).await {
+            Ok(_) => next += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, AppendError::Full { .. }) && next > 5);
+    faults.lift();
+    append_each(&spool, next..next + 3, 1000).await;
+    let link = spool.consumer("link").unwrap();
+    assert_eq!(read_numbers(&link).await, (0..next + 3).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn nothing_is_let_go_while_cursors_cannot_be_made_durable() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    let link = spool.consumer("link").unwrap();
+    let positions = append_each(&spool, 0..20, 1000).await;
+    assert!(spool.status().segments >= 3);
+    faults.plant_lasting(Operation::Rename, Fault::Fail(ErrorKind::Other));
+    link.advance("lane", positions[19]);
+    let _ = link.persist().await;
+    assert_eq!(spool.status().oldest, Position::ZERO);
+    faults.lift();
+    append_each(&spool, 20..30, 1000).await;
+    assert!(spool.status().oldest > positions[10]);
+}
+
+#[tokio::test]
+async fn what_is_not_durable_is_not_shown() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..1, 100).await;
+    let (link, end) = (spool.consumer("link").unwrap(), spool.durable_end());
+    faults.plant(Operation::Sync, 0, Fault::Slow(Duration::from_millis(300)));
+    let mut slow = Box::pin(spool.append(entry(1, 100)));
+    tokio::select! {
+        biased;
+        _ = &mut slow => panic!("answered before it is durable"),
+        // Written long ago by then.
+        () = tokio::time::sleep(Duration::from_millis(100)) => {}
+    }
+    assert_eq!((spool.durable_end(), read_all(&link, Position::ZERO).await.unwrap().len()), (end, 1));
+    slow.await.unwrap();
+    assert_eq!(read_all(&link, Position::ZERO).await.unwrap().iter().map(number).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[tokio::test]
+async fn os_durability_does_not_sync_commits() {
+    let mut world = World::new(&["link"]);
+    world.config.durability = Durability::Os;
+    world.config.segment_bytes = tollgate_config::ByteSize(1 << 20);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..1, 100).await;
+    let before = faults.tried(Operation::Sync);
+    append_each(&spool, 1..100, 100).await;
+    assert!(faults.tried(Operation::Sync) - before <= 2);
+    spool.close().await;
+    let (spool, _) = world.open();
+    assert_eq!(read_numbers(&spool.consumer("link").unwrap()).await, (0..100).collect::<Vec<_>>());
+}

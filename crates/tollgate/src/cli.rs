@@ -1,0 +1,127 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tollgate_config::{ByteSize, Read};
+use tollgate_federation::NodeId;
+
+/// Regional federation router for OpenTelemetry.
+///
+/// Keeps metrics and logs in the region that made them, pseudonymises personal data at the regional gateway, and lets
+/// traces cross a border only as far as a residency policy allows.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one node of the federation until it is told to stop.
+    Run(Run),
+    /// Check the documents; print the resolved federation and every place data can go.
+    Check(Check),
+    /// Certificates.
+    #[command(subcommand)]
+    Certs(Certs),
+    /// The log on disk.
+    #[command(subcommand)]
+    Spool(Spool),
+    /// Run the example federation on this machine and show what crosses its borders.
+    Demo(Demo),
+}
+
+/// Where the documents are.
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    /// Folder that holds `regions/` and `policies/`.
+    #[arg(long = "set", value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Which node this process is, such as `eu-west/gateway/0`.
+    #[arg(value_name = "NODE")]
+    pub(crate) node: NodeId,
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// What this process has on its own machine: folders, addresses, budgets, keys.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) node_file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// Also check this node file, and use its disk budget.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) node_file: Option<PathBuf>,
+    /// Rate at which the backlog of each consumer is measured, in bytes a second at one node.
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = bytes)]
+    pub(crate) rate: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Certs {
+    /// Make a development authority for each region and a certificate for each node of the documents.
+    Dev {
+        /// Where to write them.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        #[command(flatten)]
+        set: Set,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Spool {
+    /// Show segments, cursors, lanes, ages and sizes; never payloads.
+    Inspect {
+        /// The folder of one log, or of a node's data.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How long traffic is sent.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Instead of running it, write the federation out, for running its processes by hand.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scaffold: Option<PathBuf>,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    quantity(text)
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    quantity::<ByteSize>(text).map(ByteSize::bytes)
+}
+
+/// The same grammar as in the documents.
+fn quantity<T: Read>(text: &str) -> Result<T, String> {
+    let (document, faults) = tollgate_config::parse("argument", text);
+    let value = document.root(&faults).read();
+    let first = faults.iter().next().map(|fault| fault.message);
+    value.ok_or_else(|| first.unwrap_or_else(|| "not a quantity".to_owned()))
+}

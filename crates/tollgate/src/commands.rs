@@ -1,0 +1,7 @@
+//! One file for each command.
+
+pub(crate) mod certs;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod run;
+pub(crate) mod spool;

@@ -1,0 +1,47 @@
+//! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 invalid documents or node file (`sysexits.h`).
+
+use std::process::ExitCode;
+
+const USAGE: u8 = 64;
+const CONFIG: u8 = 78;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// Something failed at run time.
+    Failed(String),
+    /// The documents or the node file are not valid; one fault a line.
+    Config(String),
+}
+
+impl Exit {
+    pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    pub(crate) fn config(error: impl std::fmt::Display) -> Self {
+        Self::Config(error.to_string())
+    }
+
+    /// Says why on standard error.
+    pub(crate) fn report(self) -> ExitCode {
+        let (text, code) = match self {
+            Self::Failed(text) => (text, ExitCode::FAILURE),
+            Self::Config(text) => (text, ExitCode::from(CONFIG)),
+        };
+        say(&text);
+        code
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a command go to its user, not to a log")]
+fn say(text: &str) {
+    eprintln!("{}", text.trim_end());
+}
+
+/// Help and version are no errors; anything else is wrong usage.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is the only way to fail here, and nobody is left to tell.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}

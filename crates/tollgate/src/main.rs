@@ -1,0 +1,29 @@
+//! The `tollgate` command: parse, dispatch, exit code.
+
+mod cli;
+mod commands;
+mod exit;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+// glibc's allocator maps and unmaps every large buffer; a receiver makes one for each request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    let done = match cli.command {
+        Command::Run(options) => commands::run::run(&options),
+        Command::Check(options) => commands::check::check(&options),
+        Command::Certs(command) => commands::certs::certs(&command),
+        Command::Spool(command) => commands::spool::spool(&command),
+        Command::Demo(options) => commands::demo::demo(&options),
+    };
+    done.unwrap_or_else(Exit::report)
+}

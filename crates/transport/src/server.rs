@@ -1,0 +1,16 @@
+//! Takes OTLP in: listeners, the byte budget at the door, gRPC and HTTP, refusals.
+
+mod connection;
+mod denial;
+mod front;
+mod gather;
+mod grpc;
+mod http;
+mod listener;
+mod prompt;
+mod receive;
+pub(crate) mod reply;
+
+pub use denial::Denial;
+pub use listener::{Bound, Limits, Protocols, Security, Service};
+pub use receive::{Inbound, Peer, Receive};

@@ -1,0 +1,100 @@
+//! What all requests of a listener have in common: where they go, their body, their manifest, the receiver.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data_encoding::BASE64_NOPAD;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
+use tokio::time::Instant;
+use tollgate_federation::{Manifest, Signal};
+use tollgate_runtime::ByteBudget;
+
+use super::denial::Denial;
+use super::gather::{Gate, Held};
+use super::listener::{Limits, Protocols};
+use super::receive::{Inbound, Peer, Receive};
+use super::reply::Reply;
+use super::{grpc, http as plain};
+use crate::answer::Receipt;
+use crate::paths;
+
+/// One listener's request handling, shared by its connections.
+pub(crate) struct Front<R> {
+    pub(crate) receiver: Arc<R>,
+    pub(crate) protocols: Protocols,
+    pub(crate) limits: Limits,
+    pub(crate) budget: ByteBudget,
+}
+
+impl<R: Receive> Front<R> {
+    /// Answers one request, whatever it is.
+    pub(crate) async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<Reply>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let is_grpc = content_type(request.headers()).starts_with("application/grpc");
+        let path = request.uri().path();
+        if is_grpc && self.protocols.grpc {
+            match paths::signal_at(paths::method, path) {
+                Some(signal) => grpc::export(self, signal, peer, request).await,
+                None => Denial::Unsupported("no such method".into()).grpc(),
+            }
+        } else if let Some(signal) = paths::signal_at(paths::path, path).filter(|_| self.protocols.http) {
+            match *request.method() {
+                Method::POST => plain::export(self, signal, peer, request).await,
+                _ => empty(StatusCode::METHOD_NOT_ALLOWED),
+            }
+        } else {
+            empty(StatusCode::NOT_FOUND)
+        }
+    }
+
+    /// What a request of this listener may take, from now on.
+    pub(crate) fn gate(&self) -> Result<Gate<'_>, Denial> {
+        if self.receiver.draining() {
+            return Err(Denial::Unavailable { retry_after: self.limits.retry_after });
+        }
+        let deadline = Instant::now() + self.limits.body_deadline;
+        Ok(Gate { limits: &self.limits, budget: &self.budget, deadline })
+    }
+
+    /// Hands a gathered request to the receiver.
+    pub(crate) async fn hand_over(
+        &self,
+        signal: Signal,
+        peer: Peer,
+        (held, manifest): (Held, Option<Manifest>),
+    ) -> Result<Receipt, Denial> {
+        let Held { bytes: payload, permit } = held;
+        self.receiver.receive(Inbound { signal, payload, peer, manifest, permit }).await
+    }
+
+    /// Notes a refusal of the listener's own.
+    pub(crate) fn refuse<T>(&self, signal: Signal, outcome: Result<T, Denial>) -> Result<T, Denial> {
+        outcome.inspect_err(|denial| self.receiver.refused(signal, denial))
+    }
+}
+
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The manifest that came with a request, if one did.
+pub(crate) fn manifest(headers: &HeaderMap) -> Result<Option<Manifest>, Denial> {
+    let decode = |value: &HeaderValue| {
+        // gRPC libraries write binary metadata with padding or without; both are allowed.
+        let padding = value.as_bytes().iter().rev().take_while(|byte| **byte == b'=').count();
+        let text = value.as_bytes().get(..value.len() - padding).unwrap_or_default();
+        let bytes = BASE64_NOPAD.decode(text).map_err(|_| Denial::Malformed("the manifest is not base64".into()))?;
+        Manifest::decode(&bytes).map_err(|error| Denial::Malformed(format!("the manifest cannot be read: {error}")))
+    };
+    headers.get(paths::MANIFEST).map(decode).transpose()
+}
+
+fn empty(code: StatusCode) -> Response<Reply> {
+    let mut response = Response::new(Reply::default());
+    *response.status_mut() = code;
+    response
+}

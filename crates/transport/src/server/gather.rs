@@ -1,0 +1,216 @@
+//! Gathers a request's body under the byte budget.
+//!
+//! Promises:
+//! 1. Whoever waits for the budget holds none of it, so half-sent messages cannot block each other.
+//! 2. Nothing waits longer than the deadline: neither for the sender nor for the budget.
+//! 3. A body that is shorter or longer than it declared is refused, not passed on cut.
+//!
+//! Outside the budget stay one chunk for each stream that waits, and what HTTP/2 buffers within its windows; the limits on
+//! streams and connections bound both.
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+use tollgate_federation::Compression;
+use tollgate_runtime::{ByteBudget, Permit};
+
+use super::denial::Denial;
+use super::listener::Limits;
+use crate::inflate::{InflateError, inflate};
+
+/// The head of a gRPC message: one byte of flags, four of length.
+pub(crate) const PREFIX: usize = 5;
+
+/// Chunks below this are copied: a small one may keep alive the much larger buffer it was cut from.
+const WORTH_SHARING: usize = 8 << 10;
+
+/// What a body that declares its length may take before it has arrived: one parcel between tiers. More is taken only as it
+/// comes, so that a few bytes which promise many do not hold the budget.
+const UPFRONT: usize = 512 << 10;
+
+/// How the length of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// The prefix of the one message says it.
+    Grpc,
+    /// `content-length` says it.
+    Length(u64),
+    /// Only its end does. On HTTP/2 a reset can look like one; what is taken then is the beginning of a request that its
+    /// sender, who saw no answer, sends again.
+    Open,
+}
+
+/// Bytes in memory and the permit for them.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    pub(crate) permit: Permit,
+}
+
+impl Held {
+    /// Replaces compressed bytes by what they stand for, which is taken from the budget as it grows.
+    pub(crate) fn inflated(self, compression: Compression, gate: &Gate<'_>) -> Result<Self, Denial> {
+        if compression == Compression::None {
+            return Ok(self);
+        }
+        let mut permit = self.permit;
+        let packed = permit.bytes();
+        let limit = gate.limits.max_message;
+        let outcome = inflate(compression, &self.bytes, limit, |step| gate.grow(&mut permit, step).is_ok());
+        let bytes = outcome.map_err(|error| match error {
+            InflateError::Malformed => Denial::Malformed(error.to_string()),
+            InflateError::TooLarge => gate.too_large(),
+            InflateError::NoRoom => gate.exhausted(),
+        })?;
+        drop(self.bytes);
+        permit.shrink_to(permit.bytes() - packed);
+        Ok(Self { bytes: bytes.into(), permit })
+    }
+}
+
+/// What one request may take, and until when.
+#[derive(Debug)]
+pub(crate) struct Gate<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) budget: &'a ByteBudget,
+    pub(crate) deadline: Instant,
+}
+
+impl Gate<'_> {
+    pub(crate) const fn too_large(&self) -> Denial {
+        Denial::TooLarge { limit: self.limits.max_message as u64 }
+    }
+
+    pub(crate) const fn exhausted(&self) -> Denial {
+        Denial::Exhausted { retry_after: self.limits.retry_after }
+    }
+
+    /// Takes `step` bytes more without waiting: whoever holds something never waits.
+    pub(crate) fn grow(&self, permit: &mut Permit, step: usize) -> Result<(), Denial> {
+        let more = self.budget.try_take(step as u64).ok_or_else(|| self.exhausted())?;
+        permit.merge(more);
+        Ok(())
+    }
+
+    /// Waits for bytes while holding none.
+    async fn reserve(&self, bytes: usize) -> Result<Permit, Denial> {
+        match timeout_at(self.deadline, self.budget.take(bytes as u64)).await {
+            Ok(permit) => permit.ok_or(Denial::TooLarge { limit: self.budget.total() }),
+            Err(_) => Err(self.exhausted()),
+        }
+    }
+
+    /// Reads the whole body.
+    pub(crate) async fn gather<B>(&self, mut body: B, framing: Framing) -> Result<Held, Denial>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut gathering =
+            Gathering { gate: self, framing, declared: None, have: Vec::new(), whole: None, permit: None };
+        if let Framing::Length(length) = framing {
+            gathering.declare(usize::try_from(length).map_err(|_| self.too_large())?).await?;
+        }
+        loop {
+            let frame = timeout_at(self.deadline, body.frame()).await;
+            match frame.map_err(|_| Denial::Unavailable { retry_after: self.limits.retry_after })? {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => gathering.push(data).await?,
+                    Err(_trailers) => {}
+                },
+                Some(Err(_)) => return Err(Denial::Malformed("the body broke off".into())),
+                None => return gathering.finish().await,
+            }
+        }
+    }
+}
+
+struct Gathering<'a> {
+    gate: &'a Gate<'a>,
+    framing: Framing,
+    declared: Option<usize>,
+    have: Vec<u8>,
+    /// The body, if it came in one chunk: then nothing is copied.
+    whole: Option<Bytes>,
+    permit: Option<Permit>,
+}
+
+impl Gathering<'_> {
+    async fn declare(&mut self, length: usize) -> Result<(), Denial> {
+        let head = if self.framing == Framing::Grpc { PREFIX } else { 0 };
+        if length > self.gate.limits.max_message + head {
+            return Err(self.gate.too_large());
+        }
+        self.permit = Some(self.gate.reserve(length.min(UPFRONT)).await?);
+        self.declared = Some(length);
+        Ok(())
+    }
+
+    async fn push(&mut self, data: Bytes) -> Result<(), Denial> {
+        if self.framing == Framing::Grpc
+            && self.declared.is_none()
+            && let Some(length) = message_length(&self.have, &data)?
+        {
+            self.declare(length).await?;
+        }
+        self.cover(self.len() + data.len()).await?;
+        if self.declared == Some(data.len()) && data.len() >= WORTH_SHARING {
+            self.whole = Some(data);
+        } else {
+            self.have.extend_from_slice(&data);
+        }
+        Ok(())
+    }
+
+    /// Takes what `total` bytes need: by doubling, so that what is copied stays linear.
+    async fn cover(&mut self, total: usize) -> Result<(), Denial> {
+        let ceiling = self.declared.unwrap_or(self.gate.limits.max_message);
+        if total > ceiling {
+            let longer = || Denial::Malformed("the body is longer than declared".into());
+            return Err(self.declared.map_or_else(|| self.gate.too_large(), |_| longer()));
+        }
+        let held = usize::try_from(self.permit.as_ref().map_or(0, Permit::bytes)).unwrap_or(usize::MAX);
+        let wanted = total.max(held.saturating_mul(2)).min(ceiling);
+        match &mut self.permit {
+            None => self.permit = Some(self.gate.reserve(wanted).await?),
+            Some(permit) if total > held => self.gate.grow(permit, wanted - held)?,
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Held, Denial> {
+        let complete = match (self.framing, self.declared) {
+            (Framing::Open, _) => true,
+            (_, Some(declared)) => self.len() == declared,
+            (_, None) => false,
+        };
+        if !complete {
+            return Err(Denial::Malformed("the body ends early".into()));
+        }
+        let permit = match self.permit {
+            Some(permit) => permit,
+            None => self.gate.reserve(0).await?,
+        };
+        Ok(Held { bytes: self.whole.unwrap_or_else(|| self.have.into()), permit })
+    }
+
+    fn len(&self) -> usize {
+        self.whole.as_ref().map_or(self.have.len(), Bytes::len)
+    }
+}
+
+/// The length of prefix and message, as soon as the prefix is there.
+fn message_length(have: &[u8], data: &[u8]) -> Result<Option<usize>, Denial> {
+    let mut head = have.chain(data);
+    if head.remaining() < PREFIX {
+        return Ok(None);
+    }
+    if head.get_u8() > 1 {
+        return Err(Denial::Malformed("the message prefix is not one of grpc".into()));
+    }
+    Ok(usize::try_from(head.get_u32()).ok().map(|length| PREFIX + length))
+}
+
+#[cfg(test)]
+mod tests;

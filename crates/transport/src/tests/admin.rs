@@ -1,0 +1,69 @@
+//! The admin listener.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tollgate_runtime::{Shutdown, TaskGroup};
+
+use crate::Bound;
+use crate::admin::{Pages, serve};
+
+#[derive(Default)]
+struct Node {
+    ready: AtomicBool,
+}
+
+impl Pages for Node {
+    fn livez(&self) -> bool {
+        true
+    }
+
+    fn readyz(&self) -> Result<(), String> {
+        if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("spool is recovering".into()) }
+    }
+
+    fn status(&self) -> serde_json::Value {
+        serde_json::json!({"node": "eu-west/gateway/0"})
+    }
+
+    fn metrics(&self) -> String {
+        "# EOF\n".into()
+    }
+}
+
+async fn ask(address: std::net::SocketAddr, line: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn pages_say_how_the_node_is_and_are_never_cached() {
+    let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (address, tasks, (stopper, shutdown)) = (bound.local_addr(), TaskGroup::new(), Shutdown::new());
+    let node = Arc::new(Node::default());
+    tasks.spawn("admin", serve(bound, Arc::clone(&node) as Arc<dyn Pages>, tasks.clone(), shutdown));
+    assert!(ask(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
+    let waiting = ask(address, "GET /readyz").await;
+    assert!(waiting.starts_with("HTTP/1.1 503") && waiting.ends_with("spool is recovering\n"), "{waiting}");
+    node.ready.store(true, Ordering::Relaxed);
+    assert!(ask(address, "GET /readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(ask(address, "GET /status").await.ends_with(r#"{"node":"eu-west/gateway/0"}"#));
+    let metrics = ask(address, "GET /metrics").await;
+    assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics}");
+    for page in ["/livez", "/readyz", "/status", "/metrics", "/nothing"] {
+        let answer = ask(address, &format!("GET {page}")).await;
+        for header in ["cache-control: no-store", "content-security-policy: default-src 'none'", "nosniff"] {
+            assert!(answer.contains(header), "{page}: {answer}");
+        }
+    }
+    assert!(ask(address, "POST /status").await.starts_with("HTTP/1.1 405"));
+    assert!(ask(address, "GET /../etc").await.starts_with("HTTP/1.1 404"));
+    stopper.stop();
+    tasks.wait(Duration::from_secs(5)).await.unwrap();
+}

@@ -1,0 +1,14 @@
+//! Who may speak for whom: mutual TLS 1.3 between tiers, ordinary TLS for services and backends, all reloadable.
+
+mod config;
+mod files;
+mod identity;
+mod reload;
+mod verify;
+
+#[cfg(test)]
+pub(crate) use config::ClockTime;
+pub use config::{BackendTrust, ServerTls, TierFiles, TierTls};
+pub use files::TlsError;
+pub use identity::{Expected, IdentityFault};
+pub(crate) use reload::Generations;

@@ -1,0 +1,260 @@
+//! TLS as each kind of connection needs it: between tiers, towards services, towards backends.
+//!
+//! Promises:
+//! 1. Between tiers only TLS 1.3 is spoken, and both sides prove who they are.
+//! 2. Configurations are made from files that belong together: the key fits the certificate, and the certificate verifies
+//!    under the region's own authority, or nothing is swapped.
+//! 3. A session is resumed only by the configuration it began with, so no certificate is trusted beyond its authority.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::time_provider::TimeProvider;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tollgate_federation::NodeId;
+use tollgate_runtime::{Clock, Shutdown, TaskGroup};
+use webpki::KeyUsage;
+
+use super::files::{TlsError, authorities, certificates, private_key};
+use super::identity::{Expected, IdentityFault, named};
+use super::reload::{Generations, Reloading};
+use super::verify::{AnyNode, OnlyExpected, Trust};
+
+/// The files that prove who a node is and whom it believes.
+#[derive(Clone, Debug)]
+pub struct TierFiles {
+    /// The trust domain of all identities.
+    pub trust_domain: String,
+    /// The node's certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// The node's private key.
+    pub key: PathBuf,
+    /// For each region the bundle of its own authorities, with their revocation lists if they publish any.
+    pub trust: Vec<(String, PathBuf)>,
+}
+
+/// Mutual TLS between tiers; clones share the certificates and their reload.
+#[derive(Clone, Debug)]
+pub struct TierTls {
+    node: NodeId,
+    clock: Clock,
+    current: Arc<Reloading<Tier>>,
+}
+
+#[derive(Debug)]
+struct Tier {
+    trust: Arc<Trust>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    server: Arc<ServerConfig>,
+}
+
+impl TierTls {
+    /// Loads the files.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or our own certificate does not prove a node under its own region's authority.
+    pub fn load(files: TierFiles, clock: Clock) -> Result<Self, TlsError> {
+        let node = {
+            let chain = certificates(&files.certificate)?;
+            named(chain.first().ok_or(IdentityFault::NoCertificate)?, &files.trust_domain)?
+        };
+        let watched = [files.certificate.clone(), files.key.clone()].into_iter();
+        let watched = watched.chain(files.trust.iter().map(|(_, bundle)| bundle.clone())).collect();
+        let load = {
+            let (node, clock) = (node.clone(), clock.clone());
+            move || Tier::load(&files, &node, &clock)
+        };
+        Ok(Self { node, clock, current: Reloading::start(watched, load)? })
+    }
+
+    /// The node that our own certificate names.
+    pub const fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    /// Looks at the files every 30 seconds until the shutdown; a change drains the connections that began before it.
+    pub fn watch(&self, tasks: &TaskGroup, shutdown: Shutdown) {
+        self.current.watch(tasks, shutdown);
+    }
+
+    /// Looks at the files now; whether something new is in force.
+    ///
+    /// # Errors
+    /// When the files changed but cannot be used; the old ones stay in force.
+    pub fn refresh(&self) -> Result<bool, TlsError> {
+        self.current.refresh()
+    }
+
+    /// How often the certificates changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.current.active().generation
+    }
+
+    pub(crate) fn server(&self) -> (Arc<ServerConfig>, Generations) {
+        let active = self.current.active();
+        (Arc::clone(&active.value.server), self.current.generations(&active))
+    }
+
+    /// The configuration that reaches `expected` and nobody else, and its generation.
+    pub(crate) fn client(&self, expected: &Expected) -> Result<(Arc<ClientConfig>, u64), TlsError> {
+        let active = self.current.active();
+        Ok((Arc::new(active.value.client(expected, &self.clock)?), active.generation))
+    }
+
+    /// Who the verified certificates of a connection name.
+    pub(crate) fn peer_of(&self, chain: Option<&[CertificateDer<'_>]>) -> Result<NodeId, IdentityFault> {
+        let leaf = chain.and_then(<[_]>::first).ok_or(IdentityFault::NoCertificate)?;
+        named(leaf, &self.current.active().value.trust.trust_domain)
+    }
+}
+
+impl Tier {
+    fn load(files: &TierFiles, node: &NodeId, clock: &Clock) -> Result<Self, TlsError> {
+        let provider = provider();
+        let mut regions = std::collections::BTreeMap::new();
+        for (region, bundle) in &files.trust {
+            regions.insert(region.clone(), authorities(bundle)?);
+        }
+        let algorithms = provider.signature_verification_algorithms;
+        let trust = Arc::new(Trust { trust_domain: files.trust_domain.clone(), regions, algorithms });
+        let chain = certificates(&files.certificate)?;
+        let (leaf, intermediates) = chain.split_first().ok_or(IdentityFault::NoCertificate)?;
+        for usage in [KeyUsage::server_auth(), KeyUsage::client_auth()] {
+            if trust.prove(leaf, intermediates, unix_time(clock), usage)? != *node {
+                return Err(TlsError::IdentityChanged);
+            }
+        }
+        let key = private_key(&files.key)?;
+        let mut server = ServerConfig::builder_with_details(provider, Arc::new(ClockTime(clock.clone())))
+            .with_protocol_versions(&[&TLS13])?
+            .with_client_cert_verifier(Arc::new(AnyNode(Arc::clone(&trust))))
+            .with_single_cert(chain.clone(), key.clone_key())?;
+        server.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self { trust, chain, key, server: Arc::new(server) })
+    }
+
+    fn client(&self, expected: &Expected, clock: &Clock) -> Result<ClientConfig, TlsError> {
+        let verifier = OnlyExpected { trust: Arc::clone(&self.trust), expected: expected.clone() };
+        let mut client = ClientConfig::builder_with_details(provider(), Arc::new(ClockTime(clock.clone())))
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_auth_cert(self.chain.clone(), self.key.clone_key())?;
+        client.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(client)
+    }
+}
+
+/// Ordinary TLS for services: this server proves itself, they do not.
+#[derive(Clone, Debug)]
+pub struct ServerTls(Arc<Reloading<Arc<ServerConfig>>>);
+
+impl ServerTls {
+    /// Loads a certificate chain and its key.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the two do not belong together.
+    pub fn load(certificate: PathBuf, key: PathBuf, clock: Clock) -> Result<Self, TlsError> {
+        let load = {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            move || {
+                let mut config = ServerConfig::builder_with_details(provider(), Arc::new(ClockTime(clock.clone())))
+                    .with_safe_default_protocol_versions()?
+                    .with_no_client_auth()
+                    .with_single_cert(certificates(&certificate)?, private_key(&key)?)?;
+                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                Ok(Arc::new(config))
+            }
+        };
+        Ok(Self(Reloading::start(vec![certificate, key], load)?))
+    }
+
+    /// Looks at the files every 30 seconds until the shutdown.
+    pub fn watch(&self, tasks: &TaskGroup, shutdown: Shutdown) {
+        self.0.watch(tasks, shutdown);
+    }
+
+    pub(crate) fn server(&self) -> (Arc<ServerConfig>, Generations) {
+        let active = self.0.active();
+        (Arc::clone(&active.value), self.0.generations(&active))
+    }
+}
+
+/// Ordinary TLS towards a backend: it proves its DNS name under a bundle, or under the machine's authorities.
+#[derive(Clone, Debug)]
+pub struct BackendTrust {
+    clock: Clock,
+    current: Arc<Reloading<Arc<RootCertStore>>>,
+}
+
+impl BackendTrust {
+    /// Loads the bundle, or the machine's authorities if there is none.
+    ///
+    /// # Errors
+    /// When there is nothing that could be trusted.
+    pub fn load(bundle: Option<PathBuf>, clock: Clock) -> Result<Self, TlsError> {
+        let files = bundle.clone().into_iter().collect();
+        let load = move || {
+            let mut roots = RootCertStore::empty();
+            match &bundle {
+                Some(bundle) => roots.extend(authorities(bundle)?.anchors),
+                None => {
+                    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                }
+            }
+            if roots.is_empty() { Err(TlsError::NativeAuthorities) } else { Ok(Arc::new(roots)) }
+        };
+        Ok(Self { clock, current: Reloading::start(files, load)? })
+    }
+
+    /// Looks at the bundle every 30 seconds until the shutdown.
+    pub fn watch(&self, tasks: &TaskGroup, shutdown: Shutdown) {
+        self.current.watch(tasks, shutdown);
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.current.active().generation
+    }
+
+    /// The configuration for one application protocol, and its generation.
+    pub(crate) fn client(&self, protocol: &[u8]) -> Result<(Arc<ClientConfig>, u64), TlsError> {
+        let active = self.current.active();
+        let provider = provider();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&active.value), Arc::clone(&provider)).build();
+        let verifier = verifier.map_err(|_| TlsError::NativeAuthorities)?;
+        let mut client = ClientConfig::builder_with_details(provider, Arc::new(ClockTime(self.clock.clone())))
+            .with_safe_default_protocol_versions()?
+            .with_webpki_verifier(verifier)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![protocol.to_vec()];
+        Ok((Arc::new(client), active.generation))
+    }
+}
+
+/// Never the process default: a dependency that enables a second provider would make that one panic. AES-128-GCM first: it
+/// is the fastest with hardware, and no weaker link of the chain would gain from more.
+fn provider() -> Arc<CryptoProvider> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
+    Arc::new(provider)
+}
+
+/// The process's clock as TLS reads it, so that tests decide what has expired.
+#[derive(Debug)]
+pub(crate) struct ClockTime(pub(crate) Clock);
+
+impl TimeProvider for ClockTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(unix_time(&self.0))
+    }
+}
+
+fn unix_time(clock: &Clock) -> UnixTime {
+    UnixTime::since_unix_epoch(std::time::Duration::from_nanos(clock.now().nanos()))
+}

@@ -1,0 +1,83 @@
+//! The steps that run cargo and what is installed beside it.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+
+use crate::check::{Outcome, Suite};
+use crate::workspace::Workspace;
+
+/// The version that CI installs; its output and its configuration format are pinned with it.
+const CARGO_DENY: &str = "0.20.2";
+
+pub(crate) fn format(workspace: &Workspace, _: Suite) -> Outcome {
+    run(cargo(workspace).args(["fmt", "--all", "--check"]))
+}
+
+pub(crate) fn clippy(workspace: &Workspace, _: Suite) -> Outcome {
+    run(cargo(workspace).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+pub(crate) fn docs(workspace: &Workspace, _: Suite) -> Outcome {
+    run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+pub(crate) fn test(workspace: &Workspace, suite: Suite) -> Outcome {
+    let mut command = cargo(workspace);
+    if suite == Suite::Full {
+        command.env("TOLLGATE_FULL", "1");
+    }
+    run(command.args(["test", "--workspace"]))
+}
+
+/// Two providers in one tree make rustls panic at run time when it is asked for the default one.
+pub(crate) fn ring(workspace: &Workspace, _: Suite) -> Outcome {
+    let mut tree = cargo(workspace);
+    tree.args(["tree", "--workspace", "--edges", "all", "--prefix", "none"]);
+    let output = match tree.stderr(Stdio::inherit()).output() {
+        Ok(output) if output.status.success() => output,
+        Ok(output) => return Outcome::Failed(vec![format!("cargo tree: {}", output.status)]),
+        Err(fault) => return Outcome::Failed(vec![format!("cargo tree: {fault}")]),
+    };
+    let tree = String::from_utf8_lossy(&output.stdout);
+    match tree.lines().find(|line| line.starts_with("ring ")) {
+        Some(line) => Outcome::Failed(vec![format!("{line} is in the tree: see `cargo tree -i ring`")]),
+        None => Outcome::Passed,
+    }
+}
+
+pub(crate) fn deny(workspace: &Workspace, _: Suite) -> Outcome {
+    let version = cargo(workspace).args(["deny", "--version"]).stderr(Stdio::null()).output();
+    let version = version.ok().filter(|output| output.status.success());
+    let Some(version) = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()) else {
+        return Outcome::Skipped(format!(
+            "cargo-deny is not installed; `cargo install cargo-deny@{CARGO_DENY} --locked` adds it"
+        ));
+    };
+    if version != format!("cargo-deny {CARGO_DENY}") {
+        return Outcome::Skipped(format!("{version} is installed, this repository is checked by {CARGO_DENY}"));
+    }
+    run(cargo(workspace).args([
+        "deny",
+        "--workspace",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(&workspace.root);
+    command
+}
+
+/// Runs a tool in the open: what it prints is for the person who waits.
+fn run(command: &mut Command) -> Outcome {
+    match command.status() {
+        Ok(status) if status.success() => Outcome::Passed,
+        Ok(status) => Outcome::Failed(vec![format!("{}: {status}", command.get_program().display())]),
+        Err(fault) => Outcome::Failed(vec![format!("{}: {fault}", command.get_program().display())]),
+    }
+}

@@ -1,0 +1,60 @@
+"""A European frontend: starts traces and calls a US service, which continues them.
+
+Prints one line of JSON when all is sent: the trace ids, and every span that the collector acknowledged.
+"""
+
+import urllib.request
+
+from opentelemetry import trace
+from opentelemetry.propagate import inject
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from telemetry import Tracing, arguments
+
+
+def checkout(tracer, options, number: int) -> None:
+    person = {
+        "user.id": f"{options.user}-{number}",
+        "user.email": f"{options.user}-{number}@kunde.example",
+        "client.address": options.client_address,
+    }
+    request = {"http.request.method": "POST", "http.route": "/checkout", "url.scheme": "https"}
+    with tracer.start_as_current_span("POST /checkout", kind=SpanKind.SERVER, attributes={**request, **person}) as span:
+        span.add_event("cart.validated", {"user.email": person["user.email"], "cart.items": 3})
+        status = charge(tracer, options.downstream, person)
+        span.set_attribute("http.response.status_code", status)
+        if options.fail:
+            span.record_exception(ValueError(f"no stock for {person['user.email']}"))
+            span.set_status(Status(StatusCode.ERROR, f"declined for {person['user.email']}"))
+
+
+def charge(tracer, downstream: str | None, person: dict) -> int:
+    attributes = {"http.request.method": "POST", "url.template": "/charges"}
+    with tracer.start_as_current_span("POST", kind=SpanKind.CLIENT, attributes=attributes) as span:
+        if downstream is None:
+            return 200
+        headers = {"x-user": person["user.id"]}
+        inject(headers)
+        call = urllib.request.Request(f"http://{downstream}/charges", data=b"{}", headers=headers, method="POST")
+        with urllib.request.urlopen(call, timeout=30) as reply:
+            span.set_attribute("http.response.status_code", reply.status)
+            return reply.status
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--downstream", help="host:port of the US service; without it the trace ends here")
+    parser.add_argument("--checkouts", type=int, default=1)
+    parser.add_argument("--user", default="usr-7f3a9c", help="how user ids and mailboxes begin")
+    parser.add_argument("--client-address", default="198.151.213.147")
+    parser.add_argument("--fail", action="store_true", help="end each trace with an error")
+    options = parser.parse_args()
+    tracing = Tracing("frontend", options)
+    trace.set_tracer_provider(tracing.provider)
+    for number in range(options.checkouts):
+        checkout(tracing.tracer, options, number)
+    tracing.finish()
+
+
+if __name__ == "__main__":
+    main()
