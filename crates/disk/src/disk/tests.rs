@@ -84,7 +84,8 @@ fn many_pieces_are_written_in_order() {
 
 #[test]
 fn a_crash_leaves_a_torn_write_and_nothing_afterwards() {
-    for (torn, left) in [(Torn::Prefix(700), vec![0..512, 512..700]), (Torn::Sectors(0b101), vec![0..512, 1024..1500])] {
+    for (torn, left) in [(Torn::Prefix(700), vec![0..512, 512..700]), (Torn::Sectors(0b101), vec![0..512, 1024..1500])]
+    {
         let dir = tempdir().unwrap();
         let (path, (disk, faults)) = (dir.path().join("file"), Disk::with_faults());
         let file = disk.create(&path, 1500).unwrap();
