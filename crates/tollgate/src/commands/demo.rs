@@ -43,13 +43,18 @@ pub(crate) fn demo(options: &Demo) -> Result<ExitCode, Exit> {
     federation.stop();
     progress("searching everything that the US side holds for every planted value");
     let found = check::search(dir.path(), &scaffold, &tally)?;
-    // The kept traces stay, so that whoever ran the demo can look at them.
+    // The kept traces stay, so that whoever ran the demo can look at them; the logs behind them are large and done with.
+    scaffold.processes.iter().try_for_each(|process| remove(&dir.path().join(&process.data).join("spool")))?;
     let dir = dir.keep();
     match options.output {
         Output::Json => say(&tally.json(&found)),
         Output::Text => say(&tally.summary(&found, &dir)),
     }
     Ok(if found.crossed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn remove(folder: &Path) -> Result<(), Exit> {
+    std::fs::remove_dir_all(folder).map_err(Exit::failed)
 }
 
 fn write(dir: &Path, clock: &Clock) -> Result<Scaffold, Exit> {
