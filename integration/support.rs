@@ -1,1 +1,23 @@
 //! What the end-to-end tests share.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test stops where its surroundings fail it"
+)]
+
+#[path = "support/delivered.rs"]
+pub mod delivered;
+#[path = "support/evidence.rs"]
+pub mod evidence;
+#[path = "support/fleet.rs"]
+pub mod fleet;
+#[path = "support/held.rs"]
+pub mod held;
+#[path = "support/ledger.rs"]
+pub mod ledger;
+
+pub use delivered::Delivered;
+pub use fleet::Fleet;
+pub use held::{Attributes, Held};
+pub use ledger::{Ledger, Traffic};

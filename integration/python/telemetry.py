@@ -92,5 +92,8 @@ def described(span) -> dict:
         "span_id": format(span.context.span_id, "016x"),
         "parent_span_id": format(span.parent.span_id, "016x") if span.parent else "",
         "name": span.name,
+        "kind": span.kind.value + 1,
+        "start": span.start_time,
+        "end": span.end_time,
         "attributes": dict(span.attributes),
     }

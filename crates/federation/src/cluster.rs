@@ -197,6 +197,9 @@ impl Read for DropRule {
         let attribute: Option<String> = fields.required("attribute");
         let matches = fields.required_value("matches").and_then(read_regex);
         fields.done();
+        if signal == Some(Signal::Metrics) {
+            value.fault("metrics have no attributes of their own: a rule drops traces or logs");
+        }
         Some(Self { signal: signal?, attribute: attribute?, matches: matches? })
     }
 }

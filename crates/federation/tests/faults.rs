@@ -55,6 +55,15 @@ fn the_plain_documents_are_sound() {
 }
 
 #[test]
+fn a_drop_rule_that_could_never_match_is_a_fault() {
+    let stamp = "    stamp: {environment: production}\n";
+    let drop = format!("{stamp}    drop: [{{signal: metrics, attribute: a, matches: b}}]\n");
+    let fault = "clusters.a.drop[0]: metrics have no attributes of their own: a rule drops traces or logs";
+    let faults = faults_with(stamp, &drop);
+    assert!(matches!(faults.as_slice(), [one] if one.ends_with(fault)), "{faults:?}");
+}
+
+#[test]
 fn faults_of_all_documents_are_reported_in_one_pass() {
     let federation = "\
 federation: {name: acme, trust_domain: Acme.example}

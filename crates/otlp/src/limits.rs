@@ -23,6 +23,17 @@ pub struct Limits {
 impl Limits {
     /// Where most decoders stop is 100 levels from the request down, and an item lies at level 3.
     pub const MAX_DEPTH: usize = 96;
+
+    /// For requests joined from ones that were bounded when they came in: counts add up, the form does not change.
+    pub const JOINED: Self = Self {
+        request_bytes: u32::MAX as usize,
+        resources: usize::MAX,
+        scopes: usize::MAX,
+        items: usize::MAX,
+        attributes_per_item: usize::MAX,
+        key_bytes: usize::MAX,
+        depth: Self::MAX_DEPTH,
+    };
 }
 
 impl Default for Limits {

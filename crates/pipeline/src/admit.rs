@@ -16,17 +16,6 @@ use tollgate_transport::{Inbound, Peer, Receipt};
 use crate::records::RECEIVED;
 use crate::refusal::Refusal;
 
-/// Limits for requests that we put together from admitted ones: counts add up, and every part was bounded at the door.
-pub(crate) const OWN_REQUESTS: Limits = Limits {
-    request_bytes: u32::MAX as usize,
-    resources: usize::MAX,
-    scopes: usize::MAX,
-    items: usize::MAX,
-    attributes_per_item: usize::MAX,
-    key_bytes: usize::MAX,
-    depth: Limits::MAX_DEPTH,
-};
-
 /// Decides what may enter this node.
 pub(crate) struct Admission {
     pub(crate) me: NodeId,
@@ -113,3 +102,6 @@ pub(crate) fn walk(signal: Signal, payload: &[u8], limits: &Limits) -> Result<Wa
     }
     .map_err(Refusal::Malformed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 //! 1. A lane's cursor never passes what its destination has not acknowledged.
 //! 2. Records route by the members that were in force at their position, also after a restart.
 //! 3. Memory is bounded by lanes × window, whatever the backlog.
+//! 4. What is no longer allowed to be sent as it was made is taken back and made anew.
 //!
 //! Not here: how a parcel gets through (`delivery.rs`), what is made of a record (`step.rs`).
 
@@ -16,12 +17,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tollgate_otlp::Batch;
 use tollgate_runtime::Shutdown;
 use tollgate_spool::{Chunk, Name, Plan, ReadError, Record};
 
 use crate::counters::ConsumerCounters;
 use crate::delivery::{Delivered, Parcel};
 use crate::load::Load;
+use crate::records;
 use crate::roster::Roster;
 use crate::step::Step;
 
@@ -42,7 +45,7 @@ pub(crate) struct Gather {
 
 /// One consumer of one log.
 pub(crate) struct Consumer<S: Step> {
-    log: tollgate_spool::Consumer,
+    log: Arc<tollgate_spool::Consumer>,
     step: S,
     roster: Roster<S::Load>,
     gather: Gather,
@@ -66,34 +69,65 @@ impl<S: Step> Consumer<S> {
         done: mpsc::Receiver<Delivered>,
         counters: Arc<ConsumerCounters>,
     ) -> Self {
-        Self { log, step, roster, gather, open: BTreeMap::new(), done, counters }
+        Self { log: Arc::new(log), step, roster, gather, open: BTreeMap::new(), done, counters }
     }
 
     /// Runs until the process stops, then waits for what is under way.
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
         while !shutdown.is_started() {
-            self.roster.adopt_members(&self.log);
-            let open = &self.open;
-            let of_lane = |lane| open.iter().filter(move |entry| entry.0.0 == lane);
-            let filling = |lane| of_lane(lane).map(|(_, open)| open.parcel.load.bytes()).sum();
-            let plan = self.roster.plan(filling);
-            self.step_once(plan, &shutdown).await;
+            self.renew();
+            self.roster.adopt_members(&self.log).await;
+            let plan = self.plan();
+            self.follow(plan, &shutdown).await;
         }
         self.drain().await;
     }
 
-    async fn step_once(&mut self, plan: Option<Plan>, shutdown: &Shutdown) {
-        let flush_at = self.open.values().map(|open| open.since + self.gather.linger).min();
-        tokio::select! {
-            // Every arm is cancel safe: a receive, a clock, a watch, and a read that takes nothing until it is ready.
-            biased;
-            () = shutdown.started() => {}
-            Some(done) = self.done.recv() => self.settle(done),
-            () = sleep_until(flush_at) => self.flush(|open| Instant::now() >= open),
-            () = self.roster.members_changed() => {}
-            read = read(&self.log, plan.as_ref()) => if let Some(plan) = plan {
-                self.take(&plan, read, shutdown).await;
-            },
+    fn renew(&mut self) {
+        if self.step.renew() {
+            let filling: u64 = self.open.values().map(|open| open.parcel.load.items()).sum();
+            self.open.clear();
+            let items = filling + self.roster.take_back();
+            self.counters.taken_back(items);
+            tracing::info!(consumer = self.counters.name(), items, "taken back, to be made anew");
+        }
+    }
+
+    fn plan(&mut self) -> Option<Plan> {
+        let open = &self.open;
+        let of_lane = |lane| open.iter().filter(move |entry| entry.0.0 == lane);
+        self.roster.plan(|lane| of_lane(lane).map(|(_, open)| open.parcel.load.bytes()).sum())
+    }
+
+    /// Does what comes up until the plan's records are read, or there is a better plan.
+    async fn follow(&mut self, plan: Option<Plan>, shutdown: &Shutdown) {
+        let log = Arc::clone(&self.log);
+        // Begun once: a read of the disk that every outcome started over would starve.
+        let reading = read(&log, plan.as_ref());
+        tokio::pin!(reading);
+        let renewal = self.step.renews_in().map(|wait| Instant::now() + wait);
+        loop {
+            let flush_at = self.open.values().map(|open| open.since + self.gather.linger).min();
+            tokio::select! {
+                // Every arm is cancel safe: a receive, clocks, a watch, and a read that takes nothing until it is ready.
+                biased;
+                () = shutdown.started() => return,
+                () = sleep_until(renewal) => return,
+                Some(done) = self.done.recv() => {
+                    self.settle(done);
+                    if self.plan() != plan {
+                        return;
+                    }
+                }
+                () = sleep_until(flush_at) => self.flush(|due| Instant::now() >= due),
+                () = self.roster.members_changed() => return,
+                read = &mut reading => {
+                    if let Some(plan) = &plan {
+                        self.take(plan, read, shutdown).await;
+                    }
+                    return;
+                }
+            }
         }
     }
 
@@ -109,9 +143,10 @@ impl<S: Step> Consumer<S> {
                 self.counters.expired(bytes);
                 self.roster.skip(resume);
             }
+            // Only what lies between is lost: a lane further behind still has its records before that.
             Err(ReadError::Corrupt { resume, bytes }) => {
                 self.counters.corrupt(bytes);
-                self.roster.skip(resume);
+                self.roster.swept(plan, resume);
             }
             Err(ReadError::Closed) => shutdown.started().await,
             Err(error @ (ReadError::Io(_) | ReadError::NoRecordThere(_))) => {
@@ -125,7 +160,12 @@ impl<S: Step> Consumer<S> {
 
     fn prepare(&mut self, plan: &Plan, record: &Record) {
         let Some(share) = self.roster.share(plan, record.position) else { return };
-        let loads = self.step.run(record, &share);
+        let index = match records::payload_index(record) {
+            Ok(Some(index)) => index,
+            Ok(None) => return,
+            Err(_) => return self.counters.corrupt(record.end.since(record.position)),
+        };
+        let loads = self.step.run(record, Batch::new(&record.payload, &index), &share);
         for (lane, load) in plan.members.iter().zip(loads) {
             if let Some(load) = load {
                 self.put(*lane, record, load);
@@ -138,8 +178,11 @@ impl<S: Step> Consumer<S> {
         let key = (lane, record.origin.clone());
         let rest = match self.open.get_mut(&key) {
             Some(open) if open.parcel.load.bytes() + load.bytes() <= self.gather.bytes => {
-                open.parcel.covers.extend(record);
-                open.parcel.load.join(load).err()
+                let rest = open.parcel.load.join(load).err();
+                if rest.is_none() {
+                    open.parcel.covers.extend(record);
+                }
+                rest
             }
             _ => Some(load),
         };
@@ -207,3 +250,8 @@ async fn sleep_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! Promises:
 //! 1. Every way in which data can stop has a counter of its own; offered = sent + withheld + dropped + rejected +
-//!    quarantined + what is still in the log (expired and corrupt bytes are counted as bytes: their items are unknown).
+//!    quarantined + taken back + what is on its way (expired and corrupt bytes are counted as bytes: their items are
+//!    unknown). What was taken back is offered again.
 //! 2. Labels are names from the documents, never values from payloads.
 
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Counters {
             registry.register("tollgate_received", "Items and refused requests at the door", c.received.clone());
             registry.register("tollgate_consumer_items", "Items by what became of them", c.consumed_items.clone());
             registry.register("tollgate_consumer_bytes", "Bytes by what became of them", c.consumed_bytes.clone());
-            registry.register("tollgate_consumer_held", "1 while a destination refuses us", c.held.clone());
+            registry.register("tollgate_consumer_held", "Nodes of the destination that refuse us", c.held.clone());
             registry.register("tollgate_sealed_values", "Values by class and form on a link", c.sealed.clone());
             let name = "otelcol_processor_tail_sampling_count_traces_sampled";
             registry.register(name, "Verdicts by policy", c.verdicts.clone());
@@ -138,6 +139,7 @@ impl Counters {
             dropped: items("dropped"),
             rejected: items("rejected"),
             quarantined: items("quarantined"),
+            taken_back: items("taken_back"),
             failed: items("failed"),
             expired_bytes: bytes("expired"),
             corrupt_bytes: bytes("corrupt"),
@@ -165,6 +167,7 @@ pub(crate) struct ConsumerCounters {
     dropped: Counter,
     rejected: Counter,
     quarantined: Counter,
+    taken_back: Counter,
     failed: Counter,
     expired_bytes: Counter,
     corrupt_bytes: Counter,
@@ -188,7 +191,6 @@ impl ConsumerCounters {
 
     /// Items that a destination acknowledged.
     pub(crate) fn sent(&self, items: u64, bytes: usize) {
-        self.held.set(0);
         self.sent.inc_by(items);
         self.sent_bytes.inc_by(bytes as u64);
     }
@@ -230,9 +232,14 @@ impl ConsumerCounters {
         self.corrupt_bytes.inc_by(bytes);
     }
 
-    /// The destination refuses us: an operator must act.
-    pub(crate) fn held(&self) {
-        self.held.set(1);
+    /// How many nodes of the destination refuse us: an operator must act.
+    pub(crate) fn held(&self, nodes: usize) {
+        self.held.set(i64::try_from(nodes).unwrap_or(i64::MAX));
+    }
+
+    /// Items of parcels that were taken back because the policy that sealed them is no longer in force.
+    pub(crate) fn taken_back(&self, items: u64) {
+        self.taken_back.inc_by(items);
     }
 
     /// Values of a class that crossed a link in a form, or were withheld (`absent`).

@@ -42,6 +42,7 @@ pub(crate) struct Parcel<L> {
 pub(crate) struct Delivered {
     pub(crate) ticket: Ticket,
     pub(crate) bytes: usize,
+    pub(crate) items: u64,
 }
 
 /// The only way out: each implementation takes one kind of load. Built in `doors.rs`.
@@ -67,6 +68,15 @@ pub(crate) struct Delivery<D: Door> {
     pub(crate) counters: Arc<ConsumerCounters>,
 }
 
+/// A part of a parcel that is not through.
+struct Left<L> {
+    /// Whose share it is.
+    owner: Arc<str>,
+    /// Who is asked now; another than the owner where that one is away.
+    node: Arc<str>,
+    load: L,
+}
+
 /// What became of one attempt.
 enum Attempt {
     Through,
@@ -75,47 +85,61 @@ enum Attempt {
 }
 
 impl<D: Door> Delivery<D> {
-    /// One sender of a lane: takes parcels from its window until that is closed.
+    /// One sender of a lane: takes parcels from its window until that is closed, and then stops at once.
     pub(crate) async fn run(self: Arc<Self>, window: Window<D::Load>, done: mpsc::Sender<Delivered>) {
         while let Some(parcel) = window.next().await {
             let Parcel { ticket, owner, load, covers, bytes } = parcel;
-            self.deliver(owner, load, &covers).await;
-            if done.send(Delivered { ticket, bytes }).await.is_err() {
+            let delivered = Delivered { ticket, bytes, items: load.items() };
+            tokio::select! {
+                // Cancel safe: whatever is not reported as delivered is still in the log.
+                biased;
+                () = window.closed() => return,
+                () = self.deliver(owner, load, &covers) => {}
+            }
+            if done.send(delivered).await.is_err() {
                 return;
             }
         }
     }
 
     async fn deliver(&self, owner: Arc<str>, load: D::Load, covers: &Covers) {
-        let mut left = vec![(owner, load)];
-        while let Some((owner, load)) = left.pop() {
-            match self.hop.route(&owner, load) {
-                Route::Send(node, load) => self.send(node, load, covers, &mut left).await,
+        let mut left = vec![Left { node: Arc::clone(&owner), owner, load }];
+        while let Some(Left { owner, node, load }) = left.pop() {
+            // From before the question on, or a return between question and wait would be missed.
+            let mut back = self.hop.watch_for_return();
+            match self.hop.route(&node, load) {
+                Route::Send(node, load) => self.send(Left { owner, node, load }, covers, &mut left).await,
                 Route::Elsewhere(parts, waiting) => {
                     // What waits lies below what can go, so it is asked for again only when that is through.
-                    left.extend(waiting.map(|load| (owner, load)));
-                    left.extend(parts);
+                    left.extend(waiting.map(|load| Left { node: Arc::clone(&owner), owner: Arc::clone(&owner), load }));
+                    left.extend(parts.into_iter().map(|(node, load)| Left { owner: Arc::clone(&owner), node, load }));
                 }
                 Route::Wait(wait, load) => {
-                    left.push((owner, load));
-                    tokio::time::sleep(wait).await;
+                    left.push(Left { node: Arc::clone(&owner), owner, load });
+                    // Either way it is asked again who may take it.
+                    let _ = tokio::time::timeout(wait, back.changed()).await;
                 }
             }
         }
     }
 
-    async fn send(&self, node: Arc<str>, load: D::Load, covers: &Covers, left: &mut Vec<(Arc<str>, D::Load)>) {
+    async fn send(&self, part: Left<D::Load>, covers: &Covers, left: &mut Vec<Left<D::Load>>) {
+        let Left { owner, node, load } = part;
         let manifest = self.manifests.next(covers, &load);
         let outcome = self.door.send(&node, &load, &manifest).await;
         match self.judge(&node, &load, outcome) {
             Attempt::Through => {}
             Attempt::Again(wait) => {
-                left.push((node, load));
+                // By then the owner may be back.
+                left.push(Left { node: Arc::clone(&owner), owner, load });
                 tokio::time::sleep(wait).await;
             }
             Attempt::Halve => match load.halve(self.counters.signal()) {
-                Ok((first, second)) => left.extend([(Arc::clone(&node), second), (node, first)]),
-                Err(guilty) => self.put_aside(guilty, covers, left, node).await,
+                Ok((first, second)) => left.extend([second, first].map(|load| {
+                    let (owner, node) = (Arc::clone(&owner), Arc::clone(&node));
+                    Left { owner, node, load }
+                })),
+                Err(load) => self.put_aside(Left { owner, node, load }, covers, left).await,
             },
         }
     }
@@ -124,8 +148,10 @@ impl<D: Door> Delivery<D> {
         match outcome {
             Ok(receipt) => {
                 self.hop.succeeded(node);
-                self.counters.sent(load.items().saturating_sub(receipt.rejected), load.bytes());
-                self.counters.rejected(receipt.rejected);
+                self.counters.held(self.hop.refusing());
+                let rejected = receipt.rejected.min(load.items());
+                self.counters.sent(load.items() - rejected, load.bytes());
+                self.counters.rejected(rejected);
                 Attempt::Through
             }
             Err(error @ (SendError::Unreachable { .. } | SendError::Retry { .. })) => {
@@ -134,28 +160,37 @@ impl<D: Door> Delivery<D> {
                     let consumer = self.counters.name();
                     tracing::warn!(consumer, %node, %error, "cannot deliver; trying again with backoff");
                 }
-                let wish = if let SendError::Retry { after, .. } = error { after } else { None };
+                // Where another node may take it, only the one that refused is left alone, by its backoff.
+                let wish = match error {
+                    SendError::Retry { after, .. } if !self.hop.fails_over() => after,
+                    _ => None,
+                };
                 Attempt::Again(wish.unwrap_or_default().min(LONGEST_WISH))
             }
             Err(error @ (SendError::Held { .. } | SendError::Misdirected)) => {
                 self.counters.failed(load.items());
-                self.counters.held();
+                self.hop.refused(node);
+                self.counters.held(self.hop.refusing());
                 tracing::error!(consumer = self.counters.name(), %node, %error, "held: this needs an operator");
                 Attempt::Again(HELD)
             }
-            Err(SendError::Guilty { .. }) => Attempt::Halve,
+            Err(SendError::Guilty { .. }) => {
+                self.hop.blamed(node);
+                Attempt::Halve
+            }
         }
     }
 
-    async fn put_aside(&self, guilty: D::Load, covers: &Covers, left: &mut Vec<(Arc<str>, D::Load)>, node: Arc<str>) {
-        match self.quarantine.keep(covers.from, &guilty) {
+    async fn put_aside(&self, guilty: Left<D::Load>, covers: &Covers, left: &mut Vec<Left<D::Load>>) {
+        let (consumer, items) = (self.counters.name(), guilty.load.items());
+        match self.quarantine.keep(covers.from, &guilty.load).await {
             Ok(()) => {
-                self.counters.quarantined(guilty.items());
-                tracing::warn!(consumer = self.counters.name(), %node, "refused for good: one item is in quarantine");
+                self.counters.quarantined(items);
+                tracing::warn!(consumer, node = %guilty.node, items, "refused for good: in quarantine");
             }
             Err(error) => {
-                tracing::error!(consumer = self.counters.name(), %error, "held");
-                left.push((node, guilty));
+                tracing::error!(consumer, %error, "held");
+                left.push(guilty);
                 tokio::time::sleep(HELD).await;
             }
         }
@@ -183,3 +218,6 @@ impl Covers {
         self.arrived.1 = record.arrival;
     }
 }
+
+#[cfg(test)]
+mod tests;

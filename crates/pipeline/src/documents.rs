@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollgate_config::{Faults, Set};
+use tollgate_config::{At, Faults, Set};
 use tollgate_federation::Federation;
 use tollgate_residency::Policy;
 use tollgate_sampling::PolicySet;
+
+/// The policies there are. A rule in any other file would hold nowhere.
+const POLICIES: [&str; 3] = ["policies/catalogue.yaml", "policies/residency.yaml", "policies/sampling.yaml"];
 
 /// A valid set of documents.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ impl Documents {
         let federation = Federation::read(&set, &faults);
         let policy = federation.as_ref().and_then(|federation| Policy::read(&set, federation, &faults));
         let sampling = PolicySet::load(&set, &faults);
+        refuse_unread(&set, &faults);
         match (federation, policy, sampling) {
             (Some(federation), Some(policy), Some(_)) if faults.is_empty() => {
                 Ok(Self { dir: dir.to_owned(), set, federation: Arc::new(federation), policy: Arc::new(policy) })
@@ -44,5 +48,37 @@ impl Documents {
     pub(crate) fn sampling(&self) -> Result<PolicySet, Faults> {
         let faults = Faults::default();
         PolicySet::load(&self.set, &faults).ok_or(faults)
+    }
+}
+
+/// A document that nobody reads is not left out in silence: it may hold a deny.
+fn refuse_unread(set: &Set, faults: &Faults) {
+    let policies = set.documents().map(tollgate_config::Document::name).filter(|name| name.starts_with("policies/"));
+    for name in policies.filter(|name| !POLICIES.contains(name)) {
+        faults.report(&At::document(name), format_args!("is not read: the policies are {}", POLICIES.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn rules_in_a_file_that_nobody_reads_are_a_fault() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let copy = tempfile::tempdir().unwrap();
+        for folder in ["regions", "policies"] {
+            fs::create_dir(copy.path().join(folder)).unwrap();
+            for entry in fs::read_dir(example.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, copy.path().join(folder).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        assert!(Documents::load(copy.path()).is_ok());
+        fs::write(copy.path().join("policies/residency-uk.yaml"), "rules: []\n").unwrap();
+        let faults = Documents::load(copy.path()).unwrap_err().to_string();
+        assert!(faults.contains("policies/residency-uk.yaml") && faults.contains("is not read"), "{faults}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tollgate_disk::Disk;
 use tollgate_federation::{Manifest, Signal};
 use tollgate_otlp::json::{self, Message};
-use tollgate_transport::{Local, Receipt, SendError, Words};
+use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
 
 use crate::delivery::Door;
 use crate::file_exporter::{Lines, Rotation};
@@ -47,10 +47,23 @@ impl Door for FileDoor {
         let written = tokio::task::spawn_blocking(move || target.append(&request)).await;
         match written {
             Ok(Ok(())) => Ok(Receipt::default()),
-            Ok(Err(error)) => Err(unreachable(&error.to_string())),
+            Ok(Err(Unwritten::Line)) => {
+                Err(SendError::Guilty { code: PeerCode::Grpc(3), reason: Words::ours("no line") })
+            }
+            Ok(Err(Unwritten::Disk(error))) => Err(unreachable(&error.to_string())),
             Err(_) => Err(unreachable("the writer was stopped")),
         }
     }
+}
+
+/// Why a request is not in the file.
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    /// It cannot be said in JSON: another try changes nothing.
+    #[error("the request cannot be written as a line")]
+    Line,
+    #[error(transparent)]
+    Disk(#[from] io::Error),
 }
 
 fn unreachable(reason: &str) -> SendError {
@@ -58,10 +71,9 @@ fn unreachable(reason: &str) -> SendError {
 }
 
 impl Target {
-    fn append(&self, request: &[u8]) -> io::Result<()> {
+    fn append(&self, request: &[u8]) -> Result<(), Unwritten> {
         let mut line = Vec::with_capacity(request.len() * 2);
-        json::encode(self.message, request, &mut line)
-            .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+        json::encode(self.message, request, &mut line).map_err(|_| Unwritten::Line)?;
         line.push(b'\n');
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = match lines.take() {
@@ -71,5 +83,49 @@ impl Target {
         open.append(&line)?;
         *lines = Some(open);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifests::Manifests;
+    use crate::rig::{self, node, spans};
+
+    fn door(dir: &std::path::Path, disk: Disk) -> FileDoor {
+        FileDoor::new(disk, dir.to_owned(), Rotation { rotate: 1 << 20, keep: 1 }, Signal::Traces)
+    }
+
+    async fn send(door: &FileDoor, load: &Local) -> Result<Receipt, SendError> {
+        let manifests = Manifests::new(node("eu-west/gateway/0"), 1, Signal::Traces, "EEA".parse().unwrap(), 0);
+        door.send(&"embedded".into(), load, &manifests.next(&rig::covers(5), load)).await
+    }
+
+    fn lines(dir: &std::path::Path) -> usize {
+        std::fs::read_to_string(dir.join("current.jsonl")).unwrap().lines().count()
+    }
+
+    /// What cannot be written as JSON is blamed on itself, so that it blocks nothing behind it.
+    #[tokio::test]
+    async fn a_request_that_is_no_line_is_guilty() {
+        let dir = tempfile::tempdir().unwrap();
+        let door = door(dir.path(), Disk::real());
+        let broken = Local { chunks: vec![bytes::Bytes::from_static(b"\x0a\xff\xff")], ..rig::local(spans([1])) };
+        assert!(matches!(send(&door, &broken).await, Err(SendError::Guilty { .. })));
+        assert_eq!(send(&door, &rig::local(spans([1]))).await, Ok(Receipt::default()));
+        assert_eq!(lines(dir.path()), 1);
+    }
+
+    /// Trouble with the disk is no fault of the request: it is tried again, and is there once.
+    #[tokio::test]
+    async fn a_disk_that_refuses_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, faults) = Disk::with_faults();
+        let door = door(dir.path(), disk);
+        faults.plant(tollgate_disk::Operation::Write, 0, tollgate_disk::Fault::Short(10));
+        faults.plant(tollgate_disk::Operation::Write, 1, tollgate_disk::Fault::Fail(io::ErrorKind::StorageFull));
+        assert!(matches!(send(&door, &rig::local(spans([1]))).await, Err(SendError::Unreachable { .. })));
+        assert_eq!(send(&door, &rig::local(spans([1]))).await, Ok(Receipt::default()));
+        assert_eq!(lines(dir.path()), 1);
     }
 }

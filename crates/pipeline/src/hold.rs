@@ -8,24 +8,26 @@
 //! 2. After a crash the tail goes on exactly behind the last kept record, and given verdicts stand.
 //! 3. Uptime counts, not wall time: an outage does not judge every pending trace at once.
 //! 4. A span without a verdict when the tail reaches it is kept and counted, never lost in silence.
+//! 5. A backlog of the tail delays no evidence: head and tail take turns.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
 use tollgate_sampling::{Decision, Sampler};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
-use crate::counters::Counters;
-use crate::kept::{Kept, KeptLog};
+use crate::counters::{ConsumerCounters, Counters};
+use crate::kept::KeptLog;
 use crate::records;
 
 /// How much of the log is read at a time.
 const STRETCH: usize = 1 << 20;
-/// How often verdicts fall due.
+/// How often verdicts fall due, and how long the tail may sweep before it is the head's turn.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a log that cannot be written or read is left alone.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -40,10 +42,15 @@ pub(crate) struct Hold {
     decision_wait: Duration,
     clock: Clock,
     counters: Arc<Counters>,
+    losses: Arc<ConsumerCounters>,
     head: Position,
     tail: Position,
+    /// The tail's cursor.
+    saved: Position,
     /// Up to where the log was folded, and when: the tail may follow one wait later.
     folded: VecDeque<(Position, Duration)>,
+    /// Up to where the tail may go: all of it has its verdict.
+    due: Position,
 }
 
 impl Hold {
@@ -58,9 +65,13 @@ impl Hold {
     ) -> Result<Self, ReadError> {
         let swept = kept.recover(&mut sampler, clock.uptime()).await?;
         let cursor = received.cursors().get(TAIL).copied();
-        let tail = cursor.unwrap_or_else(|| received.floor()).max(swept);
+        // A power loss may have taken what was swept from the end of the source: what comes there is new.
+        let tail = cursor.unwrap_or_else(|| received.floor()).max(swept).min(received.durable_end());
+        kept.resume(tail);
+        let losses = counters.consumer(received.name(), Signal::Traces);
         // The head starts where the tail stands: what is not swept yet is folded again, with a fresh wait.
-        Ok(Self { received, kept, sampler, decision_wait, clock, counters, head: tail, tail, folded: VecDeque::new() })
+        let (head, saved, due, folded) = (tail, tail, tail, VecDeque::new());
+        Ok(Self { received, kept, sampler, decision_wait, clock, counters, losses, head, tail, saved, folded, due })
     }
 
     /// Runs until the process stops. What is not swept stays in the log.
@@ -88,8 +99,10 @@ impl Hold {
         self.head = match read {
             Ok(chunk) => {
                 for record in &chunk.records {
-                    if let Some(index) = records::payload_index(record) {
-                        self.sampler.fold(now, Batch::new(&record.payload, &index));
+                    // What has no index is counted by the tail.
+                    if let Ok(Some(index)) = records::payload_index(record) {
+                        let folded = self.sampler.fold(now, Batch::new(&record.payload, &index));
+                        self.counters.sampling.judged_early.inc_by(folded.judged_early);
                     }
                 }
                 chunk.end
@@ -108,6 +121,12 @@ impl Hold {
 
     async fn judge_and_sweep(&mut self) -> Result<(), HoldError> {
         let now = self.clock.uptime();
+        self.judge(now);
+        self.settle().await?; // verdicts before their spans, and what the disk did not take the last time
+        self.sweep(now).await
+    }
+
+    fn judge(&mut self, now: Duration) {
         let judged = self.sampler.due(now);
         if !judged.is_empty() {
             for trace in &judged {
@@ -118,14 +137,17 @@ impl Hold {
             self.sampler.journal(&judged, &mut journal);
             self.kept.journal(journal);
         }
-        self.kept.flush().await?;
-        if let Err(error) = self.sweep(now).await {
-            // What is durable is not swept again; the rest is.
-            self.tail = self.tail.max(self.kept.take_back());
-            return Err(error);
-        }
         self.counters.sampling.pending.set(i64::try_from(self.sampler.pending()).unwrap_or(i64::MAX));
         self.counters.sampling.remembered.set(i64::try_from(self.sampler.remembered()).unwrap_or(i64::MAX));
+    }
+
+    /// Makes durable what was judged and swept; the cursor follows.
+    async fn settle(&mut self) -> Result<(), HoldError> {
+        self.kept.flush().await?;
+        if self.tail > self.saved {
+            self.saved = self.tail;
+            self.received.advance(TAIL, self.tail);
+        }
         Ok(())
     }
 
@@ -135,35 +157,51 @@ impl Hold {
             if now.saturating_sub(folded_at) < self.decision_wait {
                 break;
             }
-            while self.tail < until {
-                self.sweep_stretch(until).await?;
-            }
+            self.due = until;
             self.folded.pop_front();
+        }
+        while self.tail < self.due && self.clock.uptime().saturating_sub(now) < TICK {
+            self.sweep_stretch().await?;
         }
         Ok(())
     }
 
-    async fn sweep_stretch(&mut self, until: Position) -> Result<(), HoldError> {
-        let to = match self.received.read(self.tail, STRETCH, Some(until)).await {
+    async fn sweep_stretch(&mut self) -> Result<(), HoldError> {
+        match self.received.read(self.tail, STRETCH, Some(self.due)).await {
             Ok(chunk) => {
                 for record in &chunk.records {
-                    self.take(record).await?;
+                    if !self.kept.has_room(record) {
+                        self.settle().await?;
+                    }
+                    self.take(record);
+                    self.pass(record.end);
                 }
-                self.kept.flush().await?;
-                chunk.end
             }
-            Err(error) => {
-                tracing::error!(%error, "records are gone before they were sampled");
-                records::resume(&error).ok_or(HoldError::Read(error))?
+            Err(ReadError::Expired { resume, bytes }) => {
+                self.losses.expired(bytes);
+                self.pass(resume);
             }
-        };
-        self.tail = to;
-        self.received.advance(TAIL, to);
-        Ok(())
+            Err(ReadError::Corrupt { resume, bytes }) => {
+                self.losses.corrupt(bytes);
+                self.pass(resume);
+            }
+            Err(error) => return Err(HoldError::Read(error)),
+        }
+        self.settle().await
     }
 
-    async fn take(&mut self, record: &Record) -> Result<(), HoldError> {
-        let Some(index) = records::payload_index(record) else { return Ok(()) };
+    /// From here on an error loses nothing of what lies before: it waits with the kept spans.
+    fn pass(&mut self, to: Position) {
+        self.tail = to;
+        self.kept.pass(to);
+    }
+
+    fn take(&mut self, record: &Record) {
+        let index = match records::payload_index(record) {
+            Ok(Some(index)) => index,
+            Ok(None) => return,
+            Err(_) => return self.losses.corrupt(record.end.since(record.position)),
+        };
         let batch = Batch::new(&record.payload, &index);
         let mut keep = Vec::with_capacity(index.items());
         let mut unjudged = 0;
@@ -177,8 +215,7 @@ impl Hold {
         counters.spans_kept.inc_by(kept);
         counters.spans_dropped.inc_by(keep.len() as u64 - kept);
         counters.spans_unjudged.inc_by(unjudged);
-        self.kept.add(&Kept { record, batch, keep: &keep }).await?;
-        Ok(())
+        self.kept.add(record, batch, &keep);
     }
 }
 
@@ -190,3 +227,8 @@ pub(crate) enum HoldError {
     #[error(transparent)]
     Read(ReadError),
 }
+
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! The members of the next tier as one consumer sees them: who there is, who answers, and who gets a share now.
 //!
 //! Promises:
-//! 1. A failed or refused attempt ejects a node; a probe brings it back.
-//! 2. On a stateless hop the share of an ejected node goes to the next in rank at once; on the hop to central it waits
-//!    for `handover_after`, so that a restart splits no trace.
+//! 1. A failed or refused attempt ejects a node; a probe brings it back, and whoever waited for it learns that at once.
+//! 2. On a stateless hop the share of an ejected node goes to the next in rank at once, and one parcel at a time finds
+//!    out whether the node is back; on the hop to central it waits for `handover_after`, so that a restart splits no trace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,24 +19,36 @@ use tollgate_runtime::Clock;
 
 use crate::load::Load;
 
-/// Restarts take seconds: a longest wait of five keeps the traffic close behind them.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+/// Backends belong to others and are many people's: they are left alone for longer.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), LONGEST_WAIT);
+/// Those who held back parts of one trace must find a restarted node at nearly the same time, or it judges the trace by
+/// the part that comes first.
+const TIER_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+/// The longest that a share waits before it is asked again who may take it.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a stateless hop waits for the outcome of a probe before it makes another: longer than any attempt takes, or
+/// a node that swallows connections would swallow every sender.
+const PROBE: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(60));
 /// How long a tier without any member is left alone.
 const NOBODY: Duration = Duration::from_millis(500);
 
 /// The next tier.
 pub(crate) struct Hop {
     kind: HopKind,
+    backoff: Backoff,
     signal: Signal,
     clock: Clock,
     state: Mutex<State>,
     changed: watch::Sender<()>,
+    back: watch::Sender<()>,
 }
 
 struct State {
     membership: Membership,
     owners: Owners,
     health: BTreeMap<Arc<str>, EndpointHealth>,
+    /// Who answers, but does not want what we send.
+    refusing: BTreeSet<Arc<str>>,
     random: fastrand::Rng,
 }
 
@@ -51,25 +63,30 @@ pub(crate) enum Route<L> {
 }
 
 impl Hop {
-    /// A hop whose members are found by lookups.
-    pub(crate) fn new(kind: HopKind, signal: Signal, clock: Clock) -> Self {
-        // A stateless hop has nothing to hand over: who is gone from the answer is gone.
-        let handover_after = match kind {
-            HopKind::FailOver => Duration::ZERO,
-            HopKind::Wait { handover_after } => handover_after,
-        };
+    /// A hop whose members are found by lookups; who is gone from their answers is a member for `leaving` more.
+    pub(crate) fn new(kind: HopKind, leaving: Duration, signal: Signal, clock: Clock) -> Self {
         let state = State {
-            membership: Membership::new(handover_after),
+            membership: Membership::new(leaving),
             owners: Owners::new(Members::default(), ROUTING_SEED),
             health: BTreeMap::new(),
+            refusing: BTreeSet::new(),
             random: fastrand::Rng::new(),
         };
-        Self { kind, signal, clock, state: Mutex::new(state), changed: watch::Sender::new(()) }
+        Self {
+            kind,
+            backoff: TIER_BACKOFF,
+            signal,
+            clock,
+            state: Mutex::new(state),
+            changed: watch::Sender::new(()),
+            back: watch::Sender::new(()),
+        }
     }
 
     /// A hop to one place that is not a tier.
     pub(crate) fn to_one(name: &str, signal: Signal, clock: Clock) -> Self {
-        let hop = Self::new(HopKind::Wait { handover_after: Duration::MAX }, signal, clock);
+        let waiting = HopKind::Wait { handover_after: Duration::MAX };
+        let hop = Self { backoff: BACKOFF, ..Self::new(waiting, Duration::ZERO, signal, clock) };
         hop.observe(Seen::Nodes(BTreeMap::from([(name.to_owned(), String::new())])));
         hop
     }
@@ -77,13 +94,24 @@ impl Hop {
     /// Takes in what a lookup saw.
     pub(crate) fn observe(&self, seen: Seen) {
         let now = self.clock.uptime();
+        self.change(|membership| membership.observe(now, seen));
+    }
+
+    /// Takes in who the members were when this process ended last: a node that is away while we start stays an owner.
+    pub(crate) fn remember(&self, members: &Members) {
+        let now = self.clock.uptime();
+        self.change(|membership| membership.remember(now, members));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Membership) -> Observed) {
         let mut state = self.lock();
-        match state.membership.observe(now, seen) {
+        match change(&mut state.membership) {
             Observed::Nothing => return,
             Observed::Addresses => {}
             Observed::Members => {
                 let members = state.membership.members().clone();
                 state.health.retain(|id, _| members.number(id).is_some());
+                state.refusing.retain(|id| members.number(id).is_some());
                 state.owners = Owners::new(members, ROUTING_SEED);
             }
         }
@@ -94,6 +122,11 @@ impl Hop {
     /// Tells of changes of members and addresses.
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Tells of nodes that answer again.
+    pub(crate) fn watch_for_return(&self) -> watch::Receiver<()> {
+        self.back.subscribe()
     }
 
     /// The members now.
@@ -109,33 +142,92 @@ impl Hop {
     /// Where the share of `owner` goes now.
     pub(crate) fn route<L: Load>(&self, owner: &Arc<str>, load: L) -> Route<L> {
         let now = self.clock.uptime();
-        let mut state = self.lock();
-        if state.owners.members().number(owner).is_some() {
-            match state.standing(owner, now) {
-                Standing::Up => return Route::Send(Arc::clone(owner), load),
-                Standing::ProbeDue { .. } if state.begin(owner, now) => return Route::Send(Arc::clone(owner), load),
-                Standing::ProbeDue { .. } => return Route::Wait(BACKOFF.ceiling(1), load),
-                Standing::Ejected { since, until } => {
-                    if let Some(wait) = self.wait_for_owner(since, until, now) {
-                        return Route::Wait(wait, load);
-                    }
+        let (owners, standings) = {
+            let mut state = self.lock();
+            let is_member = state.owners.members().number(owner).is_some();
+            match is_member.then(|| state.standing(owner, now)) {
+                Some(Standing::Up) => return Route::Send(Arc::clone(owner), load),
+                Some(Standing::ProbeDue { .. }) => {
+                    // On a hop that waits, others are held up until the next probe: it comes soon.
+                    let next = if self.fails_over() { &PROBE } else { &self.backoff };
+                    state.begin(owner, now, next);
+                    return Route::Send(Arc::clone(owner), load);
                 }
+                Some(Standing::Ejected { since, until }) if now < self.handover(since) => {
+                    let wait = until.min(self.handover(since)).saturating_sub(now);
+                    return Route::Wait(wait.min(LONGEST_WAIT), load);
+                }
+                Some(Standing::Ejected { .. }) | None => {}
             }
+            let standings = state.owners.members().iter().map(|id| state.standing(id, now)).collect::<Vec<_>>();
+            (state.owners.clone(), standings)
+        };
+        self.elsewhere(&owners, &standings, now, load)
+    }
+
+    /// When the share of a node that failed then goes to others.
+    fn handover(&self, since: Duration) -> Duration {
+        match self.kind {
+            HopKind::FailOver => since,
+            HopKind::Wait { handover_after } => since.saturating_add(handover_after),
         }
-        state.elsewhere(self, now, load)
     }
 
-    fn wait_for_owner(&self, since: Duration, until: Duration, now: Duration) -> Option<Duration> {
-        let HopKind::Wait { handover_after } = self.kind else { return None };
-        let handover = since.saturating_add(handover_after);
-        (now < handover).then(|| until.min(handover).saturating_sub(now))
+    /// Each trace goes to the next in its own rank, so that all who fail over agree without talking to each other.
+    fn elsewhere<L: Load>(&self, owners: &Owners, standings: &[Standing], now: Duration, load: L) -> Route<L> {
+        let ids: Vec<Arc<str>> = owners.members().iter().map(Arc::from).collect();
+        let mut rank = Rank::default();
+        let mut wait = None;
+        let mut part_of = |key: &[u8]| {
+            // Who is missing there has not failed.
+            let standing = |member: usize| standings.get(member).copied().unwrap_or(Standing::Up);
+            match target(owners.rank(key, &mut rank), standing, self.kind, now) {
+                Target::Send(member) => Some(member),
+                Target::WaitUntil(until) => {
+                    let until = until.saturating_sub(now);
+                    wait = Some(wait.map_or(until, |known: Duration| known.min(until)));
+                    Some(ids.len())
+                }
+                Target::Nobody => Some(ids.len()),
+            }
+        };
+        let mut parts = load.split(self.signal, ids.len() + 1, &mut part_of).unwrap_or_else(|whole| {
+            // What cannot be parted goes where its first trace might go; others in it may then miss their trace.
+            let part = part_of(&[]);
+            let mut whole = Some(whole);
+            (0..=ids.len()).map(|number| if Some(number) == part { whole.take() } else { None }).collect()
+        });
+        let waiting = parts.pop().flatten();
+        let sent: Vec<_> = ids.into_iter().zip(parts).filter_map(|(id, part)| Some((id, part?))).collect();
+        match waiting {
+            Some(waiting) if sent.is_empty() => Route::Wait(wait.unwrap_or(NOBODY).min(LONGEST_WAIT), waiting),
+            waiting => Route::Elsewhere(sent, waiting),
+        }
     }
 
-    /// An attempt got through.
+    /// Whether another node may take what one did not take.
+    pub(crate) fn fails_over(&self) -> bool {
+        self.kind == HopKind::FailOver
+    }
+
+    /// A node took what it was sent.
     pub(crate) fn succeeded(&self, node: &str) {
-        if let Some(health) = self.lock().health.get_mut(node) {
-            health.succeeded();
-        }
+        self.answered(node).refusing.remove(node);
+    }
+
+    /// A node blamed what it was sent: it answers.
+    pub(crate) fn blamed(&self, node: &str) {
+        drop(self.answered(node));
+    }
+
+    /// A node answered that it does not want this from us.
+    pub(crate) fn refused(&self, node: &Arc<str>) {
+        self.answered(node).refusing.insert(Arc::clone(node));
+    }
+
+    /// How many nodes do not want what we send.
+    pub(crate) fn refusing(&self) -> usize {
+        self.lock().refusing.len()
     }
 
     /// An attempt failed. True when this is the first failure after success.
@@ -144,8 +236,20 @@ impl Hop {
         let state = &mut *self.lock();
         let health = state.health.entry(Arc::clone(node)).or_default();
         let first = health.standing(now) == Standing::Up;
-        health.failed(now, &BACKOFF, &mut state.random);
+        health.failed(now, &self.backoff, &mut state.random);
         first
+    }
+
+    fn answered(&self, node: &str) -> MutexGuard<'_, State> {
+        let now = self.clock.uptime();
+        let mut state = self.lock();
+        if state.standing(node, now) != Standing::Up {
+            self.back.send_replace(());
+        }
+        if let Some(health) = state.health.get_mut(node) {
+            health.succeeded();
+        }
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -158,35 +262,136 @@ impl State {
         self.health.get(node).map_or(Standing::Up, |health| health.standing(now))
     }
 
-    fn begin(&mut self, node: &str, now: Duration) -> bool {
-        self.health.get_mut(node).is_none_or(|health| health.begin(now, &BACKOFF))
+    fn begin(&mut self, node: &str, now: Duration, next: &Backoff) {
+        if let Some(health) = self.health.get_mut(node) {
+            health.begin(now, next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_runtime::{ManualClock, Timestamp};
+    use tollgate_transport::Local;
+
+    use super::*;
+    use crate::rig::{self, spans};
+
+    const HANDOVER: Duration = Duration::from_secs(60);
+    const WAITING: HopKind = HopKind::Wait { handover_after: HANDOVER };
+
+    fn hop(kind: HopKind, nodes: &[&str]) -> (Hop, ManualClock) {
+        let (clock, hand) = Clock::manual(Timestamp::default());
+        let leaving = if kind == WAITING { HANDOVER } else { Duration::ZERO };
+        let hop = Hop::new(kind, leaving, Signal::Traces, clock);
+        see(&hop, nodes);
+        (hop, hand)
     }
 
-    /// Each trace goes to the next in its own rank, so that all who fail over agree without talking to each other.
-    fn elsewhere<L: Load>(&self, hop: &Hop, now: Duration, load: L) -> Route<L> {
-        let ids: Vec<Arc<str>> = self.owners.members().iter().map(Arc::from).collect();
-        let standings: Vec<Standing> = ids.iter().map(|id| self.standing(id, now)).collect();
-        let mut rank = Rank::default();
-        let mut wait = None;
-        let mut parts = load.split(hop.signal, ids.len() + 1, &mut |key| match target(
-            self.owners.rank(key, &mut rank),
-            |member| standings[member],
-            hop.kind,
-            now,
-        ) {
-            Target::Send(member) => Some(member),
-            Target::WaitUntil(until) => {
-                let until = until.saturating_sub(now);
-                wait = Some(wait.map_or(until, |known: Duration| known.min(until)));
-                Some(ids.len())
-            }
-            Target::Nobody => Some(ids.len()),
-        });
-        let waiting = parts.pop().flatten();
-        let sent: Vec<_> = ids.into_iter().zip(parts).filter_map(|(id, part)| Some((id, part?))).collect();
-        match waiting {
-            Some(waiting) if sent.is_empty() => Route::Wait(wait.unwrap_or(NOBODY), waiting),
-            waiting => Route::Elsewhere(sent, waiting),
+    fn see(hop: &Hop, nodes: &[&str]) {
+        hop.observe(Seen::Nodes(nodes.iter().map(|node| ((*node).to_owned(), "127.0.0.1:1".to_owned())).collect()));
+    }
+
+    /// Where a span of `owner` goes, in words.
+    fn route(hop: &Hop, owner: &str) -> String {
+        let to =
+            |parts: Vec<(Arc<str>, Local)>| parts.into_iter().map(|(node, _)| node.to_string()).collect::<String>();
+        match hop.route(&owner.into(), rig::local(spans([1]))) {
+            Route::Send(node, _) => format!("to {node}"),
+            Route::Elsewhere(parts, None) => format!("elsewhere, to {}", to(parts)),
+            Route::Elsewhere(..) => "in parts".to_owned(),
+            Route::Wait(..) => "waits".to_owned(),
         }
+    }
+
+    fn wait(hop: &Hop, owner: &str) -> Duration {
+        match hop.route(&owner.into(), rig::local(spans([1]))) {
+            Route::Wait(wait, _) => wait,
+            Route::Send(..) | Route::Elsewhere(..) => panic!("it need not wait"),
+        }
+    }
+
+    #[test]
+    fn one_parcel_finds_out_whether_a_node_is_back() {
+        let (hop, hand) = hop(HopKind::FailOver, &["a", "b"]);
+        assert!(hop.failed(&"a".into()), "this is news");
+        assert!(!hop.failed(&"a".into()), "this is none");
+        assert_eq!(route(&hop, "a"), "elsewhere, to b");
+        hand.advance(BACKOFF.ceiling(1));
+        assert_eq!(route(&hop, "a"), "to a");
+        hand.advance(LONGEST_WAIT);
+        assert_eq!(route(&hop, "a"), "elsewhere, to b", "the outcome of the probe is awaited");
+        hop.succeeded("a");
+        assert_eq!(route(&hop, "a"), "to a");
+    }
+
+    #[test]
+    fn an_outcome_that_is_never_told_does_not_shut_a_node_out() {
+        let (hop, hand) = hop(HopKind::FailOver, &["a", "b"]);
+        hop.failed(&"a".into());
+        hand.advance(BACKOFF.ceiling(1));
+        assert_eq!(route(&hop, "a"), "to a");
+        hand.advance(PROBE.ceiling(1));
+        assert_eq!(route(&hop, "a"), "to a");
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_a_few_seconds_before_asking_again() {
+        let (hop, hand) = hop(HopKind::FailOver, &["a"]);
+        hop.failed(&"a".into());
+        hand.advance(BACKOFF.ceiling(1));
+        assert_eq!(route(&hop, "a"), "to a");
+        assert_eq!(wait(&hop, "a"), LONGEST_WAIT, "while the only node is being probed");
+        let (empty, _) = self::hop(HopKind::FailOver, &[]);
+        assert_eq!(wait(&empty, "a"), NOBODY);
+    }
+
+    #[test]
+    fn a_waiting_hop_hands_over_when_its_time_has_come() {
+        let (hop, hand) = hop(WAITING, &["a", "b"]);
+        hop.failed(&"a".into());
+        hand.advance(BACKOFF.ceiling(1));
+        assert_eq!(route(&hop, "a"), "to a");
+        hop.failed(&"a".into());
+        assert_eq!(route(&hop, "a"), "waits");
+        hand.advance(HANDOVER - BACKOFF.ceiling(1));
+        hop.lock().begin("a", HANDOVER, &TIER_BACKOFF); // somebody probes it just now
+        assert_eq!(route(&hop, "a"), "elsewhere, to b");
+    }
+
+    #[test]
+    fn a_member_that_is_away_while_we_start_stays_an_owner() {
+        let (clock, hand) = Clock::manual(Timestamp::default());
+        let hop = Hop::new(WAITING, HANDOVER, Signal::Traces, clock);
+        hop.remember(&Members::new(["a", "b"]));
+        see(&hop, &["a"]);
+        assert_eq!(hop.members(), Members::new(["a", "b"]));
+        assert_eq!((hop.address("a").as_deref(), hop.address("b")), (Some("127.0.0.1:1"), None));
+        hand.advance(HANDOVER);
+        see(&hop, &["a"]);
+        assert_eq!(hop.members(), Members::new(["a"]));
+    }
+
+    #[test]
+    fn who_left_refuses_nobody_any_more() {
+        let (hop, hand) = hop(WAITING, &["a", "b"]);
+        hop.refused(&"a".into());
+        hop.refused(&"b".into());
+        hop.succeeded("b");
+        assert_eq!(hop.refusing(), 1);
+        see(&hop, &["b"]);
+        hand.advance(HANDOVER);
+        see(&hop, &["b"]);
+        assert_eq!(hop.refusing(), 0);
+    }
+
+    #[test]
+    fn one_place_that_is_no_tier_is_waited_for_without_end() {
+        let (clock, hand) = Clock::manual(Timestamp::default());
+        let hop = Hop::to_one("tempo", Signal::Traces, clock);
+        hop.failed(&"tempo".into());
+        assert!(wait(&hop, "tempo") <= BACKOFF.ceiling(1));
+        hand.advance(Duration::from_secs(365 * 24 * 3600));
+        assert_eq!(route(&hop, "tempo"), "to tempo");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tollgate_federation::{Listen, NodeIn, Tls};
 use tollgate_otlp::Limits as OtlpLimits;
-use tollgate_runtime::ByteBudget;
+use tollgate_runtime::{ByteBudget, open_files};
 use tollgate_transport::{Limits, Protocols, Security, ServerTls, Service};
 
 use crate::admit::Admission;
@@ -14,11 +14,20 @@ use crate::node::Node;
 use crate::path::Path;
 use crate::run::{RunError, bind};
 
+/// What a connection may take: the buffers of HTTP/2 before anything was sent.
+const CONNECTION: u64 = 64 << 10;
+
+/// The part of the open files that connections of one listener may be: the logs need the rest.
+const FILES: u64 = 4;
+
+/// What the largest request may take while it is inflated and read from JSON.
+const LARGEST: u64 = 40 << 20;
+
 const GRPC: Protocols = Protocols { grpc: true, http: false };
 const HTTP: Protocols = Protocols { grpc: false, http: true };
 
 /// Opens every listener of the node.
-pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, budget: ByteBudget) -> Result<(), RunError> {
+pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, memory: u64) -> Result<(), RunError> {
     let path = Arc::new(Path {
         admission: Admission {
             me: node.me.clone(),
@@ -31,12 +40,20 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, budget: ByteBudget) -> 
         counters: Arc::clone(&node.counters),
         shutdown: node.shutdown.clone(),
     });
+    let most = Limits::default().max_connections;
+    let room = (memory / CONNECTION).min(open_files() / FILES);
+    let max_connections = usize::try_from(room).unwrap_or(most).min(most);
+    let limits = Limits { max_connections, ..Limits::default() };
+    // Shared by all listeners. What is left of it goes to connections and to what buffers waste while they grow.
+    let (budget, arriving) = (ByteBudget::new((memory / 2).max(LARGEST)), ByteBudget::new(memory / 4));
     for (address, security, protocols) in doors(node)? {
         let bound = bind(address).await?;
         let workers = node.workers.all().to_vec();
-        let service = Service { security, protocols, limits: Limits::default(), budget: budget.clone(), workers };
-        let serving = bound.serve(service, Arc::clone(&path), node.tasks.clone(), node.shutdown.clone());
-        node.tasks.spawn_on(node.workers.pick(), "listener", serving);
+        let (budget, arriving) = (budget.clone(), arriving.clone());
+        let service = Service { security, protocols, limits, budget, arriving, workers };
+        let (tasks, closing) = (&node.listeners.tasks, node.listeners.closing.clone());
+        let serving = bound.serve(service, Arc::clone(&path), tasks.clone(), closing);
+        tasks.spawn_on(node.workers.pick(), "listener", serving);
         tracing::info!(%address, "listening");
     }
     Ok(())

@@ -1,19 +1,18 @@
 //! Central's log of kept spans: verdicts, and the spans they let through, in one order.
 //!
 //! Promises:
-//! 1. Entries become durable in the order in which they were given, so a verdict always precedes its spans.
+//! 1. Verdicts become durable before the spans that follow them.
 //! 2. Each kept record names the position up to which its source was swept: recovery resumes exactly there.
 //! 3. Verdicts stay on the disk as long as late spans may follow them ([`REMEMBER`]), also when all spans are delivered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use tollgate_otlp::{Batch, select, walk_traces};
+use tollgate_otlp::{Batch, Limits, select, walk_traces};
 use tollgate_runtime::Clock;
 use tollgate_sampling::Sampler;
 use tollgate_spool::{AppendError, Consumer, Entry, Name, Position, ReadError, Record, Spool};
 
-use crate::admit::OWN_REQUESTS;
 use crate::records::{self, KEPT, VERDICTS};
 
 /// How much is gathered into one kept record, and read at a time in recovery.
@@ -32,34 +31,22 @@ pub(crate) struct KeptLog {
     signal: Name,
     /// Verdicts that are not durable yet, in the order they were given.
     verdicts: VecDeque<Vec<u8>>,
-    /// Kept spans of the records swept since the last flush; all of one origin and policy.
-    open: Option<Open>,
-    /// Up to where the source was swept when the last kept record became durable.
+    /// Kept spans that are not durable yet, by origin and policy: what comes from two regions is never one request.
+    open: BTreeMap<(Name, [u8; 32]), Vec<u8>>,
+    /// Up to where the source is swept, with what is not durable yet.
     swept: Position,
+    /// Up to where the source was swept when the last flush ended.
+    durable: Position,
     /// Where verdicts lie, and since when.
     journalled: VecDeque<(Position, Duration)>,
-}
-
-struct Open {
-    origin: Name,
-    policy: [u8; 32],
-    payload: Vec<u8>,
-    swept_to: Position,
-}
-
-/// The part of a swept record that was kept.
-pub(crate) struct Kept<'a> {
-    pub(crate) record: &'a Record,
-    pub(crate) batch: Batch<'a>,
-    /// For each item whether it is kept.
-    pub(crate) keep: &'a [bool],
 }
 
 impl KeptLog {
     pub(crate) fn new(log: Spool, journal: Consumer, clock: Clock, me: &str) -> Self {
         let (me, signal) = (Name::from(me), Name::from("traces"));
-        let (verdicts, journalled) = (VecDeque::new(), VecDeque::new());
-        Self { log, journal, clock, me, signal, verdicts, open: None, swept: Position::ZERO, journalled }
+        let (verdicts, open, journalled) = (VecDeque::new(), BTreeMap::new(), VecDeque::new());
+        let (swept, durable) = (Position::ZERO, Position::ZERO);
+        Self { log, journal, clock, me, signal, verdicts, open, swept, durable, journalled }
     }
 
     /// Gives the sampler its verdicts back; returns up to where the source was swept.
@@ -86,7 +73,7 @@ impl KeptLog {
 
     fn recover_record(&mut self, record: &Record, sampler: &mut Sampler, now: Duration) -> Position {
         if record.kind == VERDICTS {
-            self.journalled.push_back((record.end, now));
+            self.journalled.push_back((record.position, now));
             if let Err(error) = sampler.recover(&record.payload, now) {
                 tracing::error!(%error, "journalled verdicts cannot be read: their traces are judged again");
             }
@@ -99,29 +86,32 @@ impl KeptLog {
         self.verdicts.push_back(verdicts);
     }
 
-    /// Takes the kept part of one record.
-    pub(crate) async fn add(&mut self, kept: &Kept<'_>) -> Result<(), AppendError> {
-        let record = kept.record;
-        let joins = self.open.as_ref().is_some_and(|open| {
-            open.origin == record.origin && open.policy == record.policy && open.payload.len() < STRETCH
-        });
-        if !joins {
-            self.flush().await?;
-        }
-        let open = self.open.get_or_insert_with(|| Open {
-            origin: record.origin.clone(),
-            policy: record.policy,
-            payload: Vec::new(),
-            swept_to: record.position,
-        });
-        select(kept.batch, |item| kept.keep.get(item) == Some(&true), &mut open.payload);
-        open.swept_to = record.end;
-        Ok(())
+    /// Begins where the source is swept up to.
+    pub(crate) fn resume(&mut self, swept: Position) {
+        (self.swept, self.durable) = (swept, swept);
     }
 
-    /// Makes everything durable that was given.
-    ///
-    /// After an error the next call tries again, unless the spans are taken back to be swept anew.
+    /// Whether the kept part of the record can be added before the next flush: a record of spans taken together stays
+    /// small, and one taken alone is no larger than where it came from.
+    pub(crate) fn has_room(&self, record: &Record) -> bool {
+        let waiting: usize = self.open.values().map(Vec::len).sum();
+        waiting == 0 || waiting + record.payload.len() <= STRETCH
+    }
+
+    /// Takes the kept items of one record.
+    pub(crate) fn add(&mut self, record: &Record, batch: Batch<'_>, keep: &[bool]) {
+        if keep.contains(&true) {
+            let payload = self.open.entry((record.origin.clone(), record.policy)).or_default();
+            select(batch, |item| keep.get(item) == Some(&true), payload);
+        }
+    }
+
+    /// Everything of the source before this was added, or dropped.
+    pub(crate) fn pass(&mut self, swept: Position) {
+        self.swept = swept;
+    }
+
+    /// Makes everything durable that was given. After an error the next call goes on where this one stopped.
     pub(crate) async fn flush(&mut self) -> Result<(), AppendError> {
         while let Some(verdicts) = self.verdicts.front() {
             let entry = self.entry(VERDICTS, Name::from(""), [0; 32], verdicts.clone(), Vec::new());
@@ -129,33 +119,18 @@ impl KeptLog {
             self.verdicts.pop_front();
             self.journalled.push_back((position, self.clock.uptime()));
         }
-        if let Some(open) = &self.open {
-            if let Some(entry) = self.kept_entry(open) {
+        while let Some(((origin, policy), payload)) = self.open.first_key_value() {
+            // The last of several says that all is there: a crash between them sweeps the stretch again.
+            let swept = if self.open.len() == 1 { self.swept } else { self.durable };
+            if let Some(index) = kept_index(swept, payload) {
+                let entry = self.entry(KEPT, origin.clone(), *policy, payload.clone(), index);
                 self.log.append(entry).await?;
             }
-            self.swept = open.swept_to;
-            self.open = None;
+            self.open.pop_first();
         }
+        self.durable = self.swept;
         self.forget();
         Ok(())
-    }
-
-    /// Drops what is not durable; returns up to where the source was swept when the last record became so.
-    pub(crate) fn take_back(&mut self) -> Position {
-        self.open = None;
-        self.swept
-    }
-
-    fn kept_entry(&self, open: &Open) -> Option<Entry> {
-        if open.payload.is_empty() {
-            return None; // the tail's cursor alone says that all of it was dropped
-        }
-        // Ranges of a walked request walk clean.
-        let walked = walk_traces(&open.payload, &OWN_REQUESTS)
-            .inspect_err(|error| tracing::error!(%error, "kept spans cannot be read back: they are left out"))
-            .ok()?;
-        let index = records::kept_index(open.swept_to, &walked.index);
-        Some(self.entry(KEPT, open.origin.clone(), open.policy, open.payload.clone(), index))
     }
 
     fn entry(&self, kind: u8, origin: Name, policy: [u8; 32], payload: Vec<u8>, index: Vec<u8>) -> Entry {
@@ -172,12 +147,20 @@ impl KeptLog {
 
     fn forget(&mut self) {
         let now = self.clock.uptime();
-        while let Some(&(end, since)) = self.journalled.front() {
+        while let Some(&(at, since)) = self.journalled.front() {
             if now.saturating_sub(since) < REMEMBER {
                 break;
             }
-            self.journal.advance(JOURNAL, end);
+            self.journal.advance(JOURNAL, at);
             self.journalled.pop_front();
         }
     }
+}
+
+fn kept_index(swept: Position, payload: &[u8]) -> Option<Vec<u8>> {
+    // Ranges of a walked request walk clean.
+    let walked = walk_traces(payload, &Limits::JOINED)
+        .inspect_err(|error| tracing::error!(%error, "kept spans cannot be read back: they are left out"))
+        .ok()?;
+    Some(records::kept_index(swept, &walked.index))
 }

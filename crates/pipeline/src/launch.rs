@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tollgate_federation::{Backend, BackendId, BackendTarget, LinkId, LocalPlace, NodeIn, PlaceId, Role, Signal, Tier};
+use tollgate_federation::{
+    Backend, BackendId, BackendTarget, LinkId, LocalPlace, NodeIn, Nodes, PlaceId, Role, Signal, Tier,
+};
 use tollgate_routing::HopKind;
 use tollgate_spool::Consumer as LogConsumer;
 
@@ -19,13 +21,13 @@ use crate::file_exporter::Rotation;
 use crate::hop::Hop;
 use crate::local::LocalMaker;
 use crate::manifests::Manifests;
-use crate::members::Finder;
+use crate::members::{Finder, Network};
 use crate::node::Node;
 use crate::pass::{Pass, Which};
 use crate::prepare::Prepare;
 use crate::quarantine::Quarantine;
 use crate::roster::Roster;
-use crate::seal::Seal;
+use crate::seal::{Basis, Seal};
 use crate::stamp::Stamp;
 use crate::step::Step;
 use crate::ways::{Consumption, Way};
@@ -87,7 +89,7 @@ pub(crate) fn launch(
         Way::HomeCentral => launch.start_home_central(),
         Way::Link(link) => return launch.start_link(*link, &consumption.name).map(|()| counters),
         Way::Backend(backend) => return launch.start_backend(backend, &consumption.name).map(|()| counters),
-        Way::Sampler => None, // started by `central.rs`: it is no way out
+        Way::Sampler => None, // started by `outlets.rs`: it is no way out
     };
     started.ok_or_else(|| LaunchError::NoPlace(consumption.name.clone()))?;
     Ok(counters)
@@ -131,7 +133,13 @@ impl Launch<'_> {
         let no_place = || LaunchError::NoPlace(name.to_owned());
         let federation = &self.node.federation;
         let link = federation.link(link).ok_or_else(no_place)?;
-        let step = Seal::new(self.node, link, self.signal, Arc::clone(&self.counters));
+        let basis = Basis {
+            documents: Arc::clone(&self.node.documents),
+            archive: Arc::clone(&self.node.archive),
+            keys: Arc::clone(&self.node.keys) as _,
+            clock: self.node.clock.clone(),
+        };
+        let step = Seal::new(basis, link, self.signal, Arc::clone(&self.counters));
         match link.to() {
             PlaceId::Tier(tier) => {
                 let tier = federation.tier(tier).ok_or_else(no_place)?;
@@ -186,9 +194,14 @@ impl Launch<'_> {
             Role::Central => HopKind::Wait { handover_after: tier.handover_after() },
             Role::Gateway | Role::Collector => HopKind::FailOver,
         };
-        let hop = Arc::new(Hop::new(kind, self.signal, self.node.clock.clone()));
+        let leaving = match (kind, tier.nodes()) {
+            (HopKind::Wait { handover_after }, Nodes::Dns { .. }) => handover_after,
+            // A stateless hop has nothing to hand over, and who is not in the documents any more was taken out of them.
+            (HopKind::FailOver, _) | (_, Nodes::Static(_)) => Duration::ZERO,
+        };
+        let hop = Arc::new(Hop::new(kind, leaving, self.signal, self.node.clock.clone()));
         let (tls, dns) = (self.node.tls.clone(), self.node.dns.clone());
-        let finder = Finder { tier: tier.clone(), tls, dns, hop: Arc::clone(&hop) };
+        let finder = Finder { tier: tier.clone(), ask: Network { tls, dns }, hop: Arc::clone(&hop) };
         self.spawn("members", finder.run(self.node.shutdown.clone()));
         hop
     }

@@ -24,6 +24,7 @@ mod intake;
 mod kept;
 mod keys;
 mod launch;
+mod listeners;
 mod load;
 mod local;
 mod logs;
@@ -40,6 +41,8 @@ mod quarantine;
 mod records;
 mod refusal;
 mod report;
+#[cfg(test)]
+mod rig;
 mod roster;
 mod run;
 mod seal;

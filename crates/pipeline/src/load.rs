@@ -1,10 +1,10 @@
 //! What goes through a door: a request, sealed or local, that can be joined with others and taken apart again.
 
 use tollgate_federation::Signal;
-use tollgate_otlp::{Batch, select};
+use tollgate_otlp::{Batch, Limits, select};
 use tollgate_transport::Local;
 
-use crate::admit::{OWN_REQUESTS, walk};
+use crate::admit::walk;
 
 /// A request on its way out.
 pub(crate) trait Load: Sized + Send + Sync + 'static {
@@ -23,8 +23,9 @@ pub(crate) trait Load: Sized + Send + Sync + 'static {
     /// Adds another request; gives it back when the two may not share a parcel.
     fn join(&mut self, other: Self) -> Result<(), Self>;
 
-    /// Takes it apart by the key that routes: the trace id, or the resource where there is none.
-    fn split(self, signal: Signal, parts: usize, part_of: PartOfKey<'_>) -> Vec<Option<Self>>;
+    /// Takes it apart by the key that routes: the trace id, or the resource where there is none; gives it back when its
+    /// items cannot be told apart.
+    fn split(self, signal: Signal, parts: usize, part_of: PartOfKey<'_>) -> Result<Vec<Option<Self>>, Self>;
 
     /// Takes it apart in the middle; gives it back when it holds a single item.
     fn halve(self, signal: Signal) -> Result<(Self, Self), Self>;
@@ -61,14 +62,11 @@ impl Load for Local {
         Ok(())
     }
 
-    fn split(self, signal: Signal, parts: usize, part_of: PartOfKey<'_>) -> Vec<Option<Self>> {
-        let place = self.place.clone();
-        let made = take_apart(signal, &self, parts, |batch| map_keys(batch, part_of));
-        let Some(made) = made else {
-            // Our own bytes do not walk: they go as a whole, to where the first key would go.
-            return (0..parts).map(|part| (part == 0).then(|| self.clone())).collect();
-        };
-        made.into_iter().map(|(bytes, items)| local(bytes, items, &place)).collect()
+    fn split(self, signal: Signal, parts: usize, part_of: PartOfKey<'_>) -> Result<Vec<Option<Self>>, Self> {
+        match take_apart(signal, &self, parts, |batch| map_keys(batch, part_of)) {
+            Some(made) => Ok(made.into_iter().map(|(bytes, items)| local(bytes, items, &self.place)).collect()),
+            None => Err(self),
+        }
     }
 
     fn halve(self, signal: Signal) -> Result<(Self, Self), Self> {
@@ -101,15 +99,16 @@ pub(crate) fn map_keys<T>(batch: Batch<'_>, ask: &mut dyn FnMut(&[u8]) -> T) -> 
     answers
 }
 
-fn take_apart<L: Load>(
+/// Takes a request apart, or nothing: an item that would be in no part is a reason to leave it whole.
+fn take_apart(
     signal: Signal,
-    load: &L,
+    load: &Local,
     parts: usize,
     part_of_items: impl FnOnce(Batch<'_>) -> Vec<Option<usize>>,
 ) -> Option<Vec<(Vec<u8>, usize)>> {
     let mut request = Vec::with_capacity(load.bytes());
     load.write(&mut request);
-    let walked = walk(signal, &request, &OWN_REQUESTS).ok()?;
+    let walked = walk(signal, &request, &Limits::JOINED).ok()?;
     let batch = Batch::new(&request, &walked.index);
     let part_of_items = part_of_items(batch);
     let make = |part| {
@@ -117,5 +116,49 @@ fn take_apart<L: Load>(
         let items = select(batch, |item| part_of_items.get(item).copied().flatten() == Some(part), &mut out);
         (out, items)
     };
-    Some((0..parts).map(make).collect())
+    let made: Vec<_> = (0..parts).map(make).collect();
+    let complete = made.iter().map(|(_, items)| items).sum::<usize>() == load.items;
+    complete.then_some(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::{self, numbers, spans};
+
+    fn parts(load: Local) -> Vec<Vec<u64>> {
+        let parts = load.split(Signal::Traces, 3, &mut |trace| Some(usize::from(trace[15] % 3))).unwrap();
+        parts.into_iter().map(|part| part.map_or_else(Vec::new, |part| numbers(&part.chunks.concat()))).collect()
+    }
+
+    #[test]
+    fn joined_requests_are_parted_by_trace_and_nothing_is_lost() {
+        let mut load = rig::local(spans(0..10));
+        assert!(load.join(rig::local(spans(10..20))).is_ok());
+        assert_eq!(load.items, 20);
+        let expected = |rest| (0..20).filter(|number| number % 3 == rest).collect::<Vec<_>>();
+        assert_eq!(parts(load), [expected(0), expected(1), expected(2)]);
+    }
+
+    #[test]
+    fn halves_add_up_and_end_at_one_item() {
+        for items in 2..9 {
+            let (first, second) = rig::local(spans(0..items)).halve(Signal::Traces).unwrap();
+            assert_eq!((first.items + second.items) as u64, items);
+            let all = [numbers(&first.chunks.concat()), numbers(&second.chunks.concat())].concat();
+            assert_eq!(all, (0..items).collect::<Vec<_>>());
+        }
+        assert!(rig::local(spans([1])).halve(Signal::Traces).is_err());
+    }
+
+    /// Guarantees: what cannot be told apart is given back as it was, never in part.
+    #[test]
+    fn what_does_not_add_up_stays_whole() {
+        let broken = || Local { items: 5, ..rig::local(spans([1, 2])) };
+        let whole = broken().split(Signal::Traces, 2, &mut |_| Some(0)).err().unwrap();
+        assert_eq!((whole.items, whole.chunks.concat()), (5, spans([1, 2])));
+        assert_eq!(broken().halve(Signal::Traces).err().unwrap().items, 5);
+        let nowhere = rig::local(spans([1])).split(Signal::Traces, 2, &mut |_| None);
+        assert_eq!(nowhere.err().unwrap().items, 1, "an item that no part takes");
+    }
 }

@@ -1,5 +1,6 @@
 //! The logs of a node: one for each signal, and at central one more for kept spans.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tollgate_config::ByteSize;
@@ -25,9 +26,9 @@ const SMALLEST_SEGMENT: u64 = 20 << 20;
 
 /// A log cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the log of {name}: {source}")]
+#[error("{}: {source}", dir.display())]
 pub struct LogsError {
-    name: String,
+    dir: PathBuf,
     source: OpenError,
 }
 
@@ -117,8 +118,9 @@ fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsEr
         consumers.push(consumer(JOURNAL));
     }
     let segment = (disk.bytes() / SEGMENTS).min(DEFAULT_SEGMENT.bytes()).max(SMALLEST_SEGMENT);
+    let dir = node.folder("spool").join(name(log));
     let config = SpoolConfig {
-        dir: node.folder("spool").join(name(log)),
+        dir: dir.clone(),
         segment_bytes: ByteSize(segment),
         durability: match node.file.durability {
             node_file::Durability::Fsync => Durability::Fsync,
@@ -129,7 +131,8 @@ fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsEr
         consumers,
     };
     let opened = Spool::open(config, node.clock.clone(), node.disk.clone());
-    let (spool, recovered) = opened.map_err(|source| LogsError { name: name(log).to_owned(), source })?;
-    tracing::info!(log = name(log), ?recovered, "opened");
+    let (spool, recovered) = opened.map_err(|source| LogsError { dir, source })?;
+    let (records, truncated, quarantined) = (recovered.records, recovered.truncated_bytes, recovered.quarantined.len());
+    tracing::info!(log = name(log), records, truncated, quarantined, "opened");
     Ok(spool)
 }

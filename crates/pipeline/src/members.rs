@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_federation::{NodeId, Nodes, Tier};
+use tollgate_federation::{NodeId, Nodes, Tier, TierId};
 use tollgate_routing::Seen;
 use tollgate_runtime::Shutdown;
-use tollgate_transport::{Dns, Expected, ResolveError, TierTls};
+use tollgate_transport::{Answer, Dns, Expected, ResolveError, TierTls};
 
 use crate::hop::Hop;
 
@@ -20,15 +20,44 @@ use crate::hop::Hop;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Keeps the members of a hop up to date.
-pub(crate) struct Finder {
-    pub(crate) tier: Tier,
+/// Whom a finder asks.
+pub(crate) trait Ask: Send + Sync + 'static {
+    /// What a name stands for now.
+    fn addresses(&self, name: &str, port: u16) -> impl Future<Output = Result<Answer, ResolveError>> + Send;
+
+    /// Which member of the tier answers there, if any.
+    fn member(&self, tier: &TierId, address: SocketAddr) -> impl Future<Output = Option<NodeId>> + Send;
+}
+
+/// The real network.
+pub(crate) struct Network {
     pub(crate) tls: TierTls,
     pub(crate) dns: Option<Dns>,
+}
+
+impl Ask for Network {
+    async fn addresses(&self, name: &str, port: u16) -> Result<Answer, ResolveError> {
+        match &self.dns {
+            Some(dns) => dns.lookup(name, port).await,
+            None => Err(ResolveError::Failed("this machine has no resolver configuration".to_owned())),
+        }
+    }
+
+    async fn member(&self, tier: &TierId, address: SocketAddr) -> Option<NodeId> {
+        let answered = self.tls.peer_identity(address, &Expected::Tier(tier.clone())).await;
+        let unknown = |error: &_| tracing::debug!(%tier, %address, %error, "a resolved address is no member");
+        answered.inspect_err(unknown).ok()
+    }
+}
+
+/// Keeps the members of a hop up to date.
+pub(crate) struct Finder<A> {
+    pub(crate) tier: Tier,
+    pub(crate) ask: A,
     pub(crate) hop: Arc<Hop>,
 }
 
-impl Finder {
+impl<A: Ask> Finder<A> {
     /// Looks until the process stops; once is enough for members that the documents list.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let mut known = BTreeMap::new();
@@ -39,7 +68,11 @@ impl Finder {
                     (Seen::Nodes(nodes.collect()), None)
                 }
                 Nodes::Dns { name } => {
-                    let (seen, ttl) = self.look_up(name.as_str(), &mut known).await;
+                    let (seen, ttl) = tokio::select! {
+                        // Cancel safe: a lookup that is not finished has told nothing.
+                        () = shutdown.started() => return,
+                        looked_up = self.look_up(name.as_str(), &mut known) => looked_up,
+                    };
                     (seen, Some(ttl.clamp(SHORTEST, LONGEST)))
                 }
             };
@@ -52,11 +85,7 @@ impl Finder {
     }
 
     async fn look_up(&self, name: &str, known: &mut BTreeMap<SocketAddr, NodeId>) -> (Seen, Duration) {
-        let answer = match &self.dns {
-            Some(dns) => dns.lookup(name, self.tier.port()).await,
-            None => Err(ResolveError::Failed("this machine has no resolver configuration".to_owned())),
-        };
-        match answer {
+        match self.ask.addresses(name, self.tier.port()).await {
             Ok(answer) if answer.addresses.is_empty() => (Seen::Empty, answer.ttl),
             Ok(answer) => {
                 let unknown = self.identify(&answer.addresses, known).await;
@@ -79,16 +108,14 @@ impl Finder {
     /// Asks every address for its certificate, because an address may have passed to another node; one that does not
     /// answer keeps the name it had. Whether some have none.
     async fn identify(&self, addresses: &[SocketAddr], known: &mut BTreeMap<SocketAddr, NodeId>) -> bool {
-        let expected = Expected::Tier(self.tier.id().clone());
         for &address in addresses {
-            match self.tls.peer_identity(address, &expected).await {
-                Ok(node) => drop(known.insert(address, node)),
-                Err(error) => {
-                    let tier = self.tier.id();
-                    tracing::debug!(%tier, %address, %error, "a resolved address does not answer as a member");
-                }
+            if let Some(node) = self.ask.member(self.tier.id(), address).await {
+                known.insert(address, node);
             }
         }
         addresses.iter().any(|address| !known.contains_key(address))
     }
 }
+
+#[cfg(test)]
+mod tests;

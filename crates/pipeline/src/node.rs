@@ -12,6 +12,7 @@ use crate::archive::Archive;
 use crate::counters::{ConsumerCounters, Counters};
 use crate::documents::Documents;
 use crate::keys::KeyRing;
+use crate::listeners::Listeners;
 use crate::node_file::NodeFile;
 
 /// What all parts of a running node share.
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) workers: Arc<Workers>,
     pub(crate) tasks: TaskGroup,
     pub(crate) shutdown: Shutdown,
+    pub(crate) listeners: Listeners,
 }
 
 impl Node {

@@ -30,13 +30,10 @@ pub(crate) struct Pass {
 impl Step for Pass {
     type Load = Local;
 
-    fn run(&mut self, record: &Record, share: &Share<'_>) -> Vec<Option<Local>> {
-        let nothing = || share.lanes().map(|_| None).collect();
-        let Some(index) = records::payload_index(record) else { return nothing() };
+    fn run(&mut self, record: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Local>> {
         if self.which == Which::Home && !records::is_from_own_collector(record) {
-            return nothing();
+            return share.lanes().map(|_| None).collect();
         }
-        let batch = Batch { payload: &record.payload, index: &index };
         let part_of_item = assign(batch, share);
         self.counters.offered(part_of_item.iter().flatten().count() as u64);
         let as_it_is = |resource: &[u8], out: &mut Vec<u8>| out.extend_from_slice(resource);

@@ -13,7 +13,6 @@ use tollgate_transport::Local;
 use crate::counters::ConsumerCounters;
 use crate::drop_rules::DropRules;
 use crate::local::{LocalMaker, assign};
-use crate::records;
 use crate::stamp::Stamp;
 use crate::step::{Share, Step};
 
@@ -28,11 +27,7 @@ pub(crate) struct Prepare {
 impl Step for Prepare {
     type Load = Local;
 
-    fn run(&mut self, record: &Record, share: &Share<'_>) -> Vec<Option<Local>> {
-        let Some(index) = records::payload_index(record) else {
-            return share.lanes().map(|_| None).collect();
-        };
-        let batch = Batch { payload: &record.payload, index: &index };
+    fn run(&mut self, _: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Local>> {
         let mut part_of_item = assign(batch, share);
         let mut dropped = 0;
         if !self.drop.is_empty() {
@@ -48,5 +43,124 @@ impl Step for Prepare {
         self.counters.dropped(dropped);
         let stamp = |resource: &[u8], out: &mut Vec<u8>| self.stamp.write(resource, out);
         self.maker.parts(batch, &part_of_item, share.parts(), &stamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_federation::Signal;
+    use tollgate_otlp::{Limits, Writer};
+    use tollgate_routing::{Members, Owners, ROUTING_SEED};
+    use tollgate_spool::{Name, Position};
+
+    use super::*;
+    use crate::admit::walk;
+    use crate::rig::{self, Counted};
+
+    const ITEM_ATTRIBUTES: [(Signal, u32); 2] = [(Signal::Traces, 9), (Signal::Logs, 6)];
+
+    /// A request of three items of any signal; the second is a health check, as far as its signal can say so.
+    fn request(signal: Signal) -> Vec<u8> {
+        rig::envelope(|scope| {
+            for route in ["/cart", "/healthz", "/order"] {
+                scope.message(2, |item| write_item(item, signal, route));
+            }
+        })
+    }
+
+    fn write_item(item: &mut Writer<'_>, signal: Signal, route: &str) {
+        match signal {
+            Signal::Traces => rig::identify(item, 1, 1),
+            Signal::Logs => item.fixed64(1, 1),
+            Signal::Metrics => {
+                item.string(1, route);
+                item.message(5, |gauge| gauge.message(1, |point| point.double(4, 1.0)));
+            }
+        }
+        for (_, field) in ITEM_ATTRIBUTES.iter().filter(|(of, _)| *of == signal) {
+            item.key_string(*field, "http.route", route);
+        }
+    }
+
+    fn rules(signal: Signal) -> DropRules {
+        let documents = rig::documents();
+        let cluster = documents.federation.clusters("eu-west").next().unwrap();
+        let rule = cluster.drop_rules()[0].clone();
+        let rules = Signal::ALL.map(|signal| tollgate_federation::DropRule { signal, ..rule.clone() });
+        DropRules::new(&rules, signal)
+    }
+
+    fn run(signal: Signal, drop: DropRules, counted: &Counted, here: &[&str]) -> Vec<Option<Local>> {
+        let payload = request(signal);
+        let walked = walk(signal, &payload, &Limits::default()).unwrap();
+        let stamp = rig::documents().federation.clusters("eu-west").next().unwrap().stamp().clone();
+        let mut step = Prepare {
+            stamp: Arc::new(Stamp::new(&stamp, |_| None)),
+            drop,
+            maker: LocalMaker::new(rig::place()),
+            counters: Arc::clone(&counted.consumer),
+        };
+        let owners = Owners::new(Members::new(["a", "b"]), ROUTING_SEED);
+        let part = |node: &str| here.iter().position(|present| *present == node);
+        let part_of_member = owners.members().iter().map(part).collect();
+        let share = Share { owners: &owners, part_of_member, lanes: (0..here.len()).collect() };
+        let record = Record {
+            position: Position::ZERO,
+            end: Position::new(1),
+            kind: crate::records::RECEIVED,
+            signal: Name::from(signal.as_str()),
+            origin: Name::from("EEA"),
+            peer: Name::from("service"),
+            policy: [0; 32],
+            arrival: tollgate_runtime::Timestamp::default(),
+            payload: payload.clone().into(),
+            index: bytes::Bytes::new(),
+        };
+        step.run(&record, Batch::new(&payload, &walked.index), &share)
+    }
+
+    fn contains(load: &Local, text: &str) -> bool {
+        load.chunks.concat().windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    #[test]
+    fn every_signal_is_stamped_and_goes_to_its_owner() {
+        for signal in Signal::ALL {
+            let counted = Counted::new();
+            let parts = run(signal, DropRules::default(), &counted, &["a", "b"]);
+            let loads: Vec<_> = parts.iter().flatten().collect();
+            assert_eq!(loads.iter().map(|load| load.items).sum::<usize>(), 3, "{signal}");
+            assert_eq!(loads.len(), 1, "one trace, or one resource, has one owner: {signal}");
+            let stamped = ["k8s.cluster.name", "eu-west-a", "deployment.environment.name", "service.name"];
+            assert!(stamped.iter().all(|text| contains(loads[0], text)), "{signal}");
+            assert!(walk(signal, &loads[0].chunks.concat(), &Limits::default()).unwrap().rejected.is_none());
+        }
+    }
+
+    #[test]
+    fn a_rule_drops_spans_and_logs_and_counts_them() {
+        for (signal, _) in ITEM_ATTRIBUTES {
+            let counted = Counted::new();
+            let parts = run(signal, rules(signal), &counted, &["a", "b"]);
+            let load = parts.iter().flatten().next().unwrap();
+            assert!(load.items == 2 && !contains(load, "/healthz"), "{signal}");
+            assert_eq!(["offered", "dropped"].map(|outcome| counted.items(&format!("\"{outcome}\""))), [3, 1]);
+        }
+    }
+
+    #[test]
+    fn no_rule_matches_a_metric() {
+        let counted = Counted::new();
+        let parts = run(Signal::Metrics, rules(Signal::Metrics), &counted, &["a", "b"]);
+        assert_eq!(parts.iter().flatten().map(|load| load.items).sum::<usize>(), 3);
+    }
+
+    #[test]
+    fn lanes_apart_offer_and_drop_each_item_once() {
+        let counted = Counted::new();
+        for lane in ["a", "b"] {
+            run(Signal::Traces, rules(Signal::Traces), &counted, &[lane]);
+        }
+        assert_eq!(["offered", "dropped"].map(|outcome| counted.items(&format!("\"{outcome}\""))), [3, 1]);
     }
 }

@@ -1,7 +1,7 @@
 //! What the records of a node's logs mean: the spool stores kind and index and looks into neither.
 
 use tollgate_federation::{NodeId, Role};
-use tollgate_otlp::Index;
+use tollgate_otlp::{Fault, Index};
 use tollgate_spool::{Position, ReadError, Record};
 
 /// A request as received; its index is the walk's.
@@ -15,16 +15,17 @@ pub(crate) const VERDICTS: u8 = 3;
 const SWEPT_TO: usize = 8;
 
 /// The index of the request that this record holds; `None` for records that hold none.
-pub(crate) fn payload_index(record: &Record) -> Option<Index> {
+///
+/// A fault is a loss: the checksum held, so another release wrote it, and its items cannot be told apart.
+pub(crate) fn payload_index(record: &Record) -> Result<Option<Index>, Fault> {
     let index = match record.kind {
         RECEIVED => record.index.as_ref(),
-        KEPT => record.index.get(SWEPT_TO..)?,
-        _ => return None,
+        KEPT => record.index.get(SWEPT_TO..).unwrap_or_default(),
+        _ => return Ok(None),
     };
-    // The checksum held, so an index that does not fit was written by another release: its items cannot be told apart.
     Index::decode(index, record.payload.len())
         .inspect_err(|error| tracing::error!(%error, "a record of the spool has no usable index"))
-        .ok()
+        .map(Some)
 }
 
 /// Up to where the source log was swept when this kept record was written.

@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. A member that joins owns records from where the convoy stands; older records keep the owners they had.
 //! 2. The lane of a member that left goes on until everything it owned is acknowledged.
-//! 3. What is journalled is on the disk with the cursors: a restart routes old records as before.
+//! 3. What is journalled is on the disk with the cursors: a restart routes old records as before, and a member that is
+//!    away meanwhile is still one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,21 @@ use crate::window::Window;
 
 /// Bytes on their way in one lane before it falls behind the convoy.
 const WINDOW: usize = 4 << 20;
+
+/// Without its journal a consumer cannot know who owned what, so everything that is still there is swept again.
+fn restore_epochs(log: &Consumer) -> Epochs {
+    let journal = log.journal();
+    Epochs::decode(&journal, ROUTING_SEED).unwrap_or_else(|error| {
+        if !journal.is_empty() {
+            tracing::error!(consumer = log.name(), %error, "the journal of members cannot be read: all is sent again");
+        }
+        // The foremost first: the log lets go of whatever no remaining lane needs.
+        let mut lanes: Vec<_> = log.cursors().into_iter().collect();
+        lanes.sort_by_key(|(_, cursor)| std::cmp::Reverse(*cursor));
+        lanes.iter().for_each(|(lane, _)| log.remove_lane(lane));
+        Epochs::new(ROUTING_SEED)
+    })
+}
 
 /// Starts the senders of a lane.
 pub(crate) type StartSenders<L> = Box<dyn Fn(Arc<str>, Window<L>) + Send>;
@@ -43,18 +59,20 @@ struct Lane<L> {
 impl<L: Load> Roster<L> {
     /// Restores lanes and epochs from what the log's cursors hold.
     pub(crate) fn restore(log: &Consumer, hop: Arc<Hop>, start: StartSenders<L>) -> Self {
-        let epochs = Epochs::decode(&log.journal(), ROUTING_SEED).unwrap_or_else(|error| {
-            if !log.journal().is_empty() {
-                tracing::error!(%error, "the journal of members cannot be read: old records route by today's members");
-            }
-            Epochs::new(ROUTING_SEED)
-        });
+        let epochs = restore_epochs(log);
         let mut changed = hop.subscribe();
+        if let Some(members) = epochs.members_at(u64::MAX) {
+            hop.remember(members);
+        }
         changed.mark_changed();
-        let mut roster = Self { changed, hop, epochs, lanes: Lanes::new(), entries: BTreeMap::new(), start };
+        let (lanes, entries) = (Lanes::new(), BTreeMap::new());
+        let mut roster = Self { changed, hop, epochs, lanes, entries, start };
         for (node, cursor) in log.cursors() {
             roster.add(&node, cursor);
         }
+        // Whoever the journal names owns something until all lanes are past it, also if a crash took its cursor.
+        let missing = Members::new(roster.epochs.nodes());
+        roster.add_missing(&missing, log.floor());
         roster
     }
 
@@ -74,7 +92,9 @@ impl<L: Load> Roster<L> {
     }
 
     /// Takes in a change of members: a new epoch begins where the foremost lane stands.
-    pub(crate) fn adopt_members(&mut self, log: &Consumer) {
+    ///
+    /// It is durable before a record is routed by it, or a crash would give what is sent anew to other owners.
+    pub(crate) async fn adopt_members(&mut self, log: &Consumer) {
         if !self.changed.has_changed().unwrap_or(false) {
             return;
         }
@@ -83,15 +103,23 @@ impl<L: Load> Roster<L> {
         if members.is_empty() {
             return; // nobody to give records to: they wait in the log
         }
+        let known = self.epochs.members_at(u64::MAX) == Some(&members);
         let swept = self.entries.keys().filter_map(|lane| self.lanes.swept_to(*lane)).max();
-        let convoy = swept.unwrap_or_else(|| log.floor());
-        if self.epochs.begin(convoy.value(), members.clone()).is_err() {
+        // After a restart all lanes may stand before the last change: what lies between keeps its owners.
+        let convoy = swept.unwrap_or_else(|| log.floor()).max(Position::new(self.epochs.newest().unwrap_or_default()));
+        if let Err(error) = self.epochs.begin(convoy.value(), members.clone()) {
+            tracing::error!(consumer = log.name(), %error, "a change of members was not taken in");
             return;
         }
         self.add_missing(&members, convoy);
-        self.journal(log);
+        // First the lanes, then the journal: a record that routes to a node must not be passed before its lane is there.
         for lane in self.entries.values() {
             log.advance(&lane.node, lane.persisted);
+        }
+        self.retire(log);
+        self.journal(log);
+        if !known && let Err(error) = log.persist().await {
+            tracing::warn!(consumer = log.name(), %error, "the new members may be forgotten in a crash");
         }
     }
 
@@ -111,6 +139,9 @@ impl<L: Load> Roster<L> {
 
     /// The next stretch of the log: for the lanes furthest behind whose window, with what `filling` adds, has room.
     pub(crate) fn plan(&mut self, filling: impl Fn(usize) -> usize) -> Option<Plan> {
+        if self.epochs.is_empty() {
+            return None; // nobody owns anything yet: what was swept now would be nobody's
+        }
         let entries = &self.entries;
         let has_credit = |lane| entries.get(&lane).is_some_and(|entry| entry.window.bytes() + filling(lane) < WINDOW);
         self.lanes.plan(has_credit)
@@ -148,17 +179,31 @@ impl<L: Load> Roster<L> {
         }
     }
 
-    /// Records before this position are gone.
+    /// All records before this position are gone.
     pub(crate) fn skip(&mut self, to: Position) {
         self.lanes.skip(to);
     }
 
     /// A parcel got through.
     pub(crate) fn settle(&mut self, done: Delivered) {
-        if let Some(entry) = self.entries.get(&done.ticket.lane()) {
-            entry.window.settle(done.bytes);
+        let lane = done.ticket.lane();
+        let counts = self.lanes.acknowledged(done.ticket);
+        if let Some(entry) = self.entries.get(&lane).filter(|_| counts) {
+            entry.window.settle(done.bytes, done.items);
         }
-        self.lanes.acknowledged(done.ticket);
+    }
+
+    /// Takes back whatever is not acknowledged, to be made anew; says how many items that is.
+    pub(crate) fn take_back(&mut self) -> u64 {
+        let mut items = 0;
+        for (&lane, entry) in &mut self.entries {
+            items += entry.window.items();
+            entry.window.close();
+            entry.window = Window::new();
+            (self.start)(Arc::clone(&entry.node), entry.window.clone());
+            self.lanes.rewind(lane);
+        }
+        items
     }
 
     /// Moves the cursors on the disk, forgets epochs that no record needs, and lets go of lanes that are done.
@@ -182,13 +227,10 @@ impl<L: Load> Roster<L> {
 
     /// Lanes of nodes that no remaining epoch names own nothing any more.
     fn retire(&mut self, log: &Consumer) {
-        let Some(members) = self.epochs.owners_at(u64::MAX).map(|owners| owners.members().clone()) else { return };
-        if self.epochs.len() > 1 {
-            return;
-        }
+        let named = Members::new(self.epochs.nodes());
         let (lanes, entries) = (&mut self.lanes, &mut self.entries);
         entries.retain(|&lane, entry| {
-            let stays = members.number(&entry.node).is_some();
+            let stays = named.number(&entry.node).is_some();
             if !stays {
                 entry.window.close();
                 lanes.leave(lane);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tollgate_disk::Disk;
 use tollgate_federation::{NodeId, NodeIn, Origin};
-use tollgate_runtime::{ByteBudget, Clock, Metrics, Shutdown, Stopper, TaskGroup, Workers, memory_limit, on_signals};
+use tollgate_runtime::{Clock, Metrics, Shutdown, Stopper, TaskGroup, Workers, memory_limit, on_signals};
 use tollgate_transport::{Bound, Dns, TierFiles, TierTls, TlsError};
 
 use crate::archive::Archive;
@@ -14,13 +14,14 @@ use crate::documents::Documents;
 use crate::intake;
 use crate::keys::{KeyRing, SecretError};
 use crate::launch::LaunchError;
+use crate::listeners::Listeners;
 use crate::logs::{Logs, LogsError};
 use crate::node::Node;
 use crate::node_file::{Identity, NodeFile};
 use crate::outlets;
 use crate::pages::NodePages;
 
-/// What payloads in memory may take where neither the node file nor the machine says more.
+/// What requests may take in memory where neither the node file nor the machine says more.
 const SMALLEST_BUDGET: u64 = 64 << 20;
 /// How long a stopping process waits for its parts: the flush of the windows, and a little more.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -127,6 +128,7 @@ fn open(
         workers,
         tasks: TaskGroup::new(),
         shutdown,
+        listeners: Listeners::new(),
     })
 }
 
@@ -162,13 +164,14 @@ async fn start(node: &Arc<Node>, metrics: Metrics) -> Result<Logs, RunError> {
     let logs = Logs::open(node)?;
     outlets::start(node, &logs).await?;
     let memory = node.file.memory.map(|size| size.bytes());
-    let budget = ByteBudget::new(memory.unwrap_or_else(|| memory_limit().unwrap_or(0) / 4).max(SMALLEST_BUDGET));
-    intake::start(node, &logs, budget).await?;
+    let memory = memory.unwrap_or_else(|| memory_limit().unwrap_or(0) / 2).max(SMALLEST_BUDGET);
+    intake::start(node, &logs, memory).await?;
     let pages = Arc::new(NodePages::new(Arc::clone(node), logs.clone(), metrics));
     for address in NodePages::addresses(&node.file.listen) {
         let bound = bind(address).await?;
-        let serving = tollgate_transport::admin::serve(bound, pages.clone(), node.tasks.clone(), node.shutdown.clone());
-        node.tasks.spawn("admin", serving);
+        let (tasks, closing) = (&node.listeners.tasks, node.listeners.closing.clone());
+        let serving = tollgate_transport::admin::serve(bound, pages.clone(), tasks.clone(), closing);
+        tasks.spawn("admin", serving);
     }
     node.tls.watch(&node.tasks, node.shutdown.clone());
     tracing::info!(node = %node.me, data = %node.file.data.display(), "running");
@@ -182,11 +185,12 @@ pub(crate) async fn bind(address: std::net::SocketAddr) -> Result<Bound, RunErro
 /// The order of shutdown.
 async fn stop(node: &Node, logs: &Logs, stopper: &Stopper) {
     tracing::info!("stopping");
-    stopper.stop(); // 1. readiness goes; listeners refuse retryably; consumers send what they hold, for at most 10 s
+    stopper.stop(); // 1. readiness goes; requests are refused retryably; consumers send what they hold, for at most 10 s
     if let Err(left) = node.tasks.wait(PATIENCE).await {
         tracing::warn!(?left, "not everything ended in time; the log has what was not sent");
     }
-    node.tasks.abort(); // 2. nobody writes any more
-    logs.close().await; // 3. cursors and the closing mark are durable
+    node.tasks.abort(); // 2. nobody reads the logs any more
+    node.listeners.close().await; // 3. nobody writes to them any more
+    logs.close().await; // 4. cursors and the closing mark are durable
     tracing::info!("stopped");
 }

@@ -1,77 +1,111 @@
 //! The step over a link: what the policy lets through, newly constructed; the rest is counted and stays.
 //!
 //! Promises:
-//! 1. A record is sealed by the meet of the policy in force when it arrived and the one in force today.
+//! 1. A record is sealed by the meet of the policy in force when it arrived and the one in force today. A day that
+//!    changes what crosses takes back what was sealed the day before.
 //! 2. What may not cross at all (no rule, expired instrument, unknown policy, unreadable record) is withheld, counted,
 //!    and the cursor passes.
 //! 3. Data of an origin that the link does not carry is not offered to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
-use tollgate_federation::{Federation, Link, LinkId, Origin, Signal};
-use tollgate_otlp::{Batch, Index, select, walk_traces};
+use tollgate_federation::{Link, LinkId, Origin, Signal};
+use tollgate_otlp::{Batch, Index, Limits, select};
 use tollgate_redaction::{Keys, Sealed, SealedBatch, Sealer};
 use tollgate_residency::{Class, Closed, Form, Table};
-use tollgate_runtime::Timestamp;
-use tollgate_spool::{Name, Record};
+use tollgate_runtime::{Clock, Timestamp};
+use tollgate_spool::Record;
 
-use crate::admit::OWN_REQUESTS;
+use crate::admit::walk;
+use crate::archive::Archive;
 use crate::counters::ConsumerCounters;
 use crate::documents::Documents;
 use crate::load::map_keys;
-use crate::node::Node;
-use crate::records;
 use crate::step::{Share, Step};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What sealing rests on.
+#[derive(Clone)]
+pub(crate) struct Basis {
+    pub(crate) documents: Arc<Documents>,
+    pub(crate) archive: Arc<Archive>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) clock: Clock,
+}
 
 /// The step of one link and signal.
 pub(crate) struct Seal {
-    node: Arc<Node>,
+    basis: Basis,
     link: LinkId,
     signal: Signal,
     counters: Arc<ConsumerCounters>,
     day: Date,
     /// By origin and by the digest of the documents at arrival; `None` where nothing may cross.
-    sealers: BTreeMap<(Name, [u8; 32]), Option<Sealer>>,
+    sealers: BTreeMap<(Origin, [u8; 32]), Option<Sealer>>,
 }
 
 impl Seal {
-    pub(crate) fn new(node: &Arc<Node>, link: &Link, signal: Signal, counters: Arc<ConsumerCounters>) -> Self {
-        let day = day(node.clock.now());
-        Self { node: Arc::clone(node), link: link.id(), signal, counters, day, sealers: BTreeMap::new() }
+    pub(crate) fn new(basis: Basis, link: &Link, signal: Signal, counters: Arc<ConsumerCounters>) -> Self {
+        let day = day(basis.clock.now());
+        Self { basis, link: link.id(), signal, counters, day, sealers: BTreeMap::new() }
     }
 }
 
 impl Step for Seal {
     type Load = Sealed;
 
-    fn run(&mut self, record: &Record, share: &Share<'_>) -> Vec<Option<Sealed>> {
+    fn run(&mut self, record: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Sealed>> {
         let nothing = || share.lanes().map(|_| None).collect();
-        let Some(index) = records::payload_index(record) else { return nothing() };
-        let Ok(origin) = record.origin.as_str().parse::<Origin>() else { return nothing() };
-        if !self.is_carried(&origin) {
+        let origin = record.origin.as_str().parse::<Origin>().ok();
+        if origin.as_ref().is_some_and(|origin| !self.is_carried(origin)) {
             return nothing();
         }
-        let batch = Batch::new(&record.payload, &index);
         // A lane that sweeps alone seals and counts what is its own, or the others would count it too.
-        let own = if share.is_complete() { None } else { own_part(batch, share) };
+        let own = if share.is_complete() { None } else { own_part(self.signal, batch, share) };
         let batch = own.as_ref().map_or(batch, |(payload, index)| Batch::new(payload, index));
         let offered = batch.index.items() as u64;
         self.counters.offered(offered);
-        let sealed = self.seal(record, origin, batch);
-        let Some(sealed) = sealed else {
+        let Some(sealed) = origin.and_then(|origin| self.seal(record, origin, batch)) else {
             self.counters.withheld(offered);
             return nothing();
         };
         self.count(&sealed);
         sealed.split(share.parts(), |trace| share.part_of(trace.as_bytes()))
     }
+
+    fn renew(&mut self) -> bool {
+        let today = day(self.basis.clock.now());
+        if today == self.day {
+            return false;
+        }
+        // Instruments have dates: a new day may close the link, or open it by a fallback.
+        self.day = today;
+        let mut changed = false;
+        for ((origin, arrived_under), before) in std::mem::take(&mut self.sealers) {
+            let now = self.sealer(&origin, arrived_under);
+            changed |= digest(now.as_ref()) != digest(before.as_ref());
+            self.sealers.insert((origin, arrived_under), now);
+        }
+        changed
+    }
+
+    fn renews_in(&self) -> Option<Duration> {
+        let of_day = self.basis.clock.now().nanos() % u64::try_from(DAY.as_nanos()).unwrap_or(u64::MAX);
+        Some(DAY.saturating_sub(Duration::from_nanos(of_day)))
+    }
+}
+
+fn digest(sealer: Option<&Sealer>) -> Option<[u8; 32]> {
+    sealer.map(|sealer| sealer.table().digest())
 }
 
 impl Seal {
     fn is_carried(&self, origin: &Origin) -> bool {
-        let link = self.node.federation.link(self.link);
+        let link = self.basis.documents.federation.link(self.link);
         link.is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
     }
 
@@ -79,47 +113,42 @@ impl Seal {
         if self.signal != Signal::Traces {
             return None; // only aggregates of metrics and logs may ever cross, and nothing aggregates them yet
         }
-        let today = day(self.node.clock.now());
-        if today != self.day {
-            // Instruments have dates: a new day may close the link.
-            self.day = today;
-            self.sealers.clear();
-        }
-        let key = (record.origin.clone(), record.policy);
+        let key = (origin, record.policy);
         if !self.sealers.contains_key(&key) {
-            let sealer = self.sealer(origin, record.policy);
+            let sealer = self.sealer(&key.0, record.policy);
             self.sealers.insert(key.clone(), sealer);
         }
         let sealer = self.sealers.get_mut(&key)?.as_mut()?;
         Some(sealer.seal(batch.payload, batch.index, record.arrival.nanos()))
     }
 
-    fn sealer(&self, origin: Origin, arrived_under: [u8; 32]) -> Option<Sealer> {
+    fn sealer(&self, origin: &Origin, arrived_under: [u8; 32]) -> Option<Sealer> {
         let consumer = self.counters.name();
-        let table = table(&self.node.documents, &self.node.federation, self.link, &origin, self.day)
+        let documents = &self.basis.documents;
+        let table = table(documents, self.link, origin, self.day)
             .inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "the link is closed"))
             .ok()?;
-        let table = if arrived_under == self.node.federation.digest() {
+        let table = if arrived_under == documents.federation.digest() {
             table
         } else {
-            table.meet(&self.earlier_table(&origin, &arrived_under)?)?
+            table.meet(&self.earlier_table(origin, &arrived_under)?)?
         };
-        let keys: Arc<dyn Keys> = Arc::clone(&self.node.keys) as _;
+        let keys = Arc::clone(&self.basis.keys);
         Sealer::new(Arc::new(table), keys).inspect_err(|error| tracing::error!(consumer, %error, "withheld")).ok()
     }
 
     /// The same link's table under the documents that were in force at arrival.
     fn earlier_table(&self, origin: &Origin, digest: &[u8; 32]) -> Option<Table> {
         let consumer = self.counters.name();
-        let earlier = self.node.archive.find(digest);
+        let earlier = self.basis.archive.find(digest);
         if earlier.is_none() {
             tracing::error!(consumer, "the documents at a record's arrival are not in the archive: withheld");
         }
         let earlier = earlier?;
-        let now = self.node.federation.link(self.link)?;
+        let now = self.basis.documents.federation.link(self.link)?;
         let same = |link: &&Link| link.from() == now.from() && link.to() == now.to();
         let link = earlier.federation.links().iter().find(same)?.id();
-        table(&earlier, &earlier.federation, link, origin, self.day)
+        table(&earlier, link, origin, self.day)
             .inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "was closed when a record arrived"))
             .ok()
     }
@@ -138,14 +167,8 @@ impl Seal {
     }
 }
 
-fn table(
-    documents: &Documents,
-    federation: &Federation,
-    link: LinkId,
-    origin: &Origin,
-    day: Date,
-) -> Result<Table, Closed> {
-    documents.policy.table(federation, link, Signal::Traces, origin, day)
+fn table(documents: &Documents, link: LinkId, origin: &Origin, day: Date) -> Result<Table, Closed> {
+    documents.policy.table(&documents.federation, link, Signal::Traces, origin, day)
 }
 
 fn day(now: Timestamp) -> Date {
@@ -154,10 +177,13 @@ fn day(now: Timestamp) -> Date {
 }
 
 /// The items of the lanes that sweep now, as a request of their own.
-fn own_part(batch: Batch<'_>, share: &Share<'_>) -> Option<(Vec<u8>, Index)> {
+fn own_part(signal: Signal, batch: Batch<'_>, share: &Share<'_>) -> Option<(Vec<u8>, Index)> {
     let ours = map_keys(batch, &mut |key| share.part_of(key).is_some());
     let mut payload = Vec::new();
     select(batch, |item| ours.get(item) == Some(&true), &mut payload);
-    let walked = walk_traces(&payload, &OWN_REQUESTS).ok()?;
+    let walked = walk(signal, &payload, &Limits::JOINED).ok()?;
     Some((payload, walked.index))
 }
+
+#[cfg(test)]
+mod tests;

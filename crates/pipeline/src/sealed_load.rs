@@ -28,10 +28,8 @@ impl Load for Sealed {
         self.append(other).map_err(|(_, other)| other)
     }
 
-    fn split(self, _: Signal, parts: usize, part_of: PartOfKey<'_>) -> Vec<Option<Self>> {
-        // What cannot be parted goes as a whole; its spans may then meet elsewhere than their trace.
+    fn split(self, _: Signal, parts: usize, part_of: PartOfKey<'_>) -> Result<Vec<Option<Self>>, Self> {
         self.rearrange(parts, |_, trace| part_of(trace.as_bytes()))
-            .unwrap_or_else(|whole| std::iter::once(Some(whole)).chain((1..parts).map(|_| None)).collect())
     }
 
     fn halve(self, _: Signal) -> Result<(Self, Self), Self> {

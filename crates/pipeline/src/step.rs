@@ -4,6 +4,9 @@
 //! - [`crate::pass::Pass`]: a copy for a place inside the region, complete.
 //! - [`crate::seal::Seal`]: what a link's policy lets through, newly constructed.
 
+use std::time::Duration;
+
+use tollgate_otlp::Batch;
 use tollgate_routing::Owners;
 use tollgate_spool::Record;
 
@@ -15,7 +18,17 @@ pub(crate) trait Step: Send + 'static {
     type Load: Load;
 
     /// The part of the record for each lane of the share, in the order of [`Share::lanes`]; `None` where there is none.
-    fn run(&mut self, record: &Record, share: &Share<'_>) -> Vec<Option<Self::Load>>;
+    fn run(&mut self, record: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Self::Load>>;
+
+    /// Takes in that time has passed. Whether what was made before must not be sent any more, but made anew.
+    fn renew(&mut self) -> bool {
+        false
+    }
+
+    /// When to ask [`Step::renew`] again at the latest, if ever.
+    fn renews_in(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Which lanes sweep a record now, and who owns what of it.

@@ -112,3 +112,87 @@ fn backends(tier: &Tier, federation: &Federation, log: impl Fn(Signal) -> Log) -
     };
     tier.backends().iter().filter(linked).flat_map(of_backend).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::rig::{self, node};
+
+    fn named(federation: &Federation, me: &str) -> Vec<(Log, String)> {
+        ways(federation, &node(me)).into_iter().map(|way| (way.log, way.name)).collect()
+    }
+
+    const TRACES: Log = Log::Received(Signal::Traces);
+
+    /// Cursors on the disk are kept under these names: another name is another consumer, which starts from the oldest.
+    #[test]
+    fn names_are_what_they_always_were() {
+        let federation = &rig::documents().federation;
+        let of_signals = |name: &str| Signal::ALL.map(|signal| (Log::Received(signal), name.to_owned())).to_vec();
+        assert_eq!(named(federation, "eu-west/collector/eu-west-a-0"), of_signals("gateway"));
+        let links = ["link/us-east/central", "link/uk-south/gateway"].map(|name| (TRACES, name.to_owned()));
+        assert_eq!(named(federation, "eu-west/gateway/0"), [of_signals("backend/embedded"), links.to_vec()].concat());
+        let central = [(TRACES, "central".to_owned())];
+        assert_eq!(named(federation, "us-east/gateway/0"), [of_signals("backend/embedded"), central.to_vec()].concat());
+    }
+
+    #[test]
+    fn central_delivers_what_it_kept() {
+        let ways = ways(&rig::documents().federation, &node("us-east/central/0"));
+        let of_traces = |way: &&Consumption| way.log == TRACES;
+        assert_eq!(ways.iter().filter(of_traces).map(|way| &way.way).collect::<Vec<_>>(), [&Way::Sampler]);
+        assert!(ways.iter().any(|way| way.log == Log::Kept && matches!(way.way, Way::Backend(_))));
+    }
+
+    /// A vendor under another regime, at a gateway and at a central tier.
+    fn with_vendors() -> (tempfile::TempDir, std::sync::Arc<crate::documents::Documents>) {
+        let vendor = "{otlp_http: https://otlp.vendor.example, signals: [traces], regime: VENDOR, entity: Vendor Inc}";
+        rig::edited(|name, text| match name {
+            "regions/eu-west.yaml" => format!("{text}backends:\n  far: {}\n", vendor.replace("VENDOR", "US")),
+            "regions/us-east.yaml" => {
+                let far = vendor.replace("VENDOR", "UK");
+                text.replace("handover_after: 60s}", &format!("handover_after: 60s, backends: {{far: {far}}}}}"))
+            }
+            "regions/federation.yaml" => format!(
+                "{text}  - {{from: eu-west, to: eu-west/backend/far, carries: [EEA], signals: [traces], instruments: {{EEA: dpf}}}}\n  \
+                 - {{from: us-east, to: us-east/backend/far, carries: [US], signals: [traces], instruments: {{US: us-uk}}}}\n"
+            ),
+            "policies/residency.yaml" => text
+                .replace("recipients: [Acme Inc]", "recipients: [Acme Inc, Vendor Inc]")
+                .replace("US: {}", "US: {law: STATE}")
+                .replace(
+                    "instruments:\n",
+                    "instruments:\n  us-uk: {from: US, to: UK, basis: STATE-1, valid_until: 2031-01-01}\n",
+                ),
+            _ => text,
+        })
+    }
+
+    #[test]
+    fn a_backend_under_another_regime_is_reached_over_its_link_only() {
+        let (_dir, documents) = with_vendors();
+        for (me, log) in [("eu-west/gateway/0", TRACES), ("us-east/central/0", Log::Kept)] {
+            let ways = ways(&documents.federation, &node(me));
+            let far: Vec<_> = ways.iter().filter(|way| way.name.contains("far")).collect();
+            assert!(matches!(far.as_slice(), [one] if one.log == log && matches!(one.way, Way::Link(_))), "{far:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique_in_their_log() {
+        let (_dir, documents) = with_vendors();
+        for region in documents.federation.regions() {
+            for (_, tier, ways) in ways_of_tier(&documents.federation, region) {
+                let names: BTreeSet<_> = ways.iter().map(|way| (format!("{:?}", way.log), &way.name)).collect();
+                assert_eq!(names.len(), ways.len(), "{tier}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_that_the_documents_do_not_know_has_no_way_out() {
+        assert_eq!(named(&rig::documents().federation, "atlantis/gateway/0"), []);
+    }
+}

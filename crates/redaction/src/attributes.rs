@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. What is written was looked up under the very key it is written with.
 //! 2. A key that stands twice in one list is left out each time: receivers disagree about which one counts.
-//! 3. Only numbers, booleans, texts and flat lists of them cross raw; operational texts only if they look so.
+//! 3. Only numbers, booleans, texts and short flat lists of them cross raw; texts only if they look operational, unless
+//!    somebody let a class cross raw that holds anything by its nature.
 //! 4. What cannot be transformed is left out, not passed on.
 
 use std::fmt::Write as _;
@@ -59,8 +60,10 @@ impl<'a> Scratch<'a> {
     /// Notes one `KeyValue` of a list.
     pub(crate) fn note(&mut self, body: &'a [u8], carrier: Carrier, judge: &mut Judge<'_>) -> Result<bool, Fault> {
         let RawAttribute { key, value } = RawAttribute::parse(body)?;
-        let cell = judge.table.attribute(carrier, key, judge.resource);
-        let crosses = cell.action != Action::Absent && operational::is_key(key);
+        // Looked up only if it could be a key: a lookup takes one step for each dot of what the sender wrote.
+        let known = operational::is_key(key).then(|| judge.table.attribute(carrier, key, judge.resource));
+        let cell = known.unwrap_or(Cell::UNKNOWN);
+        let crosses = cell.action != Action::Absent;
         if crosses {
             self.candidates.push(Candidate { key, value, cell });
         } else {
@@ -176,20 +179,26 @@ fn write_raw(key: &str, value: ValueView<'_>, class: Class, number: u32, out: &m
 }
 
 fn crosses(value: ValueView<'_>, class: Class) -> Result<bool, Fault> {
-    match value {
-        ValueView::Array(list) => {
-            for element in elements(list) {
-                match element? {
-                    ValueView::Array(_) => return Ok(false),
-                    flat if !crosses(flat, class)? => return Ok(false),
-                    _ => {}
-                }
-            }
-            Ok(true)
+    // Whoever lets these cross raw lets texts cross. All others are words of a system, whatever a sender writes there.
+    let free = matches!(class, Class::Direct | Class::Special | Class::Free);
+    let ValueView::Array(list) = value else { return Ok(flat_crosses(value, free)) };
+    let (mut count, mut bytes) = (0, 0);
+    for element in elements(list) {
+        let element = element?;
+        if !flat_crosses(element, free) {
+            return Ok(false);
         }
-        ValueView::String(text) => Ok(!matches!(class, Class::Op | Class::Corr) || operational::looks_so(text)),
-        ValueView::Empty | ValueView::Bool(_) | ValueView::Int(_) | ValueView::Double(_) => Ok(true),
-        ValueView::KvList(_) | ValueView::Bytes(_) => Ok(false),
+        count += 1;
+        bytes += if let ValueView::String(text) = element { text.len() } else { 0 };
+    }
+    Ok(free || operational::list_is_short(count, bytes))
+}
+
+fn flat_crosses(value: ValueView<'_>, free: bool) -> bool {
+    match value {
+        ValueView::String(text) => free || operational::looks_so(text),
+        ValueView::Empty | ValueView::Bool(_) | ValueView::Int(_) | ValueView::Double(_) => true,
+        ValueView::Array(_) | ValueView::KvList(_) | ValueView::Bytes(_) => false,
     }
 }
 

@@ -1,8 +1,8 @@
-//! Whether a short text looks operational: what stands under an operational key is not taken on trust.
+//! Whether a short text looks operational: what stands under a key that may cross is not taken on trust.
 //!
 //! Promises:
 //! 1. E-mail addresses, query strings, quoted or assigned values, control and non-ASCII characters never look so.
-//! 2. Neither does text of more than a few words, nor anything longer than 256 bytes.
+//! 2. Neither does text of more than a few words, nor anything longer than 256 bytes, nor a list that adds up to more.
 //!
 //! It refuses more than it must (`text/html; charset=utf-8`): a missing value is a nuisance, a leaked one is not
 //! undone. It is no detector: a name spelt in plain letters passes, which is why classes come first.
@@ -11,6 +11,8 @@
 const LONGEST: usize = 256;
 /// `SELECT orders JOIN customers` is operational; a sentence is not.
 const MOST_SPACES: usize = 4;
+/// Image tags and finish reasons are few; the words or letters of a sentence are more.
+const MOST_ELEMENTS: usize = 16;
 /// Longest key below a template, in bytes.
 const LONGEST_KEY: usize = 128;
 
@@ -24,6 +26,12 @@ pub(crate) fn looks_so(text: &str) -> bool {
     text.len() <= LONGEST && text.bytes().all(allowed) && spaces_are_few(text)
 }
 
+/// Says whether a list of operational values is short enough to be no text taken apart.
+#[inline]
+pub(crate) fn list_is_short(elements: usize, bytes: usize) -> bool {
+    elements <= MOST_ELEMENTS && bytes <= LONGEST
+}
+
 /// Says whether an attribute's key looks like a key.
 #[inline]
 pub(crate) fn is_key(key: &[u8]) -> bool {
@@ -34,9 +42,8 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 /// Says whether a schema URL is one that OpenTelemetry publishes.
 pub(crate) fn is_published_schema(url: &str) -> bool {
     let version = url.strip_prefix("https://opentelemetry.io/schemas/");
-    version.is_some_and(|version| {
-        (1..=16).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    })
+    let number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    version.is_some_and(|version| version.split('.').count() == 3 && version.split('.').all(number))
 }
 
 #[inline]
@@ -106,7 +113,9 @@ mod tests {
             "https://opentelemetry.io/schemas/",
             "https://opentelemetry.io/schemas/jane",
             "https://opentelemetry.io.evil/schemas/1.26.0",
-            "https://opentelemetry.io/schemas/1.2.3.4.5.6.7.8.9",
+            "https://opentelemetry.io/schemas/1.2.3.4",
+            "https://opentelemetry.io/schemas/..",
+            "https://opentelemetry.io/schemas/4111111111111111",
         ] {
             assert!(!is_published_schema(url), "{url}");
         }

@@ -16,15 +16,22 @@ use crate::pattern::Pattern;
 /// Headers and metadata that carry credentials under any prefix.
 const CREDENTIALS: &[&str] = &[
     "api-key",
+    "apikey",
     "authentication",
     "authorization",
     "cookie",
+    "private-token",
     "proxy-authorization",
     "set-cookie",
+    "x-access-token",
     "x-amz-security-token",
     "x-api-key",
     "x-auth-token",
     "x-csrf-token",
+    "x-forwarded-access-token",
+    "x-goog-api-key",
+    "x-session-token",
+    "x-vault-token",
     "x-xsrf-token",
 ];
 
@@ -180,10 +187,10 @@ fn class_fault(name: &str, class: Class) -> Option<String> {
 }
 
 /// Old conventions spell headers with underscores, and some instrumentations keep upper case.
-fn is_credential(name: &str) -> bool {
+pub(crate) fn is_credential(name: &str) -> bool {
     let header = [".header.", ".metadata."].iter().find_map(|mark| name.split_once(mark));
     let folded = header.map(|(_, header)| header.to_ascii_lowercase().replace('_', "-"));
-    folded.is_some_and(|header| CREDENTIALS.contains(&header.as_str()))
+    folded.is_some_and(|header| header.split('.').any(|part| CREDENTIALS.contains(&part)))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Read for Instrument {
         let mut fields = value.fields()?;
         let (from, to) = (fields.required::<String>("from"), fields.required::<String>("to"));
         let basis = fields.required::<String>("basis");
-        let recipients = fields.optional::<Vec<String>>("recipients").unwrap_or_default();
+        let recipients = fields.value("recipients").and_then(recipients);
         let tia = fields.optional::<String>("tia");
         let fallback = fields.optional("fallback");
         let (valid_until, review_by) = (fields.value("valid_until"), fields.value("review_by"));
@@ -64,7 +64,7 @@ impl Read for Instrument {
             from: from?,
             to: to?,
             basis: basis?,
-            recipients,
+            recipients: recipients.unwrap_or_default(),
             tia,
             fallback,
             // A date that cannot be read was reported; the instrument must not look undated.
@@ -73,6 +73,15 @@ impl Read for Instrument {
             at: value.at(),
         })
     }
+}
+
+/// An instrument without the key covers any recipient; one from whose list the last was struck must not.
+fn recipients(value: Value<'_>) -> Option<Vec<String>> {
+    let list: Vec<String> = value.read()?;
+    if list.is_empty() {
+        value.fault("an instrument that covers nobody justifies nothing: name a recipient, or leave the key out");
+    }
+    Some(list)
 }
 
 fn day(value: Value<'_>) -> Option<Date> {
@@ -222,8 +231,9 @@ mod tests {
             "f: {from: EEA, to: US, basis: GDPR-45, review_by: 2027-01-01, fallback: b}\n",
             "g: {from: US, to: EEA, basis: none, review_by: 2027-01-01}\n",
             "h: {from: EEA, to: US, basis: GDPR-45, review_by: 2027-01-01, caps: [raw]}\n",
+            "i: {from: EEA, to: US, basis: GDPR-45, review_by: 2027-01-01, recipients: []}\n",
         ));
-        for line in 1..=8 {
+        for line in 1..=9 {
             assert!(faults.contains(&format!("residency.yaml:{line}:")), "nothing on line {line}:\n{faults}");
         }
     }

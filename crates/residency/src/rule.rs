@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_config::{At, Value};
 use tollgate_federation::Signal;
 
-use crate::catalogue::{Catalogue, Entry};
+use crate::catalogue::{Catalogue, Entry, template_prefix};
 use crate::class::Class;
 use crate::document::Laws;
 use crate::form::Action;
@@ -155,7 +155,7 @@ impl Words<'_> {
         let mut denial = Denial::default();
         for item in value.items().unwrap_or_default() {
             if item.is_mapping() {
-                denial.attributes.extend(self.denied_attribute(item));
+                denial.attributes.extend(self.denied_attributes(item).unwrap_or_default());
             } else if item.as_text() == Some("all") {
                 denial.all = true;
             } else {
@@ -165,13 +165,18 @@ impl Words<'_> {
         denial
     }
 
-    fn denied_attribute(self, item: Value<'_>) -> Option<String> {
+    /// Whoever denies a template means every name below it, also those with an entry of their own.
+    fn denied_attributes(self, item: Value<'_>) -> Option<BTreeSet<String>> {
         let mut fields = item.fields()?;
         let value = fields.required_value("attribute");
         fields.done();
         let value = value?;
-        let name = value.read::<String>()?;
-        self.attribute(&name, value).map(|entry| entry.attribute.clone())
+        let denied = &self.attribute(&value.read::<String>()?, value)?.attribute;
+        let own = self.catalogue.entries().filter(|(_, entry)| entry.attribute == *denied);
+        let prefixes: Vec<_> = own.filter_map(|(name, _)| template_prefix(name)).collect();
+        let below = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let entries = self.catalogue.entries().filter(|(name, entry)| entry.attribute == *denied || below(name));
+        Some(entries.map(|(_, entry)| entry.attribute.clone()).collect())
     }
 
     fn attribute(&self, name: &str, value: Value<'_>) -> Option<&Entry> {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tollgate_federation::{LinkId, Origin, Signal};
 
 use crate::carrier::{Carrier, Holds};
+use crate::catalogue::is_credential;
 use crate::class::Class;
 use crate::digest;
 use crate::form::{Action, Form, TransformIndex};
@@ -42,7 +43,8 @@ pub struct Cell {
 }
 
 impl Cell {
-    const UNKNOWN: Self = Self { class: Class::Unclassified, action: Action::Absent, slot: None };
+    /// The answer for what is in no catalogue.
+    pub const UNKNOWN: Self = Self { class: Class::Unclassified, action: Action::Absent, slot: None };
 
     fn meet(self, other: Self) -> Self {
         if self.class != other.class {
@@ -87,10 +89,16 @@ pub(crate) struct Rows {
 impl Rows {
     /// One lookup for a key of the catalogue; one more for each dot of any other.
     fn find(&self, key: &[u8]) -> Option<&Row> {
-        self.keys.get(key).or_else(|| {
-            let dots = key.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
-            dots.filter_map(|(at, _)| self.templates.get(key.get(..=at)?)).next()
-        })
+        self.keys.get(key).or_else(|| self.below_template(key))
+    }
+
+    /// A document can let a template cross, but no credential below it: nobody listed that key.
+    fn below_template(&self, key: &[u8]) -> Option<&Row> {
+        let dots = key.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
+        let row = dots.filter_map(|(at, _)| self.templates.get(key.get(..=at)?)).next()?;
+        let crosses = [row.server, row.device].iter().any(|cell| cell.action != Action::Absent);
+        let secret = || std::str::from_utf8(key).map_or(true, is_credential);
+        (!crosses || !secret()).then_some(row)
     }
 
     fn meet(&self, other: &Self) -> Self {
@@ -125,6 +133,16 @@ pub(crate) struct Scope {
     pub(crate) destination: String,
     pub(crate) signal: Signal,
     pub(crate) origin: Origin,
+}
+
+impl Scope {
+    /// Whether both are for the same crossing. A link's number means nothing in another set of documents: a link that
+    /// was added before it moves it.
+    fn is_of_the_same(&self, other: &Self) -> bool {
+        let crossing =
+            |scope: &Self| (scope.from.clone(), scope.destination.clone(), scope.signal, scope.origin.clone());
+        crossing(self) == crossing(other)
+    }
 }
 
 /// What a table is made of, before its indices are put in order.
@@ -248,10 +266,11 @@ impl Table {
         self.digest
     }
 
-    /// Returns what both tables let through; `None` if they are not for the same link, signal and origin.
+    /// Returns what both tables let through, for the link of this one; `None` if they are not for the same two places,
+    /// signal and origin.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Option<Self> {
-        (self.parts.scope == other.parts.scope).then(|| Self::new(self.parts.meet(&other.parts)))
+        self.parts.scope.is_of_the_same(&other.parts.scope).then(|| Self::new(self.parts.meet(&other.parts)))
     }
 }
 

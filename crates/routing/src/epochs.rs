@@ -76,6 +76,16 @@ impl Epochs {
         self.owners_at(position).map(Owners::members)
     }
 
+    /// The position from which the newest set is in force.
+    pub fn newest(&self) -> Option<u64> {
+        self.epochs.back().map(|(from, _)| *from)
+    }
+
+    /// Every node that a remembered set names; one of several sets comes several times.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.epochs.iter().flat_map(|(_, owners)| owners.members().iter())
+    }
+
     /// Forgets sets that no position from `position` on can ask for.
     pub fn prune(&mut self, position: u64) {
         while self.epochs.get(1).is_some_and(|(from, _)| *from <= position) {
@@ -177,6 +187,13 @@ mod tests {
         }
         assert_eq!(epochs.members_at(0), Some(&members(&["a", "b"])), "older than the journal");
         assert_eq!(Epochs::new(1).members_at(0), None);
+    }
+
+    #[test]
+    fn the_newest_change_and_all_nodes_are_known() {
+        let epochs = grown();
+        assert_eq!((epochs.newest(), Epochs::new(1).newest()), (Some(30), None));
+        assert_eq!(Members::new(epochs.nodes()), members(&["a", "b", "c"]));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! 1. A node joins when it is first seen and leaves only after it was gone for `handover_after`: a restart is no change.
 //! 2. A failed lookup changes nothing; a lookup that says "nobody" counts as seeing every node gone.
 //! 3. A node that comes back under another address is the same node.
+//! 4. Who was a member before this process started leaves no sooner than others: a restart of the asking side is no
+//!    change either.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ pub struct Membership {
 
 #[derive(Debug)]
 struct Node {
-    address: String,
+    address: Option<String>,
     gone_since: Option<Duration>,
 }
 
@@ -63,6 +65,18 @@ impl Membership {
     /// Starts without members.
     pub fn new(handover_after: Duration) -> Self {
         Self { handover_after, nodes: BTreeMap::new(), members: Members::default(), resolved: false }
+    }
+
+    /// Takes in who the members were before this process started; none of them has an address until it is seen.
+    pub fn remember(&mut self, now: Duration, members: &Members) -> Observed {
+        if self.handover_after.is_zero() {
+            return Observed::Nothing; // nothing is handed over: who is not seen is gone
+        }
+        for id in members.iter() {
+            let unseen = || Node { address: None, gone_since: Some(now) };
+            self.nodes.entry(Arc::from(id)).or_insert_with(unseen);
+        }
+        if self.update() { Observed::Members } else { Observed::Nothing }
     }
 
     /// Takes in what a lookup saw at `now`.
@@ -75,12 +89,19 @@ impl Membership {
         self.resolved = true;
         self.mark_gone(now, &present);
         let readdressed = self.admit(present);
-        let members = Members::new(self.nodes.keys().cloned());
-        if members != self.members {
-            self.members = members;
-            return Observed::Members;
+        match (self.update(), readdressed) {
+            (true, _) => Observed::Members,
+            (false, true) => Observed::Addresses,
+            (false, false) => Observed::Nothing,
         }
-        if readdressed { Observed::Addresses } else { Observed::Nothing }
+    }
+
+    /// Whether the set of owners has changed.
+    fn update(&mut self) -> bool {
+        let members = Members::new(self.nodes.keys().cloned());
+        let changed = members != self.members;
+        self.members = members;
+        changed
     }
 
     fn mark_gone(&mut self, now: Duration, present: &BTreeMap<String, String>) {
@@ -99,13 +120,13 @@ impl Membership {
         let mut readdressed = false;
         for (id, address) in present {
             match self.nodes.get_mut(id.as_str()) {
-                Some(node) if node.address == address => {}
+                Some(node) if node.address.as_ref() == Some(&address) => {}
                 Some(node) => {
-                    node.address = address;
+                    node.address = Some(address);
                     readdressed = true;
                 }
                 None => {
-                    self.nodes.insert(id.into(), Node { address, gone_since: None });
+                    self.nodes.insert(id.into(), Node { address: Some(address), gone_since: None });
                 }
             }
         }
@@ -128,7 +149,7 @@ impl Membership {
 
     /// The address a member was last seen at.
     pub fn address(&self, id: &str) -> Option<&str> {
-        self.nodes.get(id).map(|node| node.address.as_str())
+        self.nodes.get(id)?.address.as_deref()
     }
 }
 
@@ -194,6 +215,26 @@ mod tests {
         let mut membership = two_nodes();
         assert_eq!(membership.observe(seconds(1), nodes([("a", "9"), ("b", "2")])), Observed::Addresses);
         assert_eq!(membership.address("a"), Some("9"));
+    }
+
+    #[test]
+    fn a_member_of_the_time_before_leaves_no_sooner_than_others() {
+        let mut membership = Membership::new(HANDOVER);
+        let before = Members::new(["a", "b"]);
+        assert_eq!(membership.remember(seconds(0), &before), Observed::Members);
+        assert_eq!(membership.address("b"), None);
+        assert_eq!(membership.observe(seconds(1), nodes([("a", "1")])), Observed::Addresses);
+        assert_eq!(ids(&membership), ["a", "b"]);
+        assert_eq!(membership.remember(seconds(2), &before), Observed::Nothing, "known by now");
+        assert_eq!(membership.observe(seconds(61), nodes([("a", "1")])), Observed::Members);
+        assert_eq!(ids(&membership), ["a"]);
+    }
+
+    #[test]
+    fn nobody_is_remembered_where_nothing_is_handed_over() {
+        let mut membership = Membership::new(Duration::ZERO);
+        assert_eq!(membership.remember(seconds(0), &Members::new(["a"])), Observed::Nothing);
+        assert_eq!(ids(&membership), [""; 0]);
     }
 
     #[test]

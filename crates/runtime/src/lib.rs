@@ -18,7 +18,7 @@ mod workers;
 
 pub use budget::{ByteBudget, Permit};
 pub use clock::{Clock, ManualClock, Timestamp};
-pub use limits::memory_limit;
+pub use limits::{memory_limit, open_files};
 pub use logs::{LogFormat, init_logs};
 pub use metrics::{Metrics, Registry};
 pub use shutdown::{Shutdown, Stopper, on_signals};

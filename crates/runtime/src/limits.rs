@@ -1,10 +1,20 @@
-//! How much memory this process may use: the cgroup's limit where there is one, else the machine's.
+//! How much this process may use: memory up to the cgroup's limit where there is one, else the machine's, and open files.
 
 use std::path::Path;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The memory limit in bytes: the lowest cgroup v2 or v1 limit above this process, else the physical memory.
 pub fn memory_limit() -> Option<u64> {
     limit_below(Path::new("/"))
+}
+
+/// How many files and connections may be open at once: asks for all that the machine allows, says what it got.
+pub fn open_files() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // Shells and supervisors start with 1024 for the sake of programs that use `select(2)`.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).map(|()| maximum);
+    raised.unwrap_or(current).unwrap_or(u64::MAX)
 }
 
 fn limit_below(root: &Path) -> Option<u64> {
@@ -42,6 +52,13 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         dir
+    }
+
+    #[test]
+    fn as_many_files_as_the_machine_allows() {
+        let files = open_files();
+        assert_eq!(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), files);
+        assert_eq!(open_files(), files);
     }
 
     #[test]

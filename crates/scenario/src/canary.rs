@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. A planted value is found raw, in any letter case, in hexadecimal and in base64 at each of its three alignments,
 //!    with either alphabet; a number also as protobuf and fixed-width integers write it.
-//! 2. A file is streamed: its size costs time, not memory, and a value across two reads is found.
+//! 2. A file is streamed: its size costs time, not memory, and a value across two reads is found. Only the zeros at its
+//!    end are passed over.
 //! 3. A search that could not look is an error, never "nothing found"; the report says how much was looked at.
 //!
 //! Not here: which values are planted (`traffic`).
@@ -14,12 +15,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use aho_corasick::AhoCorasick;
 
 pub use encodings::Encoding;
 use encodings::encodings;
+
+/// How much of a file is read at a time.
+const BLOCK: usize = 1 << 20;
 
 /// A unique value that must not leave its region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,7 +55,7 @@ pub struct Hit {
 pub struct Report {
     /// Files that were read to their end.
     pub files: u64,
-    /// Bytes in them.
+    /// Bytes in them, but for zeros at their end.
     pub bytes: u64,
     /// The first place of each value in each file.
     pub hits: Vec<Hit>,
@@ -154,8 +159,24 @@ impl Search {
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(unreadable)?,
         };
-        self.read(path, BufReader::with_capacity(1 << 20, file), report).map_err(unreadable)
+        let written = written(&file).map_err(unreadable)?;
+        self.read(path, BufReader::with_capacity(BLOCK, file.take(written)), report).map_err(unreadable)
     }
+}
+
+/// The length of a file without its tail of zeros: a preallocated log is mostly that, and it hides nothing.
+fn written(file: &File) -> io::Result<u64> {
+    let (length, zeros) = (file.metadata()?.len(), vec![0; BLOCK]);
+    let (mut end, mut block) = (length, zeros.clone());
+    while let Some(start) = end.checked_sub(BLOCK as u64) {
+        let read = file.read_at(&mut block, start)?;
+        if read < BLOCK || block != zeros {
+            break;
+        }
+        end = start;
+    }
+    // The last bytes of a number may be zeros.
+    Ok(length.min(end + size_of::<u64>() as u64))
 }
 
 impl Report {

@@ -26,6 +26,8 @@ pub enum Behaviour {
     Accept,
     /// Answers with this gRPC code, or the HTTP status that means the same.
     Refuse(tonic::Code),
+    /// Refuses for good, with INVALID_ARGUMENT, whatever holds these bytes; keeps the rest.
+    RefuseWith(&'static [u8]),
     /// Reads it and never answers.
     Hang,
     /// Closes the connection, and every one that comes.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
+use http::HeaderMap;
 use http::uri::PathAndQuery;
+use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -13,9 +15,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
-use tower::service_fn;
+use tower::{ServiceExt, service_fn};
 
 use crate::tls::{self, Identity};
 
@@ -66,7 +69,7 @@ impl Client {
         self.export_with(service, message, &[])
     }
 
-    /// Sends one request with metadata.
+    /// Sends one request with metadata; binary values, of names that end in `-bin`, are given as base64.
     ///
     /// # Errors
     /// The status of the server, or what the connection came to.
@@ -77,11 +80,13 @@ impl Client {
         message: impl Into<Bytes>,
         metadata: &[(&'static str, &str)],
     ) -> Result<Bytes, Status> {
-        let mut request = Request::new(message.into());
-        request.set_timeout(LIMIT);
+        let mut headers = HeaderMap::new();
         for (name, value) in metadata {
-            request.metadata_mut().insert(*name, value.parse().expect("metadata in ASCII"));
+            headers.insert(*name, value.parse().expect("metadata in ASCII"));
         }
+        let mut request = Request::new(message.into());
+        *request.metadata_mut() = MetadataMap::from_headers(headers);
+        request.set_timeout(LIMIT);
         self.runtime.block_on(async {
             let mut client = tonic::client::Grpc::new(self.channel.clone());
             if let Some(encoding) = self.compression {
@@ -89,6 +94,30 @@ impl Client {
             }
             client.ready().await.map_err(|fault| Status::unavailable(fault.to_string()))?;
             Ok(client.unary(request, service.path(), Raw).await?.into_inner())
+        })
+    }
+
+    /// Posts what no library would send, under any path, as a gRPC request; the HTTP status, and the gRPC status if there is one.
+    ///
+    /// # Errors
+    /// What the connection came to.
+    pub fn post(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<(u16, Option<Status>), tonic::transport::Error> {
+        let mut request = http::Request::post(path).header("content-type", "application/grpc");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = tonic::body::Body::new(Full::new(body.into()));
+        let request = request.body(body).expect("a request");
+        self.runtime.block_on(async {
+            let (head, body) = self.channel.clone().oneshot(request).await?.into_parts();
+            let trailers = body.collect().await.ok().and_then(|body| body.trailers().cloned());
+            let status = Status::from_header_map(&head.headers);
+            Ok((head.status.as_u16(), status.or_else(|| Status::from_header_map(&trailers?))))
         })
     }
 
@@ -106,7 +135,7 @@ impl Client {
 }
 
 impl Service {
-    fn path(self) -> PathAndQuery {
+    pub(crate) fn path(self) -> PathAndQuery {
         PathAndQuery::from_static(match self {
             Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",

@@ -7,6 +7,7 @@
 
 pub mod backend;
 pub mod client;
+mod crowd;
 pub mod http;
 mod loopback;
 mod process;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use backend::FakeBackend;
 pub use client::{Client, Service};
+pub use crowd::Crowd;
 pub use loopback::Block;
 pub use process::{Process, binary};
 pub use python::Venv;

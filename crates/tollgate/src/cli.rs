@@ -38,7 +38,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Set {
     /// Folder that holds `regions/` and `policies/`.
-    #[arg(long = "set", value_name = "DIR", default_value = ".")]
+    // The name is given because `certs dev DIR` has a `dir` of its own.
+    #[arg(id = "set", long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
 }
 
@@ -93,7 +94,7 @@ pub(crate) struct Demo {
     /// How long traffic is sent.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) duration: Duration,
-    /// How the result is printed.
+    /// How the result is printed: a table for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
     /// Instead of running it, write the federation out, for running its processes by hand.
@@ -101,12 +102,10 @@ pub(crate) struct Demo {
     pub(crate) scaffold: Option<PathBuf>,
 }
 
-/// How a result is printed.
+/// How a result is printed: a table for people, or one JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
     Text,
-    /// One JSON object.
     Json,
 }
 
@@ -124,4 +123,23 @@ fn quantity<T: Read>(text: &str) -> Result<T, String> {
     let value = document.root(&faults).read();
     let first = faults.iter().next().map(|fault| fault.message);
     value.ok_or_else(|| first.unwrap_or_else(|| "not a quantity".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_put_together_without_a_conflict() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn quantities_are_written_as_in_the_documents() {
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(bytes("64MiB"), Ok(64 << 20));
+        assert!(duration("5 parsecs").is_err() && bytes("many").is_err());
+    }
 }

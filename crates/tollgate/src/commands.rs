@@ -3,5 +3,6 @@
 pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod demo;
+mod documents;
 pub(crate) mod run;
 pub(crate) mod spool;

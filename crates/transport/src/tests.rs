@@ -4,6 +4,7 @@ mod admin;
 mod dns;
 mod doors;
 mod drain;
+mod expiry;
 mod grpc;
 mod http;
 mod identity;

@@ -8,6 +8,7 @@ mod verify;
 
 #[cfg(test)]
 pub(crate) use config::ClockTime;
+pub(crate) use config::Proof;
 pub use config::{BackendTrust, ServerTls, TierFiles, TierTls};
 pub use files::TlsError;
 pub use identity::{Expected, IdentityFault};

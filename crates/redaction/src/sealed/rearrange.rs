@@ -4,17 +4,6 @@ use tollgate_otlp::{Batch, Limits, Part, TraceId, walk_traces};
 
 use super::Sealed;
 
-/// The bytes were written by this crate and joined from several requests, so only their form is looked at.
-const LIMITS: Limits = Limits {
-    request_bytes: u32::MAX as usize,
-    resources: usize::MAX,
-    scopes: usize::MAX,
-    items: usize::MAX,
-    attributes_per_item: usize::MAX,
-    key_bytes: usize::MAX,
-    depth: Limits::MAX_DEPTH,
-};
-
 impl Sealed {
     /// Parts the items by number and trace into `parts` pieces; a piece without items is none. Nothing is sealed anew,
     /// and nothing can be added.
@@ -27,7 +16,7 @@ impl Sealed {
         part_of: impl FnMut(usize, TraceId) -> Option<usize>,
     ) -> Result<Vec<Option<Self>>, Self> {
         let request = self.bytes();
-        let Ok(walked) = walk_traces(&request, &LIMITS) else { return Err(self) };
+        let Ok(walked) = walk_traces(&request, &Limits::JOINED) else { return Err(self) };
         let mut pieces = vec![Part::default(); parts];
         tollgate_otlp::split(Batch::new(&request, &walked.index), &mut pieces, part_of);
         if pieces.iter().map(|piece| piece.items as u64).sum::<u64>() != self.items {

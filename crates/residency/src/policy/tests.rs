@@ -231,6 +231,46 @@ fn longest_template_answers_and_exact_name_comes_first() {
 }
 
 #[test]
+fn deny_of_a_template_holds_for_every_name_below_it() {
+    let rules = |deny| {
+        format!(
+            "  - {{id: a, origin: EEA, reaching: US, signal: traces, allow: {{quasi: raw, free: raw}}}}\n  \
+             - {{id: b, origin: EEA, reaching: US, signal: traces, deny: [{{attribute: {deny}}}]}}\n"
+        )
+    };
+    let denied = table_of(&rules("acme.*"));
+    assert_eq!([answer(&denied, "acme.key"), answer(&denied, "acme.inner.key")], [Form::Absent; 2]);
+    assert_eq!(answer(&denied, "client.port"), Form::Raw);
+    let inner = table_of(&rules("acme.inner.*"));
+    assert_eq!([answer(&inner, "acme.key"), answer(&inner, "acme.inner.key")], [Form::Raw, Form::Absent]);
+}
+
+#[test]
+fn no_template_lets_a_credential_cross() {
+    let catalogue = SMALL_CATALOGUE.replace(
+        "  acme.inner.*: free",
+        "  http.request.header.*: quasi\n  http.*: free\n  rpc.request.metadata.*: quasi",
+    );
+    let rules = "rules:\n  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {quasi: raw, free: raw}}\n";
+    let residency = format!("{SMALL_RESIDENCY}{rules}");
+    let mut texts = EXAMPLE;
+    texts[4].1 = &catalogue;
+    texts[5].1 = &residency;
+    let table = load(&texts).table(TO_US, "EEA").unwrap();
+    assert_eq!(answer(&table, "http.request.header.x-tenant"), Form::Raw);
+    for key in [
+        "http.request.header.authorization",
+        "http.request.header.Authorization",
+        "http.request.header.X_API_Key",
+        "http.response.header.set-cookie",
+        "rpc.request.metadata.cookie",
+        "http.request.header.cookie.0",
+    ] {
+        assert_eq!(answer(&table, key), Form::Absent, "{key}");
+    }
+}
+
+#[test]
 fn operational_value_of_a_device_needs_both_classes() {
     let table = table_of(BASIC);
     let on = |resource| table.attribute(Carrier::ResourceAttributes, b"host.name", resource);
@@ -402,4 +442,53 @@ fn missing_documents_are_faults_and_no_policy() {
     let loaded = load(&EXAMPLE[..4]);
     assert!(loaded.policy.is_none());
     assert!(loaded.faults.contains(CATALOGUE) && loaded.faults.contains(RESIDENCY));
+}
+
+/// The text without each of its lines, and without each item of its lists and mappings in one line.
+fn with_one_thing_less(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut less: Vec<String> =
+        (0..lines.len()).map(|gone| [&lines[..gone], &lines[gone + 1..]].concat().concat()).collect();
+    for (start, _) in text.char_indices().filter(|(_, c)| "{[,".contains(*c)) {
+        let (mut depth, item) = (0, &text[start + 1..]);
+        let ends = |c: char| {
+            let end = depth == 0 && ",]}".contains(c);
+            depth += i32::from("{[".contains(c)) - i32::from("]}".contains(c));
+            end
+        };
+        let Some(length) = item.find(ends) else { continue };
+        let last = !item[length..].starts_with(',');
+        let kept = if text[start..].starts_with(',') { start } else { start + 1 };
+        let rest = start + 1 + length + usize::from(!last && kept > start);
+        less.push(format!("{}{}", &text[..kept], &text[rest..]));
+    }
+    less
+}
+
+#[test]
+fn nothing_that_is_struck_from_the_example_opens_anything() {
+    // The example's rules need few of its catalogue's keys.
+    let keys = "  http.route: op\n  session.id: online\n  geo.country.iso_code: quasi\n";
+    let catalogue = SMALL_CATALOGUE.replace("  http.route: op\n", keys);
+    // One of its three rules for traces: the others differ in their regimes.
+    let (head, others) = EXAMPLE[5].1.split_once("  - id: uk-us-traces").unwrap();
+    let (_, tail) = others.split_once("  # Logs stay").unwrap();
+    let residency = format!("{head}  # Logs stay{tail}");
+    let mut texts = EXAMPLE;
+    (texts[4].1, texts[5].1) = (&catalogue, &residency);
+    let before = load(&texts).table(TO_US, "EEA").unwrap();
+    let edits = with_one_thing_less(&residency);
+    let mut loaded = 0;
+    for text in &edits {
+        texts[5].1 = text;
+        let (set, faults) = Set::from_texts(texts);
+        let federation = Federation::read(&set, &faults).unwrap();
+        let policy = Policy::read(&set, &federation, &faults).filter(|_| faults.is_empty());
+        let Some(policy) = policy else { continue };
+        loaded += 1;
+        let after = policy.table(&federation, TO_US, Signal::Traces, &origin("EEA"), TODAY);
+        let Ok(after) = after else { continue };
+        assert_eq!(after.meet(&before).map(|both| both.digest()), Some(after.digest()), "{text}");
+    }
+    assert!(loaded > 40, "{loaded}");
 }

@@ -97,9 +97,17 @@ proptest! {
 }
 
 #[test]
-fn tables_of_different_links_do_not_meet() {
+fn tables_of_different_crossings_do_not_meet() {
+    let table = table_of("  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {op: raw}}\n");
+    let mut parts = table.parts.clone();
+    parts.scope.destination = "elsewhere/central".to_owned();
+    assert_eq!(table.meet(&Table::new(parts)), None);
+}
+
+#[test]
+fn a_link_that_has_another_number_in_another_set_is_the_same_crossing() {
     let table = table_of("  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {op: raw}}\n");
     let mut parts = table.parts.clone();
     parts.scope.link = LinkId(7);
-    assert_eq!(table.meet(&Table::new(parts)), None);
+    assert_eq!(table.meet(&Table::new(parts)), Some(table));
 }

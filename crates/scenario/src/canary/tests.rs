@@ -88,6 +88,22 @@ fn folders_are_searched_to_their_depths_and_say_how_much() {
 }
 
 #[test]
+fn zeros_at_the_end_of_a_file_are_passed_over_and_hide_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = NUMBER.to_le_bytes();
+    assert_eq!(number[7], 0, "its last byte looks like the zeros behind it");
+    for end in [BLOCK, 3 * BLOCK - 1, 3 * BLOCK, 3 * BLOCK + 7, 4 * BLOCK] {
+        let mut file = vec![0; 4 * BLOCK];
+        file[end - 7..end].copy_from_slice(&number[..7]);
+        file.extend([0; 100]);
+        fs::write(folder.path().join("segment"), file).unwrap();
+        let report = Search::new([&canary(&NUMBER.to_string())]).unwrap().folders(&[folder.path()]).unwrap();
+        assert_eq!(report.hits.len(), 1, "{end}");
+        assert!(report.bytes <= (end + BLOCK + 107) as u64, "{end}: {}", report.bytes);
+    }
+}
+
+#[test]
 fn a_missing_folder_is_an_error_and_not_a_clean_result() {
     let search = Search::new([&canary(MAIL)]).unwrap();
     assert!(matches!(search.folders(&["/nowhere/at/all"]), Err(SearchError::Unreadable { .. })));

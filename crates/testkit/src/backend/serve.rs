@@ -124,15 +124,25 @@ async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
     shared.received().arrivals.push(Arrival { headers: headers.collect(), message: message.clone() });
     let behaviour = *shared.behaviour.borrow();
     match behaviour {
-        Behaviour::Accept if grpc => next.run(Request::from_parts(head, Body::from(body))).await,
-        Behaviour::Accept => {
+        Behaviour::Refuse(code) => refusal(code, grpc),
+        Behaviour::RefuseWith(poison) if holds(&message, poison) => refusal(Code::InvalidArgument, grpc),
+        Behaviour::Accept | Behaviour::RefuseWith(_) if grpc => {
+            next.run(Request::from_parts(head, Body::from(body))).await
+        }
+        Behaviour::Accept | Behaviour::RefuseWith(_) => {
             head.headers.remove(http::header::CONTENT_ENCODING);
             next.run(Request::from_parts(head, Body::from(message))).await
         }
-        Behaviour::Refuse(code) if grpc => Status::new(code, "refused by the test").into_http(),
-        Behaviour::Refuse(code) => http_status(code).into_response(),
         Behaviour::Hang | Behaviour::Kill => std::future::pending().await,
     }
+}
+
+fn refusal(code: Code, grpc: bool) -> Response {
+    if grpc { Status::new(code, "refused by the test").into_http() } else { http_status(code).into_response() }
+}
+
+fn holds(message: &[u8], poison: &[u8]) -> bool {
+    message.windows(poison.len().max(1)).any(|window| window == poison)
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -77,6 +77,17 @@ fn a_refusal_says_its_code_and_what_arrived_is_still_kept() {
 }
 
 #[test]
+fn only_what_holds_the_poison_is_refused() {
+    let (_block, backend) = started();
+    let client = Client::plain(backend.address());
+    backend.behave(Behaviour::RefuseWith(b"that compression would hide"));
+    assert_eq!(client.export(Service::Traces, request()).unwrap_err().code(), Code::InvalidArgument);
+    backend.behave(Behaviour::RefuseWith(b"something else"));
+    client.export(Service::Traces, request()).unwrap();
+    assert_eq!(names(&backend), [NAME]);
+}
+
+#[test]
 fn killing_ends_requests_that_hang_and_accepting_again_serves_new_ones() {
     let (_block, backend) = started();
     backend.behave(Behaviour::Hang);

@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-use tollgate_pipeline::Documents;
 use tollgate_runtime::Clock;
 use tollgate_scenario::certs;
 
+use super::documents;
 use crate::cli::Certs;
 use crate::exit::Exit;
 
 pub(crate) fn certs(command: &Certs) -> Result<ExitCode, Exit> {
     let Certs::Dev { dir, set } = command;
-    let documents = Documents::load(&set.dir).map_err(Exit::config)?;
+    let documents = documents::load(set)?;
     let federation = documents.federation();
     let holders = certs::holders(federation);
     certs::write(dir, federation, &holders, Clock::system().now()).map_err(Exit::failed)?;

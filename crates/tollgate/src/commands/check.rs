@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use tollgate_pipeline::{Documents, NodeFile, Report};
+use tollgate_pipeline::{NodeFile, Report};
 
+use super::documents;
 use crate::cli::Check;
 use crate::exit::Exit;
 
 pub(crate) fn check(options: &Check) -> Result<ExitCode, Exit> {
-    let documents = Documents::load(&options.set.dir).map_err(Exit::config)?;
+    let documents = documents::load(&options.set)?;
     let node_file = options.node_file.as_ref().map(|file| NodeFile::load(file, &options.set.dir)).transpose();
     let node_file = node_file.map_err(Exit::config)?;
     let report = Report::new(&documents, node_file.as_ref(), options.rate);

@@ -68,7 +68,7 @@ enum Way {
 }
 
 /// One request on its way out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) signal: Signal,
     pub(crate) chunks: &'a [Bytes],

@@ -106,7 +106,7 @@ impl SendError {
         let causes = std::iter::successors(Some(error), |error| error.source());
         let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
         texts.dedup();
-        Self::Unreachable { reason: Words::ours(&texts.join(": ")) }
+        Self::Unreachable { reason: Words::of_library(&texts.join(": ")) }
     }
 
     pub(crate) fn silent(within: Duration) -> Self {

@@ -32,6 +32,25 @@ impl Words {
         Self { text: bounded(text), shown: true }
     }
 
+    /// What a library says went wrong, without what it quotes: an HTTP/2 error repeats the bytes with which the peer went
+    /// away, as `b"..."`.
+    pub(crate) fn of_library(text: &str) -> Self {
+        let mut kept = String::new();
+        let mut rest = text;
+        while let Some((before, quoted)) = rest.split_once("b\"") {
+            kept.push_str(before);
+            kept.push_str("..");
+            let mut escaped = false;
+            let end = quoted.find(|c: char| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            rest = end.and_then(|end| quoted.get(end + 1..)).unwrap_or_default();
+        }
+        Self::ours(&(kept + rest))
+    }
+
     /// A peer's words.
     pub(crate) fn of(speaker: Speaker, text: &str) -> Self {
         Self { text: bounded(text), shown: speaker == Speaker::Node }
@@ -79,6 +98,18 @@ mod tests {
         let words = Words::of(Speaker::Node, &format!("a\n\u{1b}[31mb{}", "é".repeat(400)));
         assert!(words.in_full().len() <= LIMIT && !words.in_full().contains(char::is_control), "{words}");
         assert!(words.to_string().starts_with("a  [31mb"));
+    }
+
+    #[test]
+    fn what_a_library_quotes_is_left_out() {
+        for (text, shown) in [
+            ("stream error", "stream error"),
+            ("gone (b\"ada\")", "gone (..)"),
+            ("gone (b\"a\\\"da\\\\\"): Error(GoAway(b\"ada\", CALM))", "gone (..): Error(GoAway(.., CALM))"),
+            ("gone (b\"ada", "gone (.."),
+        ] {
+            assert_eq!(Words::of_library(text).to_string(), shown);
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Promises:
 //! 1. A change of trust and a shutdown drain the connection: GOAWAY, what runs finishes, and at the hard deadline it closes.
-//! 2. Who the peer is stands from the handshake on; nothing that it sends changes it.
+//! 2. Who the peer is stands from the handshake on; nothing that it sends changes it. A node whose certificate has run out
+//!    meanwhile is refused.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,27 +22,30 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tollgate_runtime::Shutdown;
 
+use super::denial::Denial;
 use super::front::Front;
 use super::listener::{Limits, Security};
 use super::prompt::Prompt;
 use super::receive::{Peer, Receive};
 use super::reply::Reply;
-use crate::tls::{Generations, IdentityFault};
+use crate::tls::{Generations, IdentityFault, Proof};
 
 /// Inter-region links need about a round trip's worth of bytes in flight; the byte budget bounds memory, not the window.
 const TIER_STREAM_WINDOW: u32 = 8 << 20;
 const TIER_CONNECTION_WINDOW: u32 = 32 << 20;
 /// One TLS record carries 16 KiB whatever the frame; larger frames save headers and wake-ups (a quarter of the CPU).
 const TIER_FRAME: u32 = 1 << 20;
-/// SDKs are close and many, and nobody vouches for them.
-const OPEN_STREAM_WINDOW: u32 = 1 << 20;
-const OPEN_CONNECTION_WINDOW: u32 = 4 << 20;
-const OPEN_FRAME: u32 = 64 << 10;
+/// SDKs are close and many, and nobody vouches for them: what is in their windows is in nobody's budget.
+pub(crate) const OPEN_STREAM_WINDOW: u32 = 64 << 10;
+const OPEN_CONNECTION_WINDOW: u32 = 128 << 10;
+pub(crate) const OPEN_FRAME: u32 = 16 << 10;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Also how long an HTTP/1.1 connection may idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEADERS: u32 = 16 << 10;
+/// What HTTP/1.1 reads ahead at the most.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Turns an accepted socket into a connection whose peer is known.
 #[derive(Clone)]
@@ -72,18 +76,20 @@ impl<R: Receive> Handler<R> {
     /// Serves one connection to its end.
     pub(crate) async fn run(self, stream: TcpStream, address: SocketAddr) {
         match &*self.acceptor.security {
-            Security::Plain => self.exchange(stream, Peer::Plain(address), None).await,
+            Security::Plain => self.exchange(stream, Peer::Plain(address), None, None).await,
             Security::Server(tls) => {
                 let (config, generations) = tls.server();
                 if let Some(stream) = self.handshake(stream, address, config).await {
-                    self.exchange(stream, Peer::Plain(address), Some(generations)).await;
+                    self.exchange(stream, Peer::Plain(address), None, Some(generations)).await;
                 }
             }
             Security::Mutual(tls) => {
                 let (config, generations) = tls.server();
                 let Some(stream) = self.handshake(stream, address, config).await else { return };
-                match tls.peer_of(stream.get_ref().1.peer_certificates()) {
-                    Ok(node) => self.exchange(stream, Peer::Node(node), Some(generations)).await,
+                let chain = stream.get_ref().1.peer_certificates();
+                let proof = Some(Arc::new(tls.proof(chain)));
+                match tls.peer_of(chain) {
+                    Ok(node) => self.exchange(stream, Peer::Node(node), proof, Some(generations)).await,
                     Err(error) => tracing::warn!(%address, %error, "a peer proved no identity"),
                 }
             }
@@ -112,14 +118,20 @@ impl<R: Receive> Handler<R> {
         }
     }
 
-    async fn exchange<S>(&self, stream: S, peer: Peer, generations: Option<Generations>)
+    async fn exchange<S>(&self, stream: S, peer: Peer, proof: Option<Arc<Proof>>, generations: Option<Generations>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let http = http(&self.front.limits, matches!(peer, Peer::Node(_)));
         let answer = |request: Request<Incoming>| {
             let (front, peer) = (Arc::clone(&self.front), peer.clone());
-            async move { Ok::<Response<Reply>, Infallible>(front.answer(peer, request).await) }
+            let proved = proof.as_ref().is_none_or(|proof| proof.holds());
+            async move {
+                let outlived =
+                    || Denial::Forbidden("the certificate of this connection proves nothing any more".into());
+                let answer = if proved { front.answer(peer, request).await } else { outlived().grpc() };
+                Ok::<Response<Reply>, Infallible>(answer)
+            }
         };
         let stream = TokioIo::new(Prompt::new(stream, self.front.limits.handshake_timeout));
         let mut connection = pin!(http.serve_connection(stream, service_fn(answer)));
@@ -157,7 +169,7 @@ fn http(limits: &Limits, tier: bool) -> auto::Builder<TokioExecutor> {
         (OPEN_STREAM_WINDOW, OPEN_CONNECTION_WINDOW, OPEN_FRAME)
     };
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(64);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(64).max_buf_size(READ_AHEAD);
     http.http2()
         .timer(TokioTimer::new())
         .initial_stream_window_size(stream)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::BASE64_NOPAD;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use tollgate_federation::{Manifest, Signal};
 use tollgate_runtime::ByteBudget;
 
 use super::denial::Denial;
-use super::gather::{Gate, Held};
+use super::gather::{Gate, Held, SEAT};
 use super::listener::{Limits, Protocols};
 use super::receive::{Inbound, Peer, Receive};
 use super::reply::Reply;
@@ -26,6 +26,7 @@ pub(crate) struct Front<R> {
     pub(crate) protocols: Protocols,
     pub(crate) limits: Limits,
     pub(crate) budget: ByteBudget,
+    pub(crate) arriving: ByteBudget,
 }
 
 impl<R: Receive> Front<R> {
@@ -44,7 +45,11 @@ impl<R: Receive> Front<R> {
         } else if let Some(signal) = paths::signal_at(paths::path, path).filter(|_| self.protocols.http) {
             match *request.method() {
                 Method::POST => plain::export(self, signal, peer, request).await,
-                _ => empty(StatusCode::METHOD_NOT_ALLOWED),
+                _ => {
+                    let mut refused = empty(StatusCode::METHOD_NOT_ALLOWED);
+                    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                    refused
+                }
             }
         } else {
             empty(StatusCode::NOT_FOUND)
@@ -57,7 +62,9 @@ impl<R: Receive> Front<R> {
             return Err(Denial::Unavailable { retry_after: self.limits.retry_after });
         }
         let deadline = Instant::now() + self.limits.body_deadline;
-        Ok(Gate { limits: &self.limits, budget: &self.budget, deadline })
+        let full = || Denial::Exhausted { retry_after: self.limits.retry_after };
+        let seat = self.arriving.try_take(SEAT).ok_or_else(full)?;
+        Ok(Gate { limits: &self.limits, budget: &self.budget, deadline, arriving: &self.arriving, seat })
     }
 
     /// Hands a gathered request to the receiver.

@@ -2,19 +2,23 @@
 //!
 //! Promises:
 //! 1. Whoever waits for the budget holds none of it, so half-sent messages cannot block each other.
-//! 2. Nothing waits longer than the deadline: neither for the sender nor for the budget.
+//! 2. Nothing waits longer than the deadline: neither for the sender nor for the budget. Where others find no room, who
+//!    sends nothing for a second gives way.
 //! 3. A body that is shorter or longer than it declared is refused, not passed on cut.
 //!
-//! Outside the budget stay one chunk for each stream that waits, and what HTTP/2 buffers within its windows; the limits on
-//! streams and connections bound both.
+//! Outside the budget stay what HTTP/2 has buffered of a request and the one chunk that it waits with: its seat stands for
+//! both, so that seats bound them whatever the number of streams and connections.
+
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use tollgate_federation::Compression;
 use tollgate_runtime::{ByteBudget, Permit};
 
+use super::connection::{OPEN_FRAME, OPEN_STREAM_WINDOW};
 use super::denial::Denial;
 use super::listener::Limits;
 use crate::inflate::{InflateError, inflate};
@@ -28,6 +32,13 @@ const WORTH_SHARING: usize = 8 << 10;
 /// What a body that declares its length may take before it has arrived: one parcel between tiers. More is taken only as it
 /// comes, so that a few bytes which promise many do not hold the budget.
 const UPFRONT: usize = 512 << 10;
+
+/// What may be in memory of a request that waits: a stream's window, and one frame. Between tiers both are larger, and the
+/// peers are known and few.
+pub(crate) const SEAT: u64 = OPEN_STREAM_WINDOW as u64 + OPEN_FRAME as u64;
+
+/// How long a sender may be silent where others find no room.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How the length of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +86,9 @@ pub(crate) struct Gate<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) budget: &'a ByteBudget,
     pub(crate) deadline: Instant,
+    pub(crate) arriving: &'a ByteBudget,
+    /// Given back when the body is there.
+    pub(crate) seat: Permit,
 }
 
 impl Gate<'_> {
@@ -112,8 +126,7 @@ impl Gate<'_> {
             gathering.declare(usize::try_from(length).map_err(|_| self.too_large())?).await?;
         }
         loop {
-            let frame = timeout_at(self.deadline, body.frame()).await;
-            match frame.map_err(|_| Denial::Unavailable { retry_after: self.limits.retry_after })? {
+            match self.next(&mut body).await? {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => gathering.push(data).await?,
                     Err(_trailers) => {}
@@ -122,6 +135,28 @@ impl Gate<'_> {
                 None => return gathering.finish().await,
             }
         }
+    }
+}
+
+impl Gate<'_> {
+    /// The next piece of a body.
+    async fn next<B>(&self, body: &mut B) -> Result<Option<Result<Frame<Bytes>, B::Error>>, Denial>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        loop {
+            // Cancel safe: what has not arrived is not lost.
+            match timeout_at(self.deadline.min(Instant::now() + SILENCE), body.frame()).await {
+                Ok(frame) => return Ok(frame),
+                Err(_) if Instant::now() < self.deadline && !self.is_crowded() => {}
+                Err(_) => return Err(Denial::Unavailable { retry_after: self.limits.retry_after }),
+            }
+        }
+    }
+
+    /// Whether somebody else may find no room.
+    fn is_crowded(&self) -> bool {
+        self.arriving.available() < self.seat.bytes() || self.budget.available() < UPFRONT as u64
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Service {
     pub limits: Limits,
     /// Where the memory for requests comes from.
     pub budget: ByteBudget,
+    /// What may have arrived of requests that nobody has read yet; it bounds how many arrive at the same time.
+    pub arriving: ByteBudget,
     /// Who runs them, the least loaded first; none means the runtime that accepts.
     pub workers: Vec<Handle>,
 }
@@ -114,8 +116,8 @@ impl Bound {
 
     /// Accepts connections until the shutdown; they run in `tasks` and finish on their own.
     pub async fn serve<R: Receive>(self, service: Service, receiver: Arc<R>, tasks: TaskGroup, shutdown: Shutdown) {
-        let Service { security, protocols, limits, budget, workers } = service;
-        let front = Arc::new(Front { receiver, protocols, limits, budget });
+        let Service { security, protocols, limits, budget, arriving, workers } = service;
+        let front = Arc::new(Front { receiver, protocols, limits, budget, arriving });
         let handler = Handler { front, acceptor: Acceptor::new(security), shutdown: shutdown.clone() };
         let workers = Balance::over(workers);
         self.each_connection(limits.max_connections, &shutdown, |stream, peer, slot| {

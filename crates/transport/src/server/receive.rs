@@ -1,5 +1,6 @@
 //! What a listener hands over, and what it asks of whoever takes it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -19,7 +20,6 @@ pub enum Peer {
 }
 
 /// One export request as it came in: inflated protobuf, not yet looked into.
-#[derive(Debug)]
 pub struct Inbound {
     /// The signal that the method or path names.
     pub signal: Signal,
@@ -31,6 +31,14 @@ pub struct Inbound {
     pub manifest: Option<Manifest>,
     /// The payload's share of the byte budget: it goes where the payload goes.
     pub permit: Permit,
+}
+
+/// Shows no payload, so that none reaches a log by accident.
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (signal, bytes) = (self.signal, self.payload.len());
+        write!(f, "{signal} of {bytes} bytes from {:?}", self.peer)
+    }
 }
 
 /// Takes requests in.

@@ -262,6 +262,41 @@ async fn missing_and_silent_destinations_are_unreachable() {
 }
 
 #[tokio::test]
+async fn words_with_which_a_backend_goes_away_are_not_shown() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let words = b"bad value \"x\\ ada@example.org";
+    // RFC 9113 section 6.8: last stream 0, ENHANCE_YOUR_CALM, then whatever the peer wants to say.
+    let length = u8::try_from(8 + words.len()).unwrap();
+    let goaway = [&[0, 0, length, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11][..], words].concat();
+    let going_away = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+            // Behind the settings comes the request.
+            let mut read = 0;
+            while read < 200 {
+                read += stream.read(&mut [0; 1024]).await.unwrap();
+            }
+            stream.write_all(&goaway).await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+        }
+    };
+    let channel = Channel::new(address.to_string().parse().unwrap(), Peering::Plain);
+    let (exporter, chunks) = (Exporter::grpc(channel, options()), [payload(1)]);
+    tokio::select! {
+        () = going_away => {}
+        sent = send(&exporter, &chunks) => {
+            let error = sent.unwrap_err();
+            assert!(matches!(error, SendError::Unreachable { .. }), "{error}");
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("excessive load") && !shown.contains("ada"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn half_sent_messages_on_real_connections_end_at_the_deadline() {
     let mut service = service(Security::Plain);
     service.limits.body_deadline = Duration::from_millis(300);
@@ -284,6 +319,28 @@ async fn half_sent_messages_on_real_connections_end_at_the_deadline() {
     }
     assert_eq!(server.recorder.refused.lock().unwrap().len(), 200);
     client(&server).await.export(request(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_beyond_the_seats_are_refused_before_they_take_anything() {
+    let mut service = service(Security::Plain);
+    service.arriving = ByteBudget::new(100 << 10); // one seat
+    let server = Server::start(service, Arc::default()).await;
+    let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let head =
+        "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 9\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut silent, head.as_bytes()).await.unwrap();
+    while server.budget.used() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = client(&server).await.export(request(1)).await.unwrap_err();
+    assert_eq!((refused.code(), server.budget.used()), (Code::ResourceExhausted, 9));
+    // Whoever says nothing while others are refused gives way.
+    let mut answer = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut silent, &mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    client(&server).await.export(request(1)).await.unwrap();
+    assert_eq!(server.recorder.payloads().len(), 1);
 }
 
 #[tokio::test]

@@ -79,13 +79,13 @@ async fn nodes_prove_themselves_to_each_other() {
 async fn forged_region_is_refused_whichever_side_forges() {
     let world = World::new();
     let (server, _files) = world.central().await;
-    // The authority of us-east names eu-west: whoever trusts both must still refuse it. It loads only because this node
-    // is told to believe that us-east's authority speaks for eu-west.
-    let (forged, _own) = node("eu-west/gateway/0", &world.us, &[("eu-west", &world.us), ("us-east", &world.us)]);
-    refusal(reach(&server, forged, central()).await);
-    assert!(server.recorder.payloads().is_empty());
+    // The authority of us-east names eu-west: whoever trusts both must still refuse it.
+    let forged = world.us.issue(&[&uri("eu-west/gateway/0")], 1);
+    let outcome = by_hand(&server, &world, &forged, &TLS13).await;
+    assert!(outcome.is_err(), "{outcome:?}");
 
-    let (forger, _files) = node("eu-west/gateway/1", &world.us, &[("eu-west", &world.us), ("us-east", &world.us)]);
+    // It loads only because this node is told to believe that us-east's authority speaks for eu-west.
+    let (forger, _files) = node("eu-west/gateway/1", &world.us, &[("eu-west", &world.us)]);
     let forger = Server::start(service(Security::Mutual(forger)), Arc::default()).await;
     let (tls, _own) = world.gateway();
     let gateway = Expected::Tier(TierId::gateway("eu-west".parse().unwrap()));
@@ -154,6 +154,23 @@ async fn plain_text_does_not_reach_a_tier() {
     let (server, _files) = World::new().central().await;
     refusal(send(&Exporter::grpc(server.channel(Peering::Plain), options()), &[payload(1)]).await);
     assert!(server.recorder.payloads().is_empty());
+}
+
+#[test]
+fn authority_in_the_bundles_of_two_regions_is_refused() {
+    let world = World::new();
+    let files = Files::new(&world.trusted());
+    files.put_pair(&world.eu.issue(&[&uri("eu-west/gateway/0")], 1));
+    let tls = files.load();
+    files.put("us-east.pem", &format!("{}{}", world.us.certificate, world.eu.certificate));
+    for outcome in [tls.refresh().map(drop), TierTls::load(files.files(), files.clock.clone()).map(drop)] {
+        assert!(matches!(outcome, Err(TlsError::SharedAuthority { .. })), "{outcome:?}");
+    }
+    // One region may have several, and the same twice.
+    let next = Authority::new("us, next");
+    let several = [&world.us.certificate, &next.certificate, &world.us.certificate].map(String::as_str).concat();
+    files.put("us-east.pem", &several);
+    assert!(tls.refresh().unwrap());
 }
 
 #[test]

@@ -85,6 +85,7 @@ pub(super) fn service(security: Security) -> Service {
         protocols: Protocols { grpc: true, http: true },
         limits: Limits { drain: Duration::from_millis(500), ..Limits::default() },
         budget: ByteBudget::new(64 << 20),
+        arriving: ByteBudget::new(64 << 20),
         workers: Vec::new(),
     }
 }

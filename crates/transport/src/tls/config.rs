@@ -4,25 +4,31 @@
 //! 1. Between tiers only TLS 1.3 is spoken, and both sides prove who they are.
 //! 2. Configurations are made from files that belong together: the key fits the certificate, and the certificate verifies
 //!    under the region's own authority, or nothing is swapped.
-//! 3. A session is resumed only by the configuration it began with, so no certificate is trusted beyond its authority.
+//! 3. No certificate is trusted beyond its authority or its date: between tiers no session is resumed and a connection is
+//!    proved again; towards backends a session is resumed only by the configuration it began with.
+//! 4. No authority speaks for two regions, whatever files it lies in.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tollgate_federation::NodeId;
-use tollgate_runtime::{Clock, Shutdown, TaskGroup};
+use tollgate_runtime::{Clock, Shutdown, TaskGroup, Timestamp};
 use webpki::KeyUsage;
 
 use super::files::{TlsError, authorities, certificates, private_key};
 use super::identity::{Expected, IdentityFault, named};
 use super::reload::{Generations, Reloading};
-use super::verify::{AnyNode, OnlyExpected, Trust};
+use super::verify::{AnyNode, Authorities, OnlyExpected, Trust};
 
 /// The files that prove who a node is and whom it believes.
 #[derive(Clone, Debug)]
@@ -43,6 +49,36 @@ pub struct TierTls {
     node: NodeId,
     clock: Clock,
     current: Arc<Reloading<Tier>>,
+}
+
+/// How long a proof is good for.
+const PROVED_FOR: Duration = Duration::from_secs(60);
+
+/// What a client's certificates proved: a connection can be held open for longer than they are valid.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    tls: TierTls,
+    chain: Vec<CertificateDer<'static>>,
+    /// When they last did, in nanoseconds since the Unix epoch.
+    proved: AtomicU64,
+}
+
+impl Proof {
+    /// Whether they still prove what they did; they are looked at again when the last look is a minute old.
+    pub(crate) fn holds(&self) -> bool {
+        let now = self.tls.clock.now();
+        if now.since(Timestamp::from_nanos(self.proved.load(Ordering::Relaxed))) < PROVED_FOR {
+            return true;
+        }
+        let trust = &self.tls.current.active().value.trust;
+        let proves = self.chain.split_first().is_some_and(|(leaf, intermediates)| {
+            trust.prove(leaf, intermediates, unix_time(&self.tls.clock), KeyUsage::client_auth()).is_ok()
+        });
+        if proves {
+            self.proved.store(now.nanos(), Ordering::Relaxed);
+        }
+        proves
+    }
 }
 
 #[derive(Debug)]
@@ -106,6 +142,12 @@ impl TierTls {
         Ok((Arc::new(active.value.client(expected, &self.clock)?), active.generation))
     }
 
+    /// What a connection's certificates proved just now.
+    pub(crate) fn proof(&self, chain: Option<&[CertificateDer<'_>]>) -> Proof {
+        let chain = chain.unwrap_or_default().iter().map(|certificate| certificate.clone().into_owned()).collect();
+        Proof { tls: self.clone(), chain, proved: AtomicU64::new(self.clock.now().nanos()) }
+    }
+
     /// Who the verified certificates of a connection name.
     pub(crate) fn peer_of(&self, chain: Option<&[CertificateDer<'_>]>) -> Result<NodeId, IdentityFault> {
         let leaf = chain.and_then(<[_]>::first).ok_or(IdentityFault::NoCertificate)?;
@@ -116,10 +158,11 @@ impl TierTls {
 impl Tier {
     fn load(files: &TierFiles, node: &NodeId, clock: &Clock) -> Result<Self, TlsError> {
         let provider = provider();
-        let mut regions = std::collections::BTreeMap::new();
+        let mut regions = BTreeMap::new();
         for (region, bundle) in &files.trust {
             regions.insert(region.clone(), authorities(bundle)?);
         }
+        refuse_shared(&regions)?;
         let algorithms = provider.signature_verification_algorithms;
         let trust = Arc::new(Trust { trust_domain: files.trust_domain.clone(), regions, algorithms });
         let chain = certificates(&files.certificate)?;
@@ -135,6 +178,9 @@ impl Tier {
             .with_client_cert_verifier(Arc::new(AnyNode(Arc::clone(&trust))))
             .with_single_cert(chain.clone(), key.clone_key())?;
         server.alpn_protocols = vec![b"h2".to_vec()];
+        // Who resumes a session shows no certificate, so its date and its revocation would not be looked at.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
         Ok(Self { trust, chain, key, server: Arc::new(server) })
     }
 
@@ -146,8 +192,25 @@ impl Tier {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_auth_cert(self.chain.clone(), self.key.clone_key())?;
         client.alpn_protocols = vec![b"h2".to_vec()];
+        client.resumption = Resumption::disabled();
         Ok(client)
     }
+}
+
+/// Whoever holds the key of an authority in two bundles could name nodes of either region.
+fn refuse_shared(regions: &BTreeMap<String, Authorities>) -> Result<(), TlsError> {
+    let mut seen: BTreeMap<&[u8], &String> = BTreeMap::new();
+    for (region, authorities) in regions {
+        for anchor in &authorities.anchors {
+            match seen.insert(anchor.subject_public_key_info.as_ref(), region) {
+                Some(other) if other != region => {
+                    return Err(TlsError::SharedAuthority { region: region.clone(), other: other.clone() });
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Ordinary TLS for services: this server proves itself, they do not.

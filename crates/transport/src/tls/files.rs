@@ -29,6 +29,14 @@ pub enum TlsError {
         /// What was looked for.
         what: &'static str,
     },
+    /// One authority could speak for two regions.
+    #[error("the bundles of {other} and {region} hold the same authority: each region needs one of its own")]
+    SharedAuthority {
+        /// A region.
+        region: String,
+        /// The other region.
+        other: String,
+    },
     /// The machine's own authorities cannot be read.
     #[error("the machine's certificate authorities cannot be read")]
     NativeAuthorities,

@@ -42,16 +42,18 @@ fn message(payload: &[u8]) -> Vec<u8> {
 struct Door {
     limits: Limits,
     budget: ByteBudget,
+    arriving: ByteBudget,
 }
 
 impl Door {
     fn new(budget: u64) -> Self {
-        Self { limits: Limits::default(), budget: ByteBudget::new(budget) }
+        Self { limits: Limits::default(), budget: ByteBudget::new(budget), arriving: ByteBudget::new(u64::MAX) }
     }
 
     fn gate(&self) -> Gate<'_> {
         let deadline = Instant::now() + self.limits.body_deadline;
-        Gate { limits: &self.limits, budget: &self.budget, deadline }
+        let (arriving, seat) = (&self.arriving, self.arriving.try_take(SEAT).unwrap());
+        Gate { limits: &self.limits, budget: &self.budget, deadline, arriving, seat }
     }
 
     async fn gather(&self, body: Arriving, framing: Framing) -> Result<Held, Denial> {
@@ -66,7 +68,7 @@ async fn ten_thousand_half_sent_messages_neither_block_nor_exhaust() {
     let mut stuck = JoinSet::new();
     for _ in 0..10_000 {
         let (sender, body) = body(&[&half[..1000]]);
-        let door = Door { limits: Limits::default(), budget: budget.clone() };
+        let door = Door { budget: budget.clone(), ..Door::new(0) };
         stuck.spawn(async move {
             let outcome = door.gather(body, Framing::Grpc).await;
             drop(sender);
@@ -81,7 +83,7 @@ async fn ten_thousand_half_sent_messages_neither_block_nor_exhaust() {
     }
     assert!(begun.elapsed() <= Limits::default().body_deadline);
     assert_eq!(budget.used(), 0);
-    let door = Door { limits: Limits::default(), budget };
+    let door = Door { budget, ..Door::new(0) };
     assert_eq!(door.gather(complete(&[&half]), Framing::Grpc).await.unwrap().bytes, half);
 }
 
@@ -212,4 +214,32 @@ async fn inflated_bytes_are_covered_and_bombs_are_not_taken() {
     let held = gate.gather(complete(&[&packed(16 << 20)]), Framing::Open).await.unwrap();
     assert_eq!(held.inflated(Compression::Gzip, &gate).unwrap_err(), gate.too_large());
     assert_eq!((door.budget.used(), roomy.budget.used()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_sender_gives_way_only_where_others_find_no_room() {
+    let half = message(&[7; 1000]);
+    for (seats, patience) in [(2, Limits::default().body_deadline), (1, SILENCE)] {
+        let door = Door { arriving: ByteBudget::new(seats * SEAT), ..Door::new(MIB) };
+        let (_open, body) = body(&[&half[..100]]);
+        let begun = Instant::now();
+        assert!(door.gather(body, Framing::Grpc).await.unwrap_err().retry_after().is_some());
+        assert_eq!((begun.elapsed(), door.arriving.used()), (patience, 0), "{seats} seats");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_sender_does_not_give_way() {
+    let door = Door { arriving: ByteBudget::new(SEAT), ..Door::new(MIB) };
+    let whole = message(&[7; 1000]);
+    let (sender, receiver) = mpsc::channel(1);
+    let sending = async {
+        for chunk in whole.chunks(300) {
+            sender.send(Bytes::copy_from_slice(chunk)).await.unwrap();
+            tokio::time::sleep(SILENCE * 3 / 4).await;
+        }
+        drop(sender);
+    };
+    let (held, ()) = tokio::join!(door.gather(Arriving(receiver), Framing::Grpc), sending);
+    assert_eq!(held.unwrap().bytes, whole);
 }

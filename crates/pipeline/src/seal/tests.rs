@@ -1,0 +1,302 @@
+use std::cell::Cell;
+
+use tempfile::TempDir;
+use tollgate_disk::Disk;
+use tollgate_federation::{Compression, HostPort, PlaceId};
+use tollgate_otlp::{SpanView, ValueView, Writer, walk_traces};
+use tollgate_redaction::RootKey;
+use tollgate_routing::{Members, Owners, ROUTING_SEED};
+use tollgate_spool::{Name, Position};
+use tollgate_transport::{Channel, Exporter, Headers, LinkSender, Options, Peering, SendError};
+
+use super::*;
+use crate::manifests::Manifests;
+use crate::records;
+use crate::rig::{self, Counted, entry, node, numbers, spans};
+
+struct AllKeys;
+
+impl Keys for AllKeys {
+    fn root(&self, _: &str, _: u64) -> Option<RootKey> {
+        Some(RootKey::new([3; 32]))
+    }
+}
+
+/// Sealing by one set of documents, on a day that the test chooses.
+struct Bench {
+    basis: Basis,
+    counted: Counted,
+    day: Cell<u64>,
+    hand: tollgate_runtime::ManualClock,
+    dir: TempDir,
+}
+
+const FIRST_DAY: &str = "2026-11-21";
+
+fn days_until(date: &str) -> u64 {
+    let format = time::macros::format_description!("[year]-[month]-[day]");
+    let parse = |text| Date::parse(text, format).unwrap();
+    u64::try_from((parse(date) - parse(FIRST_DAY)).whole_days()).unwrap()
+}
+
+impl Bench {
+    fn new(documents: Arc<Documents>) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), documents)
+    }
+
+    /// The archive of an earlier process is in the folder.
+    fn in_folder(dir: TempDir, documents: Arc<Documents>) -> Self {
+        let (clock, hand) = Clock::manual(Timestamp::from_nanos(1_795_219_200 * 1_000_000_000));
+        let archive = Archive::open(&Disk::real(), dir.path().join("archive"), &documents).unwrap();
+        let (archive, keys) = (Arc::new(archive), Arc::new(AllKeys));
+        let basis = Basis { documents, archive, keys, clock };
+        Self { basis, counted: Counted::new(), day: Cell::new(0), hand, dir }
+    }
+
+    fn on(&self, date: &str) {
+        let day = days_until(date);
+        self.hand.advance(DAY * u32::try_from(day - self.day.replace(day)).unwrap());
+    }
+
+    fn seal(&self, to: &str, signal: Signal) -> Seal {
+        Seal::new(self.basis.clone(), self.link("eu-west", to), signal, Arc::clone(&self.counted.consumer))
+    }
+
+    fn link(&self, from: &str, to: &str) -> &Link {
+        self.basis.documents.federation.links_from(from).find(|link| link.to().to_string() == to).unwrap()
+    }
+
+    /// As if it had been admitted under the documents of now.
+    fn record(&self, payload: Vec<u8>) -> Record {
+        record(payload, self.basis.documents.federation.digest())
+    }
+
+    fn counts(&self) -> [u64; 2] {
+        ["\"offered\"", "\"withheld\""].map(|outcome| self.counted.items(outcome))
+    }
+}
+
+fn record(payload: Vec<u8>, policy: [u8; 32]) -> Record {
+    let entry = entry(payload);
+    Record {
+        position: Position::new(10),
+        end: Position::new(20),
+        kind: entry.kind,
+        signal: entry.signal,
+        origin: entry.origin,
+        peer: entry.peer,
+        policy,
+        arrival: Timestamp::from_nanos(1_790_000_000_000_000_000),
+        payload: entry.payload,
+        index: entry.index,
+    }
+}
+
+/// Seals for lanes of the given nodes, of which those in `here` take part.
+fn run(seal: &mut Seal, record: &Record, nodes: &[&str], here: &[&str]) -> Vec<Option<Sealed>> {
+    let owners = Owners::new(Members::new(nodes.iter().copied()), ROUTING_SEED);
+    let part = |node: &str| here.iter().position(|present| *present == node);
+    let part_of_member = owners.members().iter().map(part).collect();
+    let share = Share { owners: &owners, part_of_member, lanes: (0..here.len()).collect() };
+    let index = records::payload_index(record).unwrap().unwrap();
+    seal.run(record, Batch::new(&record.payload, &index), &share)
+}
+
+fn all(seal: &mut Seal, record: &Record) -> Vec<u64> {
+    let sealed = run(seal, record, &["a"], &["a"]);
+    sealed.into_iter().flatten().flat_map(|sealed| numbers(&sealed.bytes())).collect()
+}
+
+const CENTRAL: &str = "us-east/central";
+
+#[test]
+fn what_may_cross_is_sealed_and_counted() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    assert_eq!(all(&mut seal, &bench.record(spans(0..5))), [0, 1, 2, 3, 4]);
+    assert_eq!(bench.counts(), [5, 0]);
+    assert!(bench.counted.read("tollgate_sealed_values_total", "link=\"there\"") > 0);
+}
+
+/// Metrics and logs are never sealed: all are withheld, and the cursor passes.
+#[test]
+fn signals_without_aggregation_are_withheld() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Logs);
+    let mut logs = Vec::new();
+    Writer::new(&mut logs).message(1, |resource| {
+        resource.message(2, |scope| {
+            scope.message(2, |log| log.fixed64(1, 1));
+            scope.message(2, |log| log.fixed64(1, 2));
+        });
+    });
+    let mut index = Vec::new();
+    walk(Signal::Logs, &logs, &Limits::default()).unwrap().index.encode(&mut index);
+    let record = Record { payload: logs.into(), index: index.into(), ..bench.record(spans([1])) };
+    assert_eq!(run(&mut seal, &record, &["a", "b"], &["a", "b"]), [None, None]);
+    assert_eq!(bench.counts(), [2, 2]);
+    // Alone each lane counts its own part, and together they count all of it.
+    run(&mut seal, &record, &["a", "b"], &["a"]);
+    run(&mut seal, &record, &["a", "b"], &["b"]);
+    assert_eq!(bench.counts(), [4, 4]);
+}
+
+/// Data of an origin that the link does not carry is not offered to it, and so neither sent nor counted.
+#[test]
+fn a_foreign_origin_is_not_offered() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    for origin in ["UK", "US", "EEA+UK"] {
+        let record = Record { origin: Name::from(origin), ..bench.record(spans([1])) };
+        assert_eq!(all(&mut seal, &record), [0; 0], "{origin}");
+    }
+    assert_eq!(bench.counts(), [0, 0]);
+}
+
+/// An origin that cannot be read is nobody's to send: withheld and counted.
+#[test]
+fn an_unreadable_origin_is_withheld() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let record = Record { origin: Name::from("of another release"), ..bench.record(spans(0..3)) };
+    assert_eq!(all(&mut seal, &record), [0; 0]);
+    assert_eq!(bench.counts(), [3, 3]);
+}
+
+/// Scenario: the last instrument of a link has expired. Guarantees: everything is withheld and counted; nothing crosses,
+/// nothing waits.
+#[test]
+fn a_closed_link_withholds() {
+    let bench = Bench::new(rig::documents());
+    bench.on("2027-06-01");
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    assert_eq!(all(&mut seal, &bench.record(spans(0..3))), [0; 0]);
+    assert_eq!(bench.counts(), [3, 3]);
+}
+
+/// Scenario: midnight after an instrument's last day. Guarantees: what was sealed before is to be taken back, and nothing
+/// crosses any more; a midnight that changes nothing takes back nothing.
+#[test]
+fn a_day_that_closes_the_link_takes_back() {
+    let bench = Bench::new(rig::documents());
+    bench.on("2027-02-28");
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let record = bench.record(spans([1]));
+    assert_eq!(all(&mut seal, &record), [1]);
+    assert!(!seal.renew(), "the same day");
+    assert_eq!(seal.renews_in(), Some(DAY));
+    bench.on("2027-03-01"); // the fallback's last day
+    assert!(!seal.renew(), "another day of the same answer");
+    assert_eq!(all(&mut seal, &record), [1]);
+    bench.on("2027-03-02");
+    assert!(seal.renew());
+    assert_eq!(all(&mut seal, &record), [0; 0]);
+    assert!(!seal.renew());
+}
+
+/// Scenario: the documents at a record's arrival are nowhere to be found. Guarantees: withheld, counted.
+#[test]
+fn an_unknown_policy_withholds() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    assert_eq!(all(&mut seal, &record(spans(0..3), [9; 32])), [0; 0]);
+    assert_eq!(bench.counts(), [3, 3]);
+    assert_eq!(all(&mut seal, &bench.record(spans(0..3))), [0, 1, 2], "others are not concerned");
+}
+
+fn with_attribute(key: &str, value: &str) -> Vec<u8> {
+    let mut request = Vec::new();
+    Writer::new(&mut request).message(1, |resource| {
+        resource.message(2, |scope| {
+            scope.message(2, |span| {
+                span.bytes(1, &rig::trace_id(1));
+                span.bytes(2, &[1; 8]);
+                span.key_string(9, key, value);
+            });
+        });
+    });
+    request
+}
+
+fn attribute(sealed: &Sealed, key: &str) -> Option<String> {
+    let bytes = sealed.bytes();
+    let walked = walk_traces(&bytes, &Limits::JOINED).unwrap();
+    let body = Batch::new(&bytes, &walked.index).items().next().unwrap().body();
+    let found = SpanView::parse(body).unwrap().attributes().find(|attribute| attribute.key == key)?;
+    if let ValueView::String(text) = found.value { Some(text.to_owned()) } else { None }
+}
+
+/// Scenario: records arrived under stricter rules than today's, in a set where the link had another number, and under
+/// wider ones. Guarantees: what either forbids does not cross; what both allow does.
+#[test]
+fn a_record_is_sealed_by_the_meet_of_then_and_now() {
+    let without_country = |name: &str, text: String| match name {
+        "policies/residency.yaml" => text.replace("quasi: {only: {geo.country.iso_code: raw}}", ""),
+        // The first link moves to the end.
+        "regions/federation.yaml" => {
+            let (head, links) = text.split_once("links:\n").unwrap();
+            let mut links: Vec<_> = links.lines().collect();
+            links.rotate_left(1);
+            format!("{head}links:\n{}\n", links.join("\n"))
+        }
+        _ => text,
+    };
+    let country = with_attribute("geo.country.iso_code", "DE");
+    let crossing = |then: Arc<Documents>, now: Arc<Documents>| {
+        let (digest, folder) = (then.federation.digest(), Bench::new(then).dir);
+        let bench = Bench::in_folder(folder, now);
+        let mut seal = bench.seal(CENTRAL, Signal::Traces);
+        let sealed = run(&mut seal, &record(country.clone(), digest), &["a"], &["a"]).remove(0);
+        attribute(&sealed.expect("the span itself crosses"), "geo.country.iso_code")
+    };
+    let strict = || rig::edited(without_country);
+    assert_eq!(crossing(rig::documents(), rig::documents()).as_deref(), Some("DE"));
+    let (_dir, then) = strict();
+    assert_eq!(crossing(then, rig::documents()), None, "a widening holds only for what arrives after it");
+    let (_dir, now) = strict();
+    assert_eq!(crossing(rig::documents(), now), None, "a tightening holds at once");
+}
+
+/// Scenario: lanes that stand apart sweep a record one after the other. Guarantees: together they seal and count each
+/// item once, as they would in one convoy.
+#[test]
+fn lanes_apart_count_once() {
+    const NODES: [&str; 3] = ["a", "b", "c"];
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let record = bench.record(spans(0..100));
+    let numbers_of = |sealed: &Option<Sealed>| sealed.as_ref().map_or_else(Vec::new, |sealed| numbers(&sealed.bytes()));
+    let together: Vec<_> = run(&mut seal, &record, &NODES, &NODES).iter().map(numbers_of).collect();
+    assert_eq!(bench.counts(), [100, 0]);
+    let mut apart = Vec::new();
+    for node in NODES {
+        apart.extend(run(&mut seal, &record, &NODES, &[node]).iter().map(numbers_of));
+    }
+    assert_eq!(apart, together);
+    assert_eq!(bench.counts(), [200, 0]);
+}
+
+/// Scenario: a batch sealed for one link is given to the sender of another, or under a manifest that says another origin.
+/// Guarantees: nothing is sent.
+#[tokio::test]
+async fn a_batch_goes_over_its_own_link_only() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let sealed = run(&mut seal, &bench.record(spans([1])), &["a"], &["a"]).remove(0).unwrap();
+    let manifests = Manifests::new(node("eu-west/gateway/0"), 1, Signal::Traces, "EEA".parse().unwrap(), 0);
+    let manifest = manifests.next(&rig::covers(5), &sealed);
+    assert_eq!((manifest.policy, manifest.origin.to_string().as_str()), (sealed.digest(), "EEA"));
+    let send = async |link: &Link, manifest: &tollgate_federation::Manifest| {
+        let nowhere: HostPort = "127.0.0.1:1".parse().unwrap();
+        let timeout = Duration::from_secs(5);
+        let options = Options { headers: Headers::default(), compression: Compression::None, timeout };
+        let exporter = Exporter::grpc(Channel::new(nowhere, Peering::Plain), options);
+        LinkSender::new(exporter, link.id()).send(&sealed, manifest).await.unwrap_err()
+    };
+    let (own, other) = (bench.link("eu-west", CENTRAL), bench.link("eu-west", "uk-south/gateway"));
+    assert!(matches!(own.to(), PlaceId::Tier(_)));
+    assert!(matches!(send(own, &manifest).await, SendError::Unreachable { .. }), "this one would have been sent");
+    assert_eq!(send(other, &manifest).await, SendError::Misdirected);
+    let lying = tollgate_federation::Manifest { origin: "UK".parse().unwrap(), ..manifest };
+    assert_eq!(send(own, &lying).await, SendError::Misdirected);
+}
