@@ -3,6 +3,8 @@
 //! Guarantees: a node that appears gets a share; an empty answer makes traffic wait and loses nothing; silence keeps the
 //! last members; a node that comes back under another address is the same node; a node that is away while its sender
 //! restarts stays an owner. Nothing of this loses or splits an acknowledged trace.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -211,11 +213,11 @@ fn silence_keeps_the_last_members_and_traffic_flows() {
         names.say(name, Answer::Silence);
         names.wait_until_asked(name);
     }
-    for central in 0..CENTRAL.len() {
+    for (central, name) in CENTRAL.into_iter().enumerate() {
         wait_for_delivery(&fleet, central);
         // Its senders know its address from before.
-        fleet.kill(CENTRAL[central]);
-        fleet.start([CENTRAL[central]]);
+        fleet.kill(name);
+        fleet.start([name]);
         wait_for_delivery(&fleet, central);
     }
     let ledger = traffic.stop();

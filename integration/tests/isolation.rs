@@ -3,6 +3,8 @@
 //! Guarantees: whatever a destination does (hangs, refuses, breaks off, is not there, stands still), everyone else gets
 //! everything at full pace, and it gets everything itself when it is back. One item that is refused for good ends in
 //! quarantine, alone. A destination that does not want us is waited for; nothing is dropped.
+#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeMap;
 use std::fs;

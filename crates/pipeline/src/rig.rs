@@ -1,6 +1,5 @@
 //! What the tests of this crate share: the example federation, requests, a log in a folder of its own, doors that a test
 //! opens and shuts, and counters that can be read.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -139,9 +139,6 @@ impl<L: Load> Roster<L> {
 
     /// The next stretch of the log: for the lanes furthest behind whose window, with what `filling` adds, has room.
     pub(crate) fn plan(&mut self, filling: impl Fn(usize) -> usize) -> Option<Plan> {
-        if self.epochs.is_empty() {
-            return None; // nobody owns anything yet: what was swept now would be nobody's
-        }
         let entries = &self.entries;
         let has_credit = |lane| entries.get(&lane).is_some_and(|entry| entry.window.bytes() + filling(lane) < WINDOW);
         self.lanes.plan(has_credit)
