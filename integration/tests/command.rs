@@ -104,9 +104,9 @@ fn check_prints_every_place_every_backlog_and_every_plain_text_listener() {
         "uk-south/gateway UK Acme Ltd over link from eu-west (EEA by uk-adequacy; traces)",
         "us-east/central US Acme Inc over link from eu-west (EEA by dpf; traces); \
          link from uk-south (UK by uk-us-extension; traces)",
-        "traces link/us-east/central 3686 MiB 61 min",
-        "traces tail sampling 2457 MiB 40 min",
-        "kept traces backend/embedded 2457 MiB 40 min",
+        "traces link/us-east/central 3686 MiB 61 min, then lets go of its oldest",
+        "traces tail sampling 2457 MiB 40 min, then refuses",
+        "kept traces backend/embedded 2457 MiB 40 min, then refuses",
         "regions/eu-west.yaml:8:13: clusters.eu-west-a.listen: plain text: services reach this listener without tls",
     ] {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

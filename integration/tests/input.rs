@@ -21,6 +21,9 @@ use tollgate_testkit::{Client, Service, wait_until};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 
+/// Headers of one request.
+type Headers<'a> = &'a [(&'static str, &'a str)];
+
 const LIMIT: Duration = Duration::from_secs(20);
 const COLLECTOR: &str = "eu-west-collector-eu-west-a-0";
 const GATEWAY: &str = "eu-west-gateway-0";
@@ -166,7 +169,7 @@ fn grpc_frames_that_no_library_sends_are_refused() {
     let mut shorter = framed(0, &good);
     shorter[4] -= 1;
     let encoded = |name| [("grpc-encoding", name)];
-    let cases: [(&str, &str, &[(&'static str, &str)], Vec<u8>, Code); 13] = [
+    let cases: [(&str, &str, Headers<'_>, Vec<u8>, Code); 13] = [
         ("nothing", TRACES, &[], Vec::new(), Code::InvalidArgument),
         ("half a head", TRACES, &[], vec![0, 0], Code::InvalidArgument),
         ("declared longer", TRACES, &[], longer, Code::InvalidArgument),
@@ -198,7 +201,7 @@ fn http_answers_each_wrong_request_with_its_status_in_its_own_format() {
     let good = request(&[span(1)]);
     let (zipped, bomb) = ([("content-encoding", "gzip")], vec![b' '; 64 << 20]);
     let deep = "[".repeat(200_000);
-    let cases: [(&str, &str, &[(&str, &str)], Vec<u8>, u16); 17] = [
+    let cases: [(&str, &str, Headers<'_>, Vec<u8>, u16); 17] = [
         ("garbage", PROTOBUF, &[], vec![0xff; 64], 400),
         ("truncated", PROTOBUF, &[], good[..good.len() - 3].to_vec(), 400),
         ("too large", PROTOBUF, &[], vec![0; LARGEST + 1], 413),

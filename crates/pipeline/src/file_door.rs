@@ -32,6 +32,10 @@ impl FileDoor {
             Signal::Metrics => Message::Metrics,
             Signal::Logs => Message::Logs,
         };
+        // There from the start, for whoever watches it. Where it cannot be made now, the first line tries again.
+        if let Err(error) = disk.make_dir(&dir) {
+            tracing::warn!(folder = %dir.display(), %error, "the folder of a file backend cannot be made");
+        }
         Self(Arc::new(Target { disk, dir, rotation, message, lines: Mutex::new(None) }))
     }
 }

@@ -103,19 +103,26 @@ pub(crate) fn share_of_consumer(log: ByteSize) -> ByteSize {
     ByteSize(log.bytes() / 4 * 3)
 }
 
+/// Letting go of the oldest protects the other consumers of a log. Who has one to itself has nobody to protect, and whoever
+/// sends to it keeps what is refused.
+pub(crate) fn when_full(log: Log, ways: &[Consumption]) -> WhenFull {
+    if ways.iter().filter(|way| way.log == log).count() > 1 { WhenFull::Expire } else { WhenFull::Refuse }
+}
+
 fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsError> {
     let disk = disk_of(node.file.disk, node.me.role(), log);
     let share = share_of_consumer(disk);
-    let consumer = |name: &str| ConsumerConfig {
+    let consumer = |name: &str, when_full| ConsumerConfig {
         name: name.to_owned(),
         share,
         max_age: MAX_AGE,
-        when_full: WhenFull::Expire,
+        when_full,
         start: Start::Oldest,
     };
-    let mut consumers: Vec<_> = ways.iter().filter(|way| way.log == log).map(|way| consumer(&way.name)).collect();
+    let own = ways.iter().filter(|way| way.log == log);
+    let mut consumers: Vec<_> = own.map(|way| consumer(&way.name, when_full(log, ways))).collect();
     if log == Log::Kept {
-        consumers.push(consumer(JOURNAL));
+        consumers.push(consumer(JOURNAL, WhenFull::Expire));
     }
     let segment = (disk.bytes() / SEGMENTS).min(DEFAULT_SEGMENT.bytes()).max(SMALLEST_SEGMENT);
     let dir = node.folder("spool").join(name(log));

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tollgate_config::ByteSize;
 use tollgate_federation::{Federation, LinkId, Nodes, Place, Region, Role, Tier};
+use tollgate_spool::WhenFull;
 
 use crate::documents::Documents;
-use crate::logs::{MAX_AGE, disk_of, share_of_consumer};
+use crate::logs::{MAX_AGE, disk_of, share_of_consumer, when_full};
 use crate::node_file::NodeFile;
 use crate::ways::{Consumption, Log, Way, ways_of_tier};
 
@@ -59,7 +60,7 @@ impl<'a> Report<'a> {
         format!("link from {} ({}; {})", link.from(), carries.join(", "), signals.join(", "))
     }
 
-    fn backlog(&self, f: &mut fmt::Formatter<'_>, role: Role, consumption: &Consumption) -> fmt::Result {
+    fn backlog(&self, role: Role, consumption: &Consumption, ways: &[Consumption]) -> String {
         let share = share_of_consumer(disk_of(self.disk, role, consumption.log));
         let lasts = Duration::from_secs(share.bytes() / self.rate).min(MAX_AGE);
         let log = match consumption.log {
@@ -68,7 +69,11 @@ impl<'a> Report<'a> {
         };
         let what = if consumption.way == Way::Sampler { "tail sampling" } else { consumption.name.as_str() };
         let mebibytes = share.bytes() >> 20;
-        writeln!(f, "    {log:<12} {what:<32} {mebibytes:>6} MiB  {}", spoken(lasts))
+        let then = match when_full(consumption.log, ways) {
+            WhenFull::Refuse => "then refuses",
+            WhenFull::Expire => "then lets go of its oldest",
+        };
+        format!("    {log:<12} {what:<32} {mebibytes:>6} MiB {:>7}, {then}", spoken(lasts))
     }
 }
 
@@ -92,9 +97,8 @@ impl fmt::Display for Report<'_> {
         for region in self.federation.regions() {
             for (role, name, consumptions) in ways_of_tier(self.federation, region) {
                 writeln!(f, "  {name}")?;
-                for consumption in &consumptions {
-                    self.backlog(f, role, consumption)?;
-                }
+                let mut lines = consumptions.iter().map(|consumption| self.backlog(role, consumption, &consumptions));
+                lines.try_for_each(|line| writeln!(f, "{line}"))?;
             }
         }
         let notes = self.federation.notes();

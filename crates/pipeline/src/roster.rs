@@ -249,3 +249,58 @@ impl<L: Load> Roster<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tollgate_federation::Signal;
+    use tollgate_runtime::Clock;
+    use tollgate_transport::Local;
+
+    use super::*;
+    use crate::rig::{self, cursors, entry, spans};
+
+    /// Sweeps the log's next record into a parcel on its way.
+    async fn sweep(roster: &mut Roster<Local>, log: &Consumer) {
+        let plan = roster.plan(|_| 0).unwrap();
+        let chunk = log.read(plan.from, 1, None).await.unwrap();
+        let parcel = roster.begin(plan.members[0], &chunk.records[0], rig::local(spans([1]))).unwrap();
+        roster.swept(&plan, chunk.end);
+        roster.send(parcel);
+    }
+
+    /// Scenario: a parcel arrives just when it was taken back. Guarantees: its late acknowledgement gives no credit for
+    /// what was made anew, and moves no cursor past it.
+    #[tokio::test]
+    async fn an_acknowledgement_of_what_was_taken_back_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = rig::log(dir.path(), "there", &Clock::system());
+        spool.append(entry(spans([1]))).await.unwrap();
+        let (log, windows) = (spool.consumer("there").unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let hop = Arc::new(Hop::to_one("a", Signal::Traces, Clock::system()));
+        let started = Arc::clone(&windows);
+        let start = Box::new(move |_: Arc<str>, window| started.lock().unwrap().push(window));
+        let mut roster = Roster::<Local>::restore(&log, hop, start);
+        roster.adopt_members(&log).await;
+        let taken = async |number: usize| {
+            let window: Window<Local> = windows.lock().unwrap()[number].clone();
+            let Parcel { ticket, bytes, load, .. } = window.next().await.unwrap();
+            Delivered { ticket, bytes, items: load.items() }
+        };
+
+        sweep(&mut roster, &log).await;
+        let late = taken(0).await;
+        assert_eq!(roster.take_back(), 1);
+        sweep(&mut roster, &log).await;
+        roster.settle(late);
+        roster.move_cursors(&log);
+        assert!(roster.is_busy());
+        assert_eq!(cursors(&spool)["a"], Position::ZERO);
+
+        roster.settle(taken(1).await);
+        roster.move_cursors(&log);
+        assert!(!roster.is_busy());
+        assert_eq!(cursors(&spool)["a"], spool.durable_end());
+    }
+}

@@ -63,6 +63,25 @@ pub async fn on_signals() -> std::io::Result<()> {
     Ok(())
 }
 
+/// A flag that SIGTERM or SIGINT sets, for a program without an event queue of its own.
+///
+/// # Errors
+/// When the process may not listen for signals.
+pub fn shutdown_by_signals() -> std::io::Result<Shutdown> {
+    let (stopper, shutdown) = Shutdown::new();
+    let queue = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wait = move || {
+        // Who cannot listen is stopped by the signal itself.
+        if queue.block_on(on_signals()).is_ok() {
+            stopper.stop();
+        } else {
+            std::mem::forget(stopper);
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+    Ok(shutdown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -150,6 +150,7 @@ impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for 
 
 async fn connect(server: SocketAddr, tls: Option<Arc<ClientConfig>>) -> std::io::Result<TokioIo<Box<dyn Stream>>> {
     let stream = TcpStream::connect(server).await?;
+    stream.set_nodelay(true)?; // as SDKs do
     let Some(config) = tls else {
         return Ok(TokioIo::new(Box::new(stream)));
     };

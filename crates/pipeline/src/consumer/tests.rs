@@ -222,8 +222,8 @@ async fn a_change_after_a_crash_is_taken_in() {
     running.stop().await;
 }
 
-/// Scenario: a crash between the journal of members and the cursors. Guarantees: nothing of the member without a cursor
-/// is passed over.
+/// Scenario: the journal names a node that has left, and its cursor is missing. Guarantees: nothing that it owned is passed
+/// over.
 #[tokio::test]
 async fn a_member_whose_cursor_is_missing_gets_its_share() {
     const NODES: [&str; 2] = ["a", "b"];
@@ -233,15 +233,15 @@ async fn a_member_whose_cursor_is_missing_gets_its_share() {
         let log = bench.log.consumer("there").unwrap();
         let mut epochs = Epochs::new(ROUTING_SEED);
         epochs.begin(0, Members::new(NODES)).unwrap();
+        epochs.begin(bench.log.durable_end().value(), Members::new(["a"])).unwrap();
         let mut journal = Vec::new();
         epochs.encode(&mut journal);
         log.set_journal(journal.into());
         log.advance("a", Position::ZERO);
     }
-    let bench = bench.reopened(&NODES).await;
+    let bench = bench.reopened(&["a"]).await;
     let running = bench.run();
-    until("all 40", || bench.far.taken().len() == 40).await;
-    assert_eq!(bench.far.taken_by("b"), owned_by("b", &NODES, 0..40));
+    until("all 40", || bench.far.taken() == (0..40).collect::<Vec<_>>()).await;
     running.stop().await;
 }
 

@@ -9,6 +9,7 @@ mod tally;
 mod traffic;
 
 use std::io::IsTerminal;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use traffic::Load;
 
 /// How often the table is drawn.
 const TICK: Duration = Duration::from_secs(1);
+/// How many blocks of loopback addresses are tried; prime to their number.
+const BLOCKS: u32 = 251;
 /// How long the last traces may take: their wait, and a little more.
 const SETTLE: Duration = Duration::from_secs(40);
 
@@ -61,33 +64,44 @@ fn write(dir: &Path, clock: &Clock) -> Result<Scaffold, Exit> {
     scaffold::write(dir, free_loopback()?, clock.now()).map_err(Exit::failed)
 }
 
-/// A block of loopback addresses that differs from process to process, so that two demos do not meet.
+/// A block of loopback addresses where nobody listens; it differs from process to process, so that two demos do not meet.
 fn free_loopback() -> Result<Loopback, Exit> {
-    let [.., high, low] = std::process::id().to_be_bytes();
-    format!("127.{}.{low}.0/24", high | 0x40).parse().map_err(Exit::failed)
+    let own = std::process::id();
+    let blocks = (0..BLOCKS).map(|step| own.wrapping_add(step * BLOCKS).to_be_bytes());
+    let mut blocks = blocks.map(|[.., high, low]| [127, high | 0x40, low]);
+    let [a, b, c] = blocks.find(is_free).ok_or_else(|| Exit::failed("no block of loopback addresses is free"))?;
+    format!("{a}.{b}.{c}.0/24").parse().map_err(Exit::failed)
+}
+
+/// Whoever lays a federation out in a block puts its first collector and its first central node there.
+fn is_free([a, b, c]: &[u8; 3]) -> bool {
+    [(11, 4317), (51, 4417)]
+        .iter()
+        .all(|(host, port)| TcpListener::bind((Ipv4Addr::new(*a, *b, *c, *host), *port)).is_ok())
 }
 
 /// Sends traffic for the asked time, then waits until what was acknowledged has come through.
 fn drive(options: &Demo, clock: &Clock, federation: &Federation, scaffold: &Scaffold) -> Result<Tally, Exit> {
     let mut load = Load::new(scaffold, clock.clone())?;
     let mut table = Table::new(options.output);
-    let end = clock.uptime() + options.duration;
-    let mut next = clock.uptime();
+    let begin = clock.uptime();
+    let (end, mut next) = (begin + options.duration, begin);
     while clock.uptime() < end {
         federation.still_runs()?;
         load.send()?;
         if clock.uptime() >= next {
-            table.draw(&load.tally(federation)?);
+            let (passed, of) = ((next - begin).as_secs(), options.duration.as_secs());
+            table.draw(&format!("{passed} of {of} s\n\n{}", load.tally(federation)?.table()));
             next = clock.uptime() + TICK;
         }
     }
+    table.clear();
     progress("waiting for the last traces to be judged and delivered");
     let patience = clock.uptime() + SETTLE;
     loop {
         federation.still_runs()?;
         let tally = load.tally(federation)?;
         if tally.is_settled() || clock.uptime() > patience {
-            table.draw(&tally);
             return Ok(tally);
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -105,14 +119,21 @@ impl Table {
         Self { lines: 0, live: output == Output::Text && std::io::stderr().is_terminal() }
     }
 
-    fn draw(&mut self, tally: &Tally) {
-        if !self.live {
-            return;
+    fn draw(&mut self, text: &str) {
+        if self.live {
+            self.clear();
+            progress(text);
+            self.lines = text.lines().count();
         }
-        let text = tally.table();
-        let back = if self.lines > 0 { format!("\x1b[{}A\x1b[J", self.lines) } else { String::new() };
-        progress(&format!("{back}{text}"));
-        self.lines = text.lines().count();
+    }
+
+    /// Goes back to where it began.
+    #[expect(clippy::print_stderr, reason = "progress goes to whoever watches")]
+    fn clear(&mut self) {
+        if self.lines > 0 {
+            eprint!("\x1b[{}A\x1b[J", self.lines);
+            self.lines = 0;
+        }
     }
 }
 

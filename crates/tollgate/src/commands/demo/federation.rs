@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tollgate_runtime::Clock;
+use tollgate_runtime::{Clock, Shutdown, shutdown_by_signals};
 use tollgate_scenario::scaffold::{Process, Scaffold};
 
 use super::post::Client;
@@ -25,13 +25,16 @@ const LOG: &str = "stderr.log";
 pub(super) struct Federation {
     running: Mutex<Vec<(String, Child)>>,
     processes: Vec<Process>,
+    /// Set when the demo itself is told to stop.
+    interrupted: Shutdown,
 }
 
 impl Federation {
     /// Starts all processes and waits until each is ready.
     pub(super) fn start(dir: &Path, scaffold: &Scaffold) -> Result<Self, Exit> {
         let program = std::env::current_exe().map_err(Exit::failed)?;
-        let federation = Self { running: Mutex::default(), processes: scaffold.processes.clone() };
+        let interrupted = shutdown_by_signals().map_err(Exit::failed)?;
+        let federation = Self { running: Mutex::default(), processes: scaffold.processes.clone(), interrupted };
         for process in &scaffold.processes {
             let folder = dir.join("logs").join(&process.name);
             std::fs::create_dir_all(&folder).map_err(Exit::failed)?;
@@ -69,8 +72,11 @@ impl Federation {
         &self.processes
     }
 
-    /// An error if one of them has ended.
+    /// An error if one of them has ended, or if the demo is to end.
     pub(super) fn still_runs(&self) -> Result<(), Exit> {
+        if self.interrupted.is_started() {
+            return Err(Exit::failed("interrupted"));
+        }
         for (name, child) in self.lock().iter_mut() {
             if let Some(status) = child.try_wait().map_err(Exit::failed)? {
                 return Err(Exit::failed(format!("{name} has ended: {status}")));
