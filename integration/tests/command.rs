@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use tollgate_integration::Fleet;
 use tollgate_otlp::Writer;
 use tollgate_runtime::Clock;
-use tollgate_testkit::{Client, Service, binary, holds_within, wait_until};
+use tollgate_testkit::{Client, Service, binary, holds_within, http, wait_until};
+use tonic::Code;
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// How long an orderly end takes that nothing holds up.
@@ -367,16 +368,19 @@ fn sigterm_ends_every_role_within_seconds() {
 }
 
 #[test]
-fn a_second_signal_ends_a_node_at_once_and_what_it_took_is_still_there() {
+fn a_stopping_node_refuses_retryably_and_a_second_signal_ends_it_at_once() {
     let mut fleet = Fleet::lay_out();
     // The kernel takes connections for whoever listens; nobody ever answers on them.
     let silent =
         [GATEWAY, "eu-west-gateway-1"].map(|name| TcpListener::bind(fleet.planned(name).tier().unwrap()).unwrap());
     fleet.start([COLLECTOR]);
-    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted()).unwrap();
+    let (client, admin) = (Client::plain(fleet.otlp(COLLECTOR)), fleet.admin(COLLECTOR));
+    client.export(Service::Traces, planted()).unwrap();
     let process = fleet.process(COLLECTOR);
     process.terminate();
-    wait_until(LIMIT, "it begins to stop", || process.log().contains("\"stopping\""));
+    wait_until(LIMIT, "readiness goes first", || http::get(admin, "/readyz").is_ok_and(|reply| reply.status == 503));
+    let refused = client.export(Service::Traces, planted()).unwrap_err();
+    assert_eq!((refused.code(), refused.details().is_empty()), (Code::Unavailable, false), "with RetryInfo: {refused}");
     assert!(!holds_within(Duration::from_secs(1), || !process.is_running()), "it waits for what is under way");
     process.terminate();
     assert_eq!(process.wait(SECONDS).code(), Some(0));
