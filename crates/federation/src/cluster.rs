@@ -157,7 +157,7 @@ fn read_stamp(region: &Name, cluster: &Name, value: Value<'_>) -> Option<Stamp> 
 
 impl Read for StampSource {
     fn read(value: Value<'_>) -> Option<Self> {
-        value.choice(&[("env", Self::Env), ("k8s", Self::K8s)])
+        value.choice(&[("env", Self::Env), ("k8s", Self::K8s), ("k8snode", Self::K8s)])
     }
 }
 

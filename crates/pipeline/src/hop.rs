@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tollgate_federation::Signal;
+use tollgate_federation::{Role, Signal};
 use tollgate_routing::{
     Backoff, EndpointHealth, HopKind, Members, Membership, Observed, Owners, ROUTING_SEED, Rank, Seen, Standing,
     Target, target,
@@ -37,6 +37,8 @@ pub(crate) struct Hop {
     kind: HopKind,
     backoff: Backoff,
     signal: Signal,
+    /// What its owners are chosen with.
+    seed: u64,
     clock: Clock,
     state: Mutex<State>,
     changed: watch::Sender<()>,
@@ -76,11 +78,27 @@ impl Hop {
             kind,
             backoff: TIER_BACKOFF,
             signal,
+            seed: ROUTING_SEED,
             clock,
             state: Mutex::new(state),
             changed: watch::Sender::new(()),
             back: watch::Sender::new(()),
         }
+    }
+
+    /// Chooses owners as every router to a tier of this role does. Two hops that hashed alike would send all that one
+    /// gateway gets to one and the same central node.
+    pub(crate) fn for_role(mut self, role: Role) -> Self {
+        self.seed = match role {
+            Role::Central => ROUTING_SEED,
+            Role::Gateway | Role::Collector => ROUTING_SEED.rotate_left(32),
+        };
+        self
+    }
+
+    /// What owners are chosen with.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// A hop to one place that is not a tier.
@@ -112,7 +130,7 @@ impl Hop {
                 let members = state.membership.members().clone();
                 state.health.retain(|id, _| members.number(id).is_some());
                 state.refusing.retain(|id| members.number(id).is_some());
-                state.owners = Owners::new(members, ROUTING_SEED);
+                state.owners = Owners::new(members, self.seed);
             }
         }
         drop(state);

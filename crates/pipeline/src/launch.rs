@@ -199,7 +199,8 @@ impl Launch<'_> {
             // A stateless hop has nothing to hand over, and who is not in the documents any more was taken out of them.
             (HopKind::FailOver, _) | (_, Nodes::Static(_)) => Duration::ZERO,
         };
-        let hop = Arc::new(Hop::new(kind, leaving, self.signal, self.node.clock.clone()));
+        let hop = Hop::new(kind, leaving, self.signal, self.node.clock.clone());
+        let hop = Arc::new(hop.for_role(tier.id().role()));
         let (tls, dns) = (self.node.tls.clone(), self.node.dns.clone());
         let finder = Finder { tier: tier.clone(), ask: Network { tls, dns }, hop: Arc::clone(&hop) };
         self.spawn("members", finder.run(self.node.shutdown.clone()));

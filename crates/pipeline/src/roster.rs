@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tollgate_routing::{Epochs, Members, ROUTING_SEED};
+use tollgate_routing::{Epochs, Members};
 use tollgate_spool::{Consumer, Lanes, Plan, Position, Record};
 
 use crate::delivery::{Covers, Delivered, Parcel};
@@ -23,9 +23,9 @@ use crate::window::Window;
 const WINDOW: usize = 4 << 20;
 
 /// Without its journal a consumer cannot know who owned what, so everything that is still there is swept again.
-fn restore_epochs(log: &Consumer) -> Epochs {
+fn restore_epochs(log: &Consumer, seed: u64) -> Epochs {
     let journal = log.journal();
-    Epochs::decode(&journal, ROUTING_SEED).unwrap_or_else(|error| {
+    Epochs::decode(&journal, seed).unwrap_or_else(|error| {
         if !journal.is_empty() {
             tracing::error!(consumer = log.name(), %error, "the journal of members cannot be read: all is sent again");
         }
@@ -33,7 +33,7 @@ fn restore_epochs(log: &Consumer) -> Epochs {
         let mut lanes: Vec<_> = log.cursors().into_iter().collect();
         lanes.sort_by_key(|(_, cursor)| std::cmp::Reverse(*cursor));
         lanes.iter().for_each(|(lane, _)| log.remove_lane(lane));
-        Epochs::new(ROUTING_SEED)
+        Epochs::new(seed)
     })
 }
 
@@ -59,7 +59,7 @@ struct Lane<L> {
 impl<L: Load> Roster<L> {
     /// Restores lanes and epochs from what the log's cursors hold.
     pub(crate) fn restore(log: &Consumer, hop: Arc<Hop>, start: StartSenders<L>) -> Self {
-        let epochs = restore_epochs(log);
+        let epochs = restore_epochs(log, hop.seed());
         let mut changed = hop.subscribe();
         if let Some(members) = epochs.members_at(u64::MAX) {
             hop.remember(members);
