@@ -6,8 +6,7 @@
 //! 3. `Debug` shows no value, so that none reaches a log by accident.
 //! 4. A value's padding is accepted (`0x80 0x00` is zero), as every decoder does; more than 64 bits are not.
 //!
-//! `inline(always)` stands where reading a view was measured: it takes a third off, the match on the layout being
-//! joined with the reader's own.
+//! `inline(always)` stands where a view is read: it joins the match on the layout with the reader's own.
 
 use std::fmt;
 
