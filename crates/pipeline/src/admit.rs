@@ -13,8 +13,8 @@ use tollgate_runtime::Permit;
 use tollgate_spool::{Entry, Name};
 use tollgate_transport::{Inbound, Peer, Receipt};
 
+use crate::receive::refusal::Refusal;
 use crate::records::RECEIVED;
-use crate::refusal::Refusal;
 
 /// Decides what may enter this node.
 pub(crate) struct Admission {

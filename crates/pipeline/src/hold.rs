@@ -10,6 +10,8 @@
 //! 4. A span without a verdict when the tail reaches it is kept and counted, never lost in silence.
 //! 5. A backlog of the tail delays no evidence: head and tail take turns.
 
+pub(crate) mod kept;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +23,8 @@ use tollgate_runtime::{Clock, Shutdown};
 use tollgate_sampling::{Decision, Sampler};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
-use crate::counters::{ConsumerCounters, Counters};
-use crate::kept::KeptLog;
+use crate::hold::kept::KeptLog;
+use crate::node::counters::{ConsumerCounters, Counters};
 use crate::records;
 
 /// How much of the log is read at a time.

@@ -1,5 +1,8 @@
 //! What goes through a door: a request, sealed or local, that can be joined with others and taken apart again.
 
+pub(crate) mod local;
+pub(crate) mod sealed;
+
 use tollgate_federation::Signal;
 use tollgate_otlp::{Batch, Limits, select};
 use tollgate_transport::Local;

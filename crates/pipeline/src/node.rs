@@ -1,5 +1,16 @@
 //! What all parts of a running node share.
 
+pub(crate) mod archive;
+pub(crate) mod counters;
+pub(crate) mod keys;
+pub(crate) mod launch;
+pub(crate) mod logs;
+pub(crate) mod node_file;
+pub(crate) mod outlets;
+pub(crate) mod pages;
+pub(crate) mod run;
+pub(crate) mod ways;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,12 +19,12 @@ use tollgate_federation::{Federation, NodeId, Origin, Signal};
 use tollgate_runtime::{Clock, Shutdown, TaskGroup, Workers};
 use tollgate_transport::{Dns, TierTls};
 
-use crate::archive::Archive;
-use crate::counters::{ConsumerCounters, Counters};
 use crate::documents::Documents;
-use crate::keys::KeyRing;
-use crate::listeners::Listeners;
-use crate::node_file::NodeFile;
+use crate::node::archive::Archive;
+use crate::node::counters::{ConsumerCounters, Counters};
+use crate::node::keys::KeyRing;
+use crate::node::node_file::NodeFile;
+use crate::receive::listeners::Listeners;
 
 /// What all parts of a running node share.
 pub(crate) struct Node {

@@ -6,8 +6,8 @@ use tollgate_otlp::Batch;
 use tollgate_spool::Record;
 use tollgate_transport::Local;
 
-use crate::counters::ConsumerCounters;
-use crate::local::{LocalMaker, assign};
+use crate::load::local::{LocalMaker, assign};
+use crate::node::counters::ConsumerCounters;
 use crate::records;
 use crate::step::{Share, Step};
 

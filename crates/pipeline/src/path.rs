@@ -1,7 +1,7 @@
 //! The one path of all three roles, up to the promise that `Ok` makes. Read this file first.
 //!
 //! receive (`tollgate_transport`) → **admit** (`admit.rs`) → **store** (`tollgate_spool`) → prepare (`prepare.rs`) →
-//! hold (`hold.rs`) → seal (`tollgate_redaction`) → route and send (`consumer.rs`, `delivery.rs`, `doors.rs`).
+//! hold (`hold.rs`) → seal (`seal.rs`, `tollgate_redaction`) → route and send (`send.rs`).
 //!
 //! Promises:
 //! 1. `Ok` is said only after the bytes are ours: durable in the spool.
@@ -16,8 +16,8 @@ use tollgate_spool::Spool;
 use tollgate_transport::{Denial, Inbound, Receipt, Receive};
 
 use crate::admit::{Admission, Admitted};
-use crate::counters::Counters;
-use crate::refusal::Refusal;
+use crate::node::counters::Counters;
+use crate::receive::refusal::Refusal;
 use crate::signals::BySignal;
 
 /// Where requests enter a node.

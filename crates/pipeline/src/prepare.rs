@@ -4,16 +4,19 @@
 //! 1. What a rule drops is counted; nothing else is left out.
 //! 2. Everything but the resource's stamp stays byte for byte as received, unknown fields included.
 
+pub(crate) mod drop_rules;
+pub(crate) mod stamp;
+
 use std::sync::Arc;
 
 use tollgate_otlp::Batch;
 use tollgate_spool::Record;
 use tollgate_transport::Local;
 
-use crate::counters::ConsumerCounters;
-use crate::drop_rules::DropRules;
-use crate::local::{LocalMaker, assign};
-use crate::stamp::Stamp;
+use crate::load::local::{LocalMaker, assign};
+use crate::node::counters::ConsumerCounters;
+use crate::prepare::drop_rules::DropRules;
+use crate::prepare::stamp::Stamp;
 use crate::step::{Share, Step};
 
 /// The collector's step.

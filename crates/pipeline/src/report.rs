@@ -8,9 +8,9 @@ use tollgate_federation::{Federation, LinkId, Nodes, Place, Region, Role, Tier};
 use tollgate_spool::WhenFull;
 
 use crate::documents::Documents;
-use crate::logs::{MAX_AGE, disk_of, share_of_consumer, when_full};
-use crate::node_file::NodeFile;
-use crate::ways::{Consumption, Log, Way, ways_of_tier};
+use crate::node::logs::{MAX_AGE, disk_of, share_of_consumer, when_full};
+use crate::node::node_file::NodeFile;
+use crate::node::ways::{Consumption, Log, Way, ways_of_tier};
 
 /// A checked federation, ready to be printed.
 #[derive(Debug)]

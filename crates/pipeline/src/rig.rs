@@ -17,17 +17,17 @@ use tollgate_runtime::{Clock, ManualClock, Metrics, Shutdown, Stopper, TaskGroup
 use tollgate_spool::{ConsumerConfig, Durability, Entry, Name, Position, Spool, SpoolConfig, Start, WhenFull};
 use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
 
-use crate::consumer::{Consumer, Gather};
-use crate::counters::{ConsumerCounters, Counters};
-use crate::delivery::{Covers, Delivery, Door};
 use crate::documents::Documents;
-use crate::hop::Hop;
-use crate::local::LocalMaker;
-use crate::manifests::Manifests;
+use crate::load::local::LocalMaker;
+use crate::node::counters::{ConsumerCounters, Counters};
 use crate::pass::{Pass, Which};
-use crate::quarantine::Quarantine;
 use crate::records::RECEIVED;
-use crate::roster::Roster;
+use crate::seal::manifests::Manifests;
+use crate::send::consumer::{Consumer, Gather};
+use crate::send::delivery::{Covers, Delivery, Door};
+use crate::send::hop::Hop;
+use crate::send::quarantine::Quarantine;
+use crate::send::roster::Roster;
 use crate::step::Step;
 
 /// The example federation of the repository.
@@ -406,7 +406,7 @@ impl Running {
         let (done, outcomes) = mpsc::channel(8);
         let delivery = delivery(far, hop, counted, dir.join("quarantine"));
         let of_senders = tasks.clone();
-        let senders = Box::new(move |_: Arc<str>, window: crate::window::Window<Local>| {
+        let senders = Box::new(move |_: Arc<str>, window: crate::send::window::Window<Local>| {
             for _ in 0..4 {
                 of_senders.spawn("sender", Arc::clone(&delivery).run(window.clone(), done.clone()));
             }

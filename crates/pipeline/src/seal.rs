@@ -7,6 +7,8 @@
 //!    and the cursor passes.
 //! 3. Data of an origin that the link does not carry is not offered to it.
 
+pub(crate) mod manifests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +22,10 @@ use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Record;
 
 use crate::admit::walk;
-use crate::archive::Archive;
-use crate::counters::ConsumerCounters;
 use crate::documents::Documents;
 use crate::load::map_keys;
+use crate::node::archive::Archive;
+use crate::node::counters::ConsumerCounters;
 use crate::step::{Share, Step};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

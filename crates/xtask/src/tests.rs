@@ -192,7 +192,7 @@ fn mod_rs_and_a_long_main_are_found() {
 #[test]
 fn a_door_built_outside_its_file_is_found() {
     let planted = Planted::new();
-    planted.write("crates/pipeline/src/doors.rs", "fn open() { LinkSender::new(); LocalSender::new(); }\n");
+    planted.write("crates/pipeline/src/send/doors.rs", "fn open() { LinkSender::new(); LocalSender::new(); }\n");
     assert!(planted.found(rules::doors::check).is_empty());
     planted.write("crates/pipeline/src/path.rs", "// LinkSender::new( in words\nfn open() { LinkSender::new(); }\n");
     planted.reports(rules::doors::check, "crates/pipeline/src/path.rs:2", "is built outside");

@@ -5,7 +5,7 @@ use tollgate_runtime::ByteBudget;
 use tollgate_transport::Denial;
 
 use super::*;
-use crate::refusal::Remedy;
+use crate::receive::refusal::Remedy;
 use crate::rig::{self, node, spans};
 
 fn admission(me: &str, home: &str) -> Admission {

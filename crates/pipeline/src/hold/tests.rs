@@ -9,7 +9,7 @@ use tollgate_sampling::PolicySet;
 use tollgate_spool::{ConsumerConfig, Durability, Name, Spool, SpoolConfig, Start, WhenFull};
 
 use super::*;
-use crate::kept::{JOURNAL, REMEMBER};
+use crate::hold::kept::{JOURNAL, REMEMBER};
 use crate::records::{KEPT, VERDICTS};
 use crate::rig::{self, Counted, Span, entry, numbers, request};
 

@@ -10,9 +10,9 @@ use tollgate_spool::{Name, Position};
 use tollgate_transport::{Channel, Exporter, Headers, LinkSender, Options, Peering, SendError};
 
 use super::*;
-use crate::manifests::Manifests;
 use crate::records;
 use crate::rig::{self, Counted, entry, node, numbers, spans};
+use crate::seal::manifests::Manifests;
 
 struct AllKeys;
 

@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::source::Source;
 use crate::workspace::Workspace;
 
-const DOORS: &str = "crates/pipeline/src/doors.rs";
+const DOORS: &str = "crates/pipeline/src/send/doors.rs";
 const MAKER: &str = "crates/transport";
 const SENDERS: &[&str] = &["LinkSender", "LocalSender"];
 

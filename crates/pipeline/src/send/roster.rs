@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tollgate_routing::{Epochs, Members};
 use tollgate_spool::{Consumer, Lanes, Plan, Position, Record};
 
-use crate::delivery::{Covers, Delivered, Parcel};
-use crate::hop::Hop;
 use crate::load::Load;
+use crate::send::delivery::{Covers, Delivered, Parcel};
+use crate::send::hop::Hop;
+use crate::send::window::Window;
 use crate::step::Share;
-use crate::window::Window;
 
 /// Bytes on their way in one lane before it falls behind the convoy.
 const WINDOW: usize = 4 << 20;

@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use tollgate_redaction::{Keys, RootKey};
 use zeroize::Zeroizing;
 
-use crate::node_file::Source;
+use crate::node::node_file::Source;
 
 /// Bytes of a root key.
 const ROOT_BYTES: usize = 32;

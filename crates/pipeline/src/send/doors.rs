@@ -12,8 +12,8 @@ use tollgate_transport::{
     TierTls, Words,
 };
 
-use crate::delivery::Door;
-use crate::hop::Hop;
+use crate::send::delivery::Door;
+use crate::send::hop::Hop;
 
 /// How long a node of the next tier may take to say `Ok`.
 const TIER_TIMEOUT: Duration = Duration::from_secs(15);

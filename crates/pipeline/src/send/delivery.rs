@@ -15,12 +15,12 @@ use tollgate_runtime::Timestamp;
 use tollgate_spool::{Name, Position, Record, Ticket};
 use tollgate_transport::{Receipt, SendError};
 
-use crate::counters::ConsumerCounters;
-use crate::hop::{Hop, Route};
 use crate::load::Load;
-use crate::manifests::Manifests;
-use crate::quarantine::Quarantine;
-use crate::window::Window;
+use crate::node::counters::ConsumerCounters;
+use crate::seal::manifests::Manifests;
+use crate::send::hop::{Hop, Route};
+use crate::send::quarantine::Quarantine;
+use crate::send::window::Window;
 
 /// How long a lane waits after a refusal that only people can mend.
 const HELD: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use tollgate_routing::Seen;
 use tollgate_runtime::Shutdown;
 use tollgate_transport::{Answer, Dns, Expected, ResolveError, TierTls};
 
-use crate::hop::Hop;
+use crate::send::hop::Hop;
 
 /// Bounds of how long an answer is believed.
 const SHORTEST: Duration = Duration::from_secs(1);

@@ -9,8 +9,8 @@ use tollgate_transport::{
     BackendTrust, Channel, Exporter, HeaderFault, Headers, HttpChannel, Options, Peering, TlsError,
 };
 
-use crate::keys::{SecretError, secret};
-use crate::node_file::Source;
+use crate::node::keys::{SecretError, secret};
+use crate::node::node_file::Source;
 
 /// A backend cannot be used as it is written.
 #[derive(Debug, thiserror::Error)]

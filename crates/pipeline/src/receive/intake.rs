@@ -9,10 +9,10 @@ use tollgate_runtime::{ByteBudget, open_files};
 use tollgate_transport::{Limits, Protocols, Security, ServerTls, Service};
 
 use crate::admit::Admission;
-use crate::logs::Logs;
 use crate::node::Node;
+use crate::node::logs::Logs;
+use crate::node::run::{RunError, bind};
 use crate::path::Path;
-use crate::run::{RunError, bind};
 
 /// What a connection may take: the buffers of HTTP/2 before anything was sent.
 const CONNECTION: u64 = 64 << 10;

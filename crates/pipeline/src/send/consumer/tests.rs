@@ -10,10 +10,10 @@ use tollgate_spool::{Position, Spool};
 use tollgate_transport::Local;
 
 use super::*;
-use crate::hop::Hop;
-use crate::local::LocalMaker;
+use crate::load::local::LocalMaker;
 use crate::pass::{Pass, Which};
 use crate::rig::{self, Answer, Counted, Far, Running, cursors, entry, heavy, spans, until};
+use crate::send::hop::Hop;
 use crate::step::Share;
 
 /// A log, a far side and a hop; the consumer between them is started and stopped by the test.

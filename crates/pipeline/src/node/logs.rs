@@ -9,11 +9,11 @@ use tollgate_spool::{
     ConsumerConfig, DEFAULT_SEGMENT, Durability, OpenError, Spool, SpoolConfig, Start, Status, WhenFull,
 };
 
-use crate::kept::JOURNAL;
+use crate::hold::kept::JOURNAL;
 use crate::node::Node;
-use crate::node_file;
+use crate::node::node_file;
+use crate::node::ways::{self, Consumption, Log};
 use crate::signals::BySignal;
-use crate::ways::{self, Consumption, Log};
 
 /// How long a record waits for a consumer that does not take it.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(72 * 3600);

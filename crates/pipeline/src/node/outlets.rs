@@ -6,12 +6,12 @@ use tollgate_federation::Signal;
 use tollgate_sampling::Sampler;
 
 use crate::hold::Hold;
-use crate::kept::{JOURNAL, KeptLog};
-use crate::launch::{LaunchError, launch};
-use crate::logs::Logs;
+use crate::hold::kept::{JOURNAL, KeptLog};
 use crate::node::Node;
-use crate::run::{RunError, random};
-use crate::ways::{self, Consumption, Log, Way};
+use crate::node::launch::{LaunchError, launch};
+use crate::node::logs::Logs;
+use crate::node::run::{RunError, random};
+use crate::node::ways::{self, Consumption, Log, Way};
 
 /// Starts the consumers of all logs.
 pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError> {

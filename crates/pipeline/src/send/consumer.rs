@@ -9,7 +9,7 @@
 //! 3. Memory is bounded by lanes × window, whatever the backlog.
 //! 4. What is no longer allowed to be sent as it was made is taken back and made anew.
 //!
-//! Not here: how a parcel gets through (`delivery.rs`), what is made of a record (`step.rs`).
+//! Not here: how a parcel gets through (`delivery.rs`), what is made of a record (`crate::step`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use tollgate_otlp::Batch;
 use tollgate_runtime::Shutdown;
 use tollgate_spool::{Chunk, Name, Plan, ReadError, Record};
 
-use crate::counters::ConsumerCounters;
-use crate::delivery::{Delivered, Parcel};
 use crate::load::Load;
+use crate::node::counters::ConsumerCounters;
 use crate::records;
-use crate::roster::Roster;
+use crate::send::delivery::{Delivered, Parcel};
+use crate::send::roster::Roster;
 use crate::step::Step;
 
 /// How much of the log one convoy reads at a time.

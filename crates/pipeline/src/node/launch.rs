@@ -10,27 +10,27 @@ use tollgate_federation::{
 use tollgate_routing::HopKind;
 use tollgate_spool::Consumer as LogConsumer;
 
-use crate::backends::{self, BackendError};
-use crate::consumer::{Consumer, Gather};
-use crate::counters::ConsumerCounters;
-use crate::delivery::{Delivery, Door};
-use crate::doors::{BackendDoor, LinkBackendDoor, LinkDoor, LocalTierDoor};
-use crate::drop_rules::DropRules;
-use crate::file_door::FileDoor;
-use crate::file_exporter::Rotation;
-use crate::hop::Hop;
-use crate::local::LocalMaker;
-use crate::manifests::Manifests;
-use crate::members::{Finder, Network};
+use crate::load::local::LocalMaker;
 use crate::node::Node;
+use crate::node::counters::ConsumerCounters;
+use crate::node::ways::{Consumption, Way};
 use crate::pass::{Pass, Which};
 use crate::prepare::Prepare;
-use crate::quarantine::Quarantine;
-use crate::roster::Roster;
+use crate::prepare::drop_rules::DropRules;
+use crate::prepare::stamp::Stamp;
+use crate::seal::manifests::Manifests;
 use crate::seal::{Basis, Seal};
-use crate::stamp::Stamp;
+use crate::send::backends::{self, BackendError};
+use crate::send::consumer::{Consumer, Gather};
+use crate::send::delivery::{Delivery, Door};
+use crate::send::doors::{BackendDoor, LinkBackendDoor, LinkDoor, LocalTierDoor};
+use crate::send::file_door::FileDoor;
+use crate::send::file_exporter::Rotation;
+use crate::send::hop::Hop;
+use crate::send::members::{Finder, Network};
+use crate::send::quarantine::Quarantine;
+use crate::send::roster::Roster;
 use crate::step::Step;
-use crate::ways::{Consumption, Way};
 
 /// Parcels of one lane that are on their way at the same time.
 const SENDERS: usize = 4;
@@ -221,7 +221,7 @@ impl Launch<'_> {
         });
         let worker = node.workers.pick().clone();
         let (tasks, home) = (node.tasks.clone(), worker.clone());
-        let senders = Box::new(move |_: Arc<str>, window: crate::window::Window<S::Load>| {
+        let senders = Box::new(move |_: Arc<str>, window: crate::send::window::Window<S::Load>| {
             for _ in 0..SENDERS {
                 let sending = Arc::clone(&delivery).run(window.clone(), done.clone());
                 tasks.spawn_on(&home, "sender", sending);

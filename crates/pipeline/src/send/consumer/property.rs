@@ -10,8 +10,8 @@ use tollgate_runtime::{Clock, TaskGroup};
 use tollgate_spool::Spool;
 
 use super::*;
-use crate::hop::Hop;
 use crate::rig::{self, Answer, Counted, Far, Running, cursors, entry, spans};
+use crate::send::hop::Hop;
 
 const NODES: [&str; 3] = ["a", "b", "c"];
 

@@ -9,9 +9,9 @@ use tollgate_federation::{Manifest, Signal};
 use tollgate_otlp::json::{self, Message};
 use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
 
-use crate::delivery::Door;
-use crate::file_exporter::{Lines, Rotation};
 use crate::load::Load;
+use crate::send::delivery::Door;
+use crate::send::file_exporter::{Lines, Rotation};
 
 /// Writes what it is given as lines of a rotated file.
 pub(crate) struct FileDoor(Arc<Target>);
@@ -93,8 +93,8 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifests::Manifests;
     use crate::rig::{self, node, spans};
+    use crate::seal::manifests::Manifests;
 
     fn door(dir: &std::path::Path, disk: Disk) -> FileDoor {
         FileDoor::new(disk, dir.to_owned(), Rotation { rotate: 1 << 20, keep: 1 }, Signal::Traces)

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::delivery::Parcel;
 use crate::load::Load;
+use crate::send::delivery::Parcel;
 
 /// The parcels of one lane that are sent or wait for a sender; clones share it.
 pub(crate) struct Window<L>(Arc<Shared<L>>);

@@ -8,18 +8,18 @@ use tollgate_federation::{NodeId, NodeIn, Origin};
 use tollgate_runtime::{Clock, Metrics, Shutdown, Stopper, TaskGroup, Workers, memory_limit, on_signals};
 use tollgate_transport::{Bound, Dns, TierFiles, TierTls, TlsError};
 
-use crate::archive::Archive;
-use crate::counters::Counters;
 use crate::documents::Documents;
-use crate::intake;
-use crate::keys::{KeyRing, SecretError};
-use crate::launch::LaunchError;
-use crate::listeners::Listeners;
-use crate::logs::{Logs, LogsError};
 use crate::node::Node;
-use crate::node_file::{Identity, NodeFile};
-use crate::outlets;
-use crate::pages::NodePages;
+use crate::node::archive::Archive;
+use crate::node::counters::Counters;
+use crate::node::keys::{KeyRing, SecretError};
+use crate::node::launch::LaunchError;
+use crate::node::logs::{Logs, LogsError};
+use crate::node::node_file::{Identity, NodeFile};
+use crate::node::outlets;
+use crate::node::pages::NodePages;
+use crate::receive::intake;
+use crate::receive::listeners::Listeners;
 
 /// What requests may take in memory where neither the node file nor the machine says more.
 const SMALLEST_BUDGET: u64 = 64 << 20;

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate_federation::{Manifest, NodeId, Origin, Signal};
 
-use crate::delivery::Covers;
 use crate::load::Load;
+use crate::send::delivery::Covers;
 
 /// Writes the manifests of one consumer.
 pub(crate) struct Manifests {

@@ -8,9 +8,9 @@ use tollgate_runtime::Metrics;
 use tollgate_spool::Status;
 use tollgate_transport::admin::Pages;
 
-use crate::logs::Logs;
 use crate::node::Node;
-use crate::node_file::Listen;
+use crate::node::logs::Logs;
+use crate::node::node_file::Listen;
 
 /// The pages of one node.
 pub(crate) struct NodePages {
