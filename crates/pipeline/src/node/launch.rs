@@ -13,7 +13,7 @@ use tollgate_spool::Consumer as LogConsumer;
 use crate::load::local::LocalMaker;
 use crate::node::Node;
 use crate::node::counters::ConsumerCounters;
-use crate::node::ways::{Consumption, Way};
+use crate::node::ways::Out;
 use crate::pass::{Pass, Which};
 use crate::prepare::Prepare;
 use crate::prepare::drop_rules::DropRules;
@@ -78,21 +78,20 @@ pub(crate) fn launch(
     node: &Arc<Node>,
     log: LogConsumer,
     signal: Signal,
-    consumption: &Consumption,
+    name: &str,
+    out: &Out,
     number: u64,
-) -> Result<Arc<ConsumerCounters>, LaunchError> {
-    let counters = node.consumer(&consumption.name, signal);
+) -> Result<(), LaunchError> {
+    let counters = node.consumer(name, signal);
     let gather = Gather { bytes: PARCEL, items: u64::MAX, linger: LINGER };
-    let launch = Launch { node, log, signal, counters: Arc::clone(&counters), gather, number };
-    let started = match &consumption.way {
-        Way::Gateway => launch.start_gateway(),
-        Way::HomeCentral => launch.start_home_central(),
-        Way::Link(link) => return launch.start_link(*link, &consumption.name).map(|()| counters),
-        Way::Backend(backend) => return launch.start_backend(backend, &consumption.name).map(|()| counters),
-        Way::Sampler => None, // started by `outlets.rs`: it is no way out
+    let launch = Launch { node, log, signal, counters, gather, number };
+    let started = match out {
+        Out::Gateway => launch.start_gateway(),
+        Out::HomeCentral => launch.start_home_central(),
+        Out::Link(link) => return launch.start_link(*link, name),
+        Out::Backend(backend) => return launch.start_backend(backend, name),
     };
-    started.ok_or_else(|| LaunchError::NoPlace(consumption.name.clone()))?;
-    Ok(counters)
+    started.ok_or_else(|| LaunchError::NoPlace(name.to_owned()))
 }
 
 impl Launch<'_> {

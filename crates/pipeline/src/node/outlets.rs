@@ -22,9 +22,9 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError>
         };
         let missing = || LaunchError::NoConsumer { signal, name: consumption.name.clone() };
         let log = logs.of(consumption.log).and_then(|log| log.consumer(&consumption.name)).ok_or_else(missing)?;
-        match consumption.way {
+        match &consumption.way {
             Way::Sampler => sample(node, logs, log, &consumption).await?,
-            _ => drop(launch(node, log, signal, &consumption, number)?),
+            Way::Out(out) => launch(node, log, signal, &consumption.name, out, number)?,
         }
     }
     Ok(())

@@ -4,9 +4,18 @@ use tollgate_federation::{
     Backend, BackendId, Federation, Link, LinkId, NodeId, NodeIn, PlaceId, Region, Role, Signal, Tier,
 };
 
-/// One way out of a node.
+/// What a consumer does with what it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
+    /// It leaves the node.
+    Out(Out),
+    /// Into tail sampling; what is kept goes on from the log of kept spans.
+    Sampler,
+}
+
+/// One way out of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Out {
     /// From a collector to the gateways of its region.
     Gateway,
     /// From a gateway to a central tier in its own region.
@@ -15,8 +24,6 @@ pub(crate) enum Way {
     Link(LinkId),
     /// To a backend inside the region.
     Backend(BackendId),
-    /// Into tail sampling; what is kept goes on from the log of kept spans.
-    Sampler,
 }
 
 /// Which log a consumer reads.
@@ -60,13 +67,13 @@ pub(crate) fn ways_of_tier(federation: &Federation, region: &Region) -> Vec<(Rol
 }
 
 fn of_collector() -> Vec<Consumption> {
-    Signal::ALL.map(|signal| consumption(Log::Received(signal), Way::Gateway, "gateway".to_owned())).into()
+    Signal::ALL.map(|signal| consumption(Log::Received(signal), Way::Out(Out::Gateway), "gateway".to_owned())).into()
 }
 
 fn of_gateway(federation: &Federation, region: &Region, tier: &Tier) -> Vec<Consumption> {
     let mut ways = backends(tier, federation, Log::Received);
     if region.central().is_some() {
-        ways.push(consumption(Log::Received(Signal::Traces), Way::HomeCentral, "central".to_owned()));
+        ways.push(consumption(Log::Received(Signal::Traces), Way::Out(Out::HomeCentral), "central".to_owned()));
     }
     ways.extend(federation.links_from(region.name()).filter(|link| link.source() == tier.id()).flat_map(over_link));
     ways
@@ -95,7 +102,7 @@ fn consumption(log: Log, way: Way, name: String) -> Consumption {
 fn over_link(link: &Link) -> Vec<Consumption> {
     let name = format!("link/{}", link.to());
     let signals = Signal::ALL.into_iter().filter(|signal| link.signals().contains(*signal));
-    signals.map(|signal| consumption(Log::Received(signal), Way::Link(link.id()), name.clone())).collect()
+    signals.map(|signal| consumption(Log::Received(signal), Way::Out(Out::Link(link.id())), name.clone())).collect()
 }
 
 /// Backends in the tier's own regime; one in another regime is reached over its link only.
@@ -107,7 +114,7 @@ fn backends(tier: &Tier, federation: &Federation, log: impl Fn(Signal) -> Log) -
     let of_backend = |backend: &Backend| {
         let (id, signals) = (backend.id().clone(), backend.signals());
         let on = Signal::ALL.into_iter().filter(move |signal| signals.contains(*signal));
-        on.map(|signal| consumption(log(signal), Way::Backend(id.clone()), format!("backend/{}", id.name())))
+        on.map(|signal| consumption(log(signal), Way::Out(Out::Backend(id.clone())), format!("backend/{}", id.name())))
             .collect::<Vec<_>>()
     };
     tier.backends().iter().filter(linked).flat_map(of_backend).collect()
@@ -143,7 +150,7 @@ mod tests {
         let ways = ways(&rig::documents().federation, &node("us-east/central/0"));
         let of_traces = |way: &&Consumption| way.log == TRACES;
         assert_eq!(ways.iter().filter(of_traces).map(|way| &way.way).collect::<Vec<_>>(), [&Way::Sampler]);
-        assert!(ways.iter().any(|way| way.log == Log::Kept && matches!(way.way, Way::Backend(_))));
+        assert!(ways.iter().any(|way| way.log == Log::Kept && matches!(way.way, Way::Out(Out::Backend(_)))));
     }
 
     /// A vendor under another regime, at a gateway and at a central tier.
@@ -176,7 +183,10 @@ mod tests {
         for (me, log) in [("eu-west/gateway/0", TRACES), ("us-east/central/0", Log::Kept)] {
             let ways = ways(&documents.federation, &node(me));
             let far: Vec<_> = ways.iter().filter(|way| way.name.contains("far")).collect();
-            assert!(matches!(far.as_slice(), [one] if one.log == log && matches!(one.way, Way::Link(_))), "{far:?}");
+            assert!(
+                matches!(far.as_slice(), [one] if one.log == log && matches!(one.way, Way::Out(Out::Link(_)))),
+                "{far:?}"
+            );
         }
     }
 
