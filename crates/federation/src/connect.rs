@@ -55,7 +55,8 @@ fn connect_one(id: LinkId, draft: LinkDraft, regions: &Drafts, faults: &Faults) 
     from?;
     let End { source, to, regime, entity } = end?;
     let (carries, signals, instruments) = (draft.carries?, draft.signals?, draft.instruments?);
-    Some(Link { id, source, to, regime, entity, carries, signals, instruments, at: draft.at })
+    let compression = draft.compression?;
+    Some(Link { id, source, to, regime, entity, carries, signals, compression, instruments, at: draft.at })
 }
 
 fn known_region(from: &Located<Name>, regions: &Drafts, faults: &Faults) -> Option<Name> {

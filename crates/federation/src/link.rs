@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use tollgate_config::{At, Located, Read, Value};
 
+use crate::backend::Compression;
 use crate::name::{Name, NameError};
 use crate::node::TierId;
 use crate::origin::Regime;
@@ -32,6 +33,7 @@ pub struct Link {
     pub(crate) entity: String,
     pub(crate) carries: Vec<Located<Regime>>,
     pub(crate) signals: Signals,
+    pub(crate) compression: Compression,
     pub(crate) instruments: BTreeMap<Regime, String>,
     pub(crate) at: At,
 }
@@ -75,6 +77,11 @@ impl Link {
     /// The signals it may carry.
     pub fn signals(&self) -> Signals {
         self.signals
+    }
+
+    /// How what goes to the nodes of a tier is compressed; a backend has its own say.
+    pub fn compression(&self) -> Compression {
+        self.compression
     }
 
     /// The name of the legal instrument for each regime it carries.
@@ -153,6 +160,7 @@ pub(crate) struct LinkDraft {
     pub(crate) to: Option<Located<Target>>,
     pub(crate) carries: Option<Vec<Located<Regime>>>,
     pub(crate) signals: Option<Signals>,
+    pub(crate) compression: Option<Compression>,
     pub(crate) instruments: Option<BTreeMap<Regime, String>>,
 }
 
@@ -160,13 +168,20 @@ impl LinkDraft {
     pub(crate) fn read(value: Value<'_>) -> Option<Self> {
         let mut fields = value.fields()?;
         let from = fields.required("from");
-        let to = fields.required("to");
+        let to: Option<Located<Target>> = fields.required("to");
         let carries = fields.required_value("carries").and_then(read_carries);
         let signals = fields.required("signals");
+        // Between regions bytes cost more than the CPU that zstd takes.
+        let compression = fields.value("compression").map_or(Some(Compression::Zstd), |value| {
+            if to.as_ref().is_some_and(|to| matches!(to.value.kind, TargetKind::Backend(_))) {
+                value.fault("a backend says itself how what goes to it is compressed");
+            }
+            value.read()
+        });
         let instruments =
             fields.required_value("instruments").and_then(|value| read_instruments(value, carries.as_deref()));
         fields.done();
-        Some(Self { at: value.at(), from, to, carries, signals, instruments })
+        Some(Self { at: value.at(), from, to, carries, signals, compression, instruments })
     }
 }
 

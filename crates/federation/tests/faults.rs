@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
 
 use tollgate_config::Set;
-use tollgate_federation::{Federation, LinkId, Nodes, PlaceId, Signal};
+use tollgate_federation::{Compression, Federation, LinkId, Nodes, PlaceId, Signal};
 
 const FEDERATION: &str = "\
 federation: {name: acme, trust_domain: acme.example}
@@ -268,6 +268,16 @@ fn a_link_to_a_backend_of_the_own_regime_is_a_fault() {
         faults,
         ["regions/federation.yaml:3:25: links[0].to: the backend lies in its region's own regime and needs no link"]
     );
+}
+
+/// Guarantees: what crosses to a tier is compressed unless the link says otherwise; a backend has its own say.
+#[test]
+fn a_link_to_a_tier_says_how_it_is_compressed() {
+    assert_eq!(sound(FEDERATION, EU, US).link(LinkId(0)).unwrap().compression(), Compression::Zstd);
+    let plain = FEDERATION.replace("signals: [traces]", "signals: [traces], compression: none");
+    assert_eq!(sound(&plain, EU, US).link(LinkId(0)).unwrap().compression(), Compression::None);
+    let (_, faults) = read(&plain.replace("us-east/central", "eu-west/backend/embedded"), EU, US);
+    assert!(faults.iter().any(|fault| fault.contains("a backend says itself how what goes to it")), "{faults:?}");
 }
 
 #[test]

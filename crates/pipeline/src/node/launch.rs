@@ -143,7 +143,7 @@ impl Launch<'_> {
             PlaceId::Tier(tier) => {
                 let tier = federation.tier(tier).ok_or_else(no_place)?;
                 let hop = self.hop_to(tier);
-                let door = LinkDoor::new(link.id(), tier.id().clone(), self.node.tls.clone(), Arc::clone(&hop));
+                let door = LinkDoor::new(link, tier.id().clone(), self.node.tls.clone(), Arc::clone(&hop));
                 self.start(step, door, hop);
             }
             PlaceId::Backend(id) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tollgate_federation::{Compression, HostPort, LinkId, LocalPlace, Manifest, NodeId, TierId};
+use tollgate_federation::{Compression, HostPort, Link, LinkId, LocalPlace, Manifest, NodeId, TierId};
 use tollgate_redaction::Sealed;
 use tollgate_transport::{
     Channel, Expected, Exporter, Headers, LinkSender, Local, LocalSender, Options, Peering, Receipt, SendError,
@@ -25,8 +25,9 @@ pub(crate) struct LinkDoor {
 }
 
 impl LinkDoor {
-    pub(crate) fn new(link: LinkId, tier: TierId, tls: TierTls, hop: Arc<Hop>) -> Self {
-        Self { link, nodes: TierNodes { tier, tls, hop, compression: Compression::Zstd, senders: Mutex::default() } }
+    pub(crate) fn new(link: &Link, tier: TierId, tls: TierTls, hop: Arc<Hop>) -> Self {
+        let compression = link.compression();
+        Self { link: link.id(), nodes: TierNodes { tier, tls, hop, compression, senders: Mutex::default() } }
     }
 }
 
