@@ -3,6 +3,8 @@
 //! Checking is driven by these tables alone, so a new field of OTLP is one line here. Enums are varints of any value,
 //! as proto3 has them. Not here: OTLP/JSON names (`json`).
 
+use crate::wire::Layout;
+
 use Kind::{Attribute, Bytes, Fixed32, Fixed64, Key, PackedFixed64, PackedVarint, Text, Varint};
 
 /// What one field holds.
@@ -29,13 +31,33 @@ pub(crate) enum Kind {
     PackedFixed64,
 }
 
+impl Kind {
+    /// How encoders lay it out.
+    const fn layout(self) -> Option<Layout> {
+        match self {
+            Self::Unknown => None,
+            Varint => Some(Layout::Varint),
+            Fixed64 => Some(Layout::Fixed64),
+            Fixed32 => Some(Layout::Fixed32),
+            _ => Some(Layout::Bytes),
+        }
+    }
+}
+
 /// One field of a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {
     pub(crate) kind: Kind,
-    /// Which fields (a bit for each number) must not have been seen before this one.
+    /// The field's own bit among those seen, if it matters to others or to itself that it was.
+    pub(crate) own: u32,
+    /// Which fields must not have been seen before this one.
     pub(crate) excludes: u32,
+    /// The one byte that the field begins with, as encoders write it; [`NO_TAG`] if it has none.
+    tag: u16,
 }
+
+/// No byte.
+const NO_TAG: u16 = 256;
 
 /// The highest field number of any message below, plus one.
 const SLOTS: usize = 17;
@@ -48,22 +70,29 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// Finds the field that begins with this byte, if it is a known one of less than 16 with its own wire type.
+    #[inline]
+    pub(crate) fn usual(&self, tag: u8) -> Option<&Slot> {
+        let slot = self.slots.get(usize::from(tag >> 3))?;
+        (slot.tag == u16::from(tag)).then_some(slot)
+    }
+
     /// Finds what is known of a field number.
     #[inline]
     pub(crate) fn slot(&self, number: u32) -> &Slot {
-        self.slots.get(number as usize).unwrap_or(&UNKNOWN)
+        self.slots.get(number as usize).unwrap_or(const { &UNKNOWN })
     }
 }
 
-static UNKNOWN: Slot = Slot { kind: Kind::Unknown, excludes: 0 };
+const UNKNOWN: Slot = Slot { kind: Kind::Unknown, own: 0, excludes: 0, tag: NO_TAG };
 
 /// Describes a message: fields that stand once, members of its only `oneof`, and repeated fields.
 const fn message(once: &[(usize, Kind)], one_of: &[(usize, Kind)], repeated: &[(usize, Kind)]) -> Message {
-    let mut described = Message { slots: [Slot { kind: Kind::Unknown, excludes: 0 }; SLOTS], attributes: None };
+    let mut described = Message { slots: [UNKNOWN; SLOTS], attributes: None };
     let mut at = 0;
     while at < once.len() {
         let (number, kind) = once[at];
-        described.slots[number] = Slot { kind, excludes: 1 << number };
+        described.slots[number] = Slot { kind, own: 1 << number, excludes: 1 << number, tag: tag(number, kind) };
         at += 1;
     }
     let (mut members, mut at) = (0, 0);
@@ -74,26 +103,33 @@ const fn message(once: &[(usize, Kind)], one_of: &[(usize, Kind)], repeated: &[(
     at = 0;
     while at < one_of.len() {
         let (number, kind) = one_of[at];
-        described.slots[number] = Slot { kind, excludes: members };
+        described.slots[number] = Slot { kind, own: 1 << number, excludes: members, tag: tag(number, kind) };
         at += 1;
     }
     at = 0;
     while at < repeated.len() {
         let (number, kind) = repeated[at];
-        described.slots[number] = Slot { kind, excludes: 0 };
+        described.slots[number] = Slot { kind, own: 0, excludes: 0, tag: tag(number, kind) };
         if matches!(kind, Attribute) {
-            described.attributes = Some(tag_byte(number));
+            described.attributes = Some(tag_byte(number, Layout::Bytes));
         }
         at += 1;
     }
     described
 }
 
-/// The tag of a length-delimited field below 16, which takes one byte.
+const fn tag(number: usize, kind: Kind) -> u16 {
+    match kind.layout() {
+        Some(layout) if number < 16 => tag_byte(number, layout) as u16,
+        _ => NO_TAG,
+    }
+}
+
+/// The tag of a field below 16, which takes one byte.
 #[expect(clippy::cast_possible_truncation, reason = "evaluated at compile time, where the assertion holds")]
-const fn tag_byte(number: usize) -> u8 {
+const fn tag_byte(number: usize, layout: Layout) -> u8 {
     assert!(number < 16);
-    (number << 3) as u8 | 2
+    (number << 3) as u8 | layout as u8
 }
 
 const fn nested(message: &'static Message) -> Kind {

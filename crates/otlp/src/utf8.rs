@@ -1,34 +1,34 @@
 //! UTF-8 validation with a short way for ASCII, which nearly every string of telemetry is.
 
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
 
-/// Says whether bytes are UTF-8. Most strings here are shorter than 32 bytes, where the standard library's own
-/// ASCII loop does not pay off: two overlapping loads decide up to 16 bytes without a loop.
+/// Says whether bytes are UTF-8.
 #[inline]
 pub(crate) fn is_valid(bytes: &[u8]) -> bool {
     is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
 }
 
+/// Says whether bytes are ASCII. Most strings here are shorter than 64 bytes, where the standard library's own loop
+/// does not pay off: its rest of up to 31 bytes goes one by one, while a last load may overlap the one before.
 #[inline]
-fn is_ascii(bytes: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
-        return is_short_ascii(bytes);
-    };
-    let mut high = u64::from_le_bytes(*first) | u64::from_le_bytes(*last);
-    if bytes.len() > 16 {
-        // The last chunk overlaps the rest, so whole chunks are all that is left to see.
-        high = bytes.as_chunks().0.iter().fold(high, |high, chunk| high | u64::from_le_bytes(*chunk));
-    }
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk() else { return is_short_ascii(bytes) };
+    let chunks = bytes.as_chunks().0.iter();
+    let high = chunks.fold(u128::from_le_bytes(*last), |high, chunk| high | u128::from_le_bytes(*chunk));
     high & HIGH_BITS == 0
 }
 
+/// The same below 16 bytes: two loads, overlapping as they may.
 #[inline]
 fn is_short_ascii(bytes: &[u8]) -> bool {
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let high = u32::from_le_bytes(*first) | u32::from_le_bytes(*last);
-        return u64::from(high) & HIGH_BITS == 0;
-    }
-    bytes.iter().fold(0, |high, byte| high | byte) < 0x80
+    let high = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u64::from_le_bytes(*first) | u64::from_le_bytes(*last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first) | u32::from_le_bytes(*last))
+    } else {
+        u64::from(bytes.iter().fold(0, |high, byte| high | byte))
+    };
+    u128::from(high) & HIGH_BITS == 0
 }
 
 #[cfg(test)]

@@ -155,13 +155,13 @@ pub const fn framed_len(number: u32, value: usize) -> usize {
     varint_len((number as u64) << 3) + varint_len(value as u64) + value
 }
 
-/// How a field's value is laid out.
+/// How a field's value is laid out, by wire type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    Varint,
-    Fixed64,
-    Bytes,
-    Fixed32,
+    Varint = 0,
+    Fixed64 = 1,
+    Bytes = 2,
+    Fixed32 = 5,
 }
 
 /// Reads a tag: field number and layout, with what follows.

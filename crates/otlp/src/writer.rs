@@ -142,16 +142,21 @@ impl<'a> Writer<'a> {
     /// costs one copy and keeps lengths in the shortest form; where the length is known, `message_of` avoids it.
     #[inline]
     fn close(&mut self, head: usize) {
-        let length = self.out.len() - head - 1;
-        let mut digits = [0_u8; 10];
-        let width = wire::varint_len(length as u64);
-        let mut left = length as u64;
-        for (at, digit) in digits.iter_mut().take(width).enumerate() {
-            let more = if at + 1 < width { 0x80 } else { 0 };
-            *digit = left.to_le_bytes()[0] & 0x7f | more;
-            left >>= 7;
+        let start = head + 1;
+        let mut length = (self.out.len() - start) as u64;
+        let width = wire::varint_len(length);
+        if width > 1 {
+            let end = self.out.len();
+            self.out.resize(end + width - 1, 0);
+            self.out.copy_within(start..end, head + width);
         }
-        self.out.splice(head..=head, digits.into_iter().take(width));
+        for digit in self.out.iter_mut().skip(head).take(width - 1) {
+            *digit = length.to_le_bytes()[0] | 0x80;
+            length >>= 7;
+        }
+        if let Some(last) = self.out.get_mut(head + width - 1) {
+            *last = length.to_le_bytes()[0];
+        }
     }
 }
 
