@@ -6,6 +6,8 @@
     reason = "a test stops where its surroundings fail it"
 )]
 
+#[path = "support/counted.rs"]
+mod counted;
 #[path = "support/delivered.rs"]
 pub mod delivered;
 #[path = "support/evidence.rs"]
@@ -16,8 +18,15 @@ pub mod fleet;
 pub mod held;
 #[path = "support/ledger.rs"]
 pub mod ledger;
+#[path = "support/meeting.rs"]
+pub mod meeting;
+#[path = "support/requests.rs"]
+pub mod requests;
+#[path = "support/watched.rs"]
+mod watched;
 
 pub use delivered::Delivered;
 pub use fleet::Fleet;
 pub use held::{Attributes, Held};
 pub use ledger::{Ledger, Traffic};
+pub use meeting::Meeting;

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use crate::delivered::Delivered;
 use crate::held::{self, Held};
-use serde_json::Value;
 use tollgate_runtime::Clock;
 use tollgate_scenario::certs::Authority;
 use tollgate_scenario::scaffold::{self, Scaffold};
-use tollgate_testkit::{Block, Process, binary, http, wait_until};
+use tollgate_testkit::{Block, Process, binary};
 
 /// How long a process may take to start: a debug build on a machine that is busy.
 const START: Duration = Duration::from_secs(40);
@@ -64,8 +63,14 @@ impl Fleet {
     /// Replaces the sampling policy by these policies, which are judged after a second.
     #[track_caller]
     pub fn sample(&self, policies: &str) {
-        let head = "tail_sampling:\n  decision_wait: 1s\n  num_traces: 100000\n  policies:\n";
-        self.edit("policies/sampling.yaml", |_| format!("{head}{policies}"));
+        self.sample_after(1, policies);
+    }
+
+    /// Replaces the sampling policy by these policies, which are judged after so many seconds.
+    #[track_caller]
+    pub fn sample_after(&self, seconds: u64, policies: &str) {
+        let head = format!("tail_sampling:\n  decision_wait: {seconds}s\n  num_traces: 100000\n  policies:\n");
+        self.edit("policies/sampling.yaml", |_| head + policies);
     }
 
     /// Gives the gateways of a region (`eu-west/gateway`) or a central tier backends of its own: YAML, one mapping.
@@ -189,56 +194,9 @@ impl Fleet {
         of_region.map(|process| process.name.as_str()).collect()
     }
 
-    /// Waits until nothing is on its way in the processes that run; the senders must have stopped.
-    #[track_caller]
-    pub fn wait_idle(&self, limit: Duration) {
-        // They are planned in the order in which data flows: what one passed on, the next ones have.
-        let running: Vec<&str> = self.names("").into_iter().filter(|name| self.running.contains_key(*name)).collect();
-        wait_until(limit, "nothing is on its way", || running.iter().all(|name| self.is_idle(name, "")));
-    }
-
-    /// What a process says of itself; `Null` while it does not answer.
-    #[track_caller]
-    pub fn status(&self, name: &str) -> Value {
-        let reply = http::get(self.admin(name), "/status");
-        reply.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or_default()
-    }
-
-    /// Bytes that each consumer has not passed yet, by log and name (`traces/sampler`); nothing while there is no answer.
-    #[track_caller]
-    pub fn lags(&self, name: &str) -> BTreeMap<String, u64> {
-        let status = self.status(name);
-        let mut lags = BTreeMap::new();
-        for (log, status) in status.get("logs").and_then(Value::as_object).into_iter().flatten() {
-            for consumer in status.get("consumers").and_then(Value::as_array).into_iter().flatten() {
-                let lag = consumer.get("lag_bytes").and_then(Value::as_u64);
-                let name = consumer.get("name").and_then(Value::as_str);
-                lags.extend(name.zip(lag).map(|(name, lag)| (format!("{log}/{name}"), lag)));
-            }
-        }
-        // Verdicts stay for late spans, whoever has been served.
-        lags.remove("kept/verdicts");
-        lags
-    }
-
-    /// Whether a process answers and each of its consumers has passed everything, but for those whose name holds `dead`.
-    #[track_caller]
-    pub fn is_idle(&self, name: &str, dead: &str) -> bool {
-        let lags = self.lags(name);
-        let alive = |(name, _): &(&String, &u64)| dead.is_empty() || !name.contains(dead);
-        !lags.is_empty() && lags.iter().filter(alive).all(|(_, lag)| *lag == 0)
-    }
-
-    /// The sum of the samples of a metric whose labels hold all of these texts; none if there is no such sample.
-    #[track_caller]
-    pub fn metric(&self, name: &str, metric: &str, labels: &[&str]) -> Option<f64> {
-        let page = http::get(self.planned(name).metrics(), "/metrics").ok()?.text();
-        let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
-        let found = samples.filter(|(key, _)| {
-            let family = key.split_once('{').map_or(*key, |(family, _)| family);
-            family == metric && labels.iter().all(|label| key.contains(label))
-        });
-        found.filter_map(|(_, value)| value.parse::<f64>().ok()).reduce(|sum, value| sum + value)
+    /// The processes that run, in the order in which data flows.
+    pub fn running(&self) -> Vec<&str> {
+        self.names("").into_iter().filter(|name| self.running.contains_key(*name)).collect()
     }
 }
 

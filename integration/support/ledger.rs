@@ -13,11 +13,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tollgate_otlp::{SpanId, TraceId, Writer};
+use tollgate_otlp::{SpanId, TraceId};
 use tollgate_runtime::Clock;
-use tollgate_testkit::{Client, Service};
+use tollgate_testkit::{Client, Service, wait_until};
 
 use crate::delivered::Delivered;
+use crate::requests;
 
 /// A span as both sides name it.
 pub type Span = (TraceId, SpanId);
@@ -28,10 +29,10 @@ const BETWEEN_HALVES: u64 = 20;
 const HALVES: [u64; 2] = [2, 1];
 /// How long a sender waits after a refusal.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long a few hundred spans may take to be acknowledged.
+const FLOW: Duration = Duration::from_secs(60);
 /// How often it still tries when the test has ended.
 const LAST_TRIES: usize = 200;
-/// The span status ERROR.
-const ERROR: u64 = 2;
 /// The gRPC code of a request that will never be taken.
 const INVALID_ARGUMENT: i32 = 3;
 
@@ -90,6 +91,13 @@ impl Traffic {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
+    /// Waits until so many more spans are acknowledged.
+    #[track_caller]
+    pub fn flow(&self, spans: usize) {
+        let enough = self.acknowledged() + spans;
+        wait_until(FLOW, "traffic flows", || self.acknowledged() >= enough);
+    }
+
     /// Ends the senders and says what was acknowledged.
     #[track_caller]
     pub fn stop(self) -> Ledger {
@@ -142,7 +150,8 @@ impl Sender {
 
     /// Tries until it is taken, and says how often; gives up only when the test has ended meanwhile and nobody is there.
     fn send(&self, client: &Client, spans: &[(Span, bool)], stop: &AtomicBool) -> Option<usize> {
-        let request = request(spans);
+        let spans: Vec<_> = spans.iter().map(|(span, is_error)| write(*span, *is_error)).collect();
+        let request = requests::request(&spans);
         let mut tries = 1;
         let mut tries_at_the_end = 0;
         while let Err(status) = client.export(Service::Traces, request.clone()) {
@@ -196,46 +205,18 @@ fn fate_of(trace: &TraceId) -> Fate {
     fate(u64::try_from(step).unwrap_or(1).saturating_sub(1))
 }
 
-fn request(spans: &[(Span, bool)]) -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(1, |resource| resource.key_string(1, "service.name", "ledger"));
-        group.message(2, |scope| {
-            for ((trace, span), is_error) in spans {
-                scope.message(2, |body| write_span(body, trace, span, *is_error));
-            }
-        });
-    });
-    request
-}
-
-fn write_span(body: &mut Writer<'_>, trace: &TraceId, span: &SpanId, is_error: bool) {
+fn write(ids: Span, is_error: bool) -> Vec<u8> {
     let now = Clock::system().now().nanos();
-    body.bytes(1, trace.as_bytes());
-    body.bytes(2, span.as_bytes());
-    body.string(5, "GET");
-    body.varint(6, 2);
-    body.fixed64(7, now);
-    body.fixed64(8, now + 1_000_000);
-    body.key_string(9, "http.request.method", "GET");
-    if is_error {
-        body.message(15, |status| status.varint(3, ERROR));
-    }
-}
-
-/// A request with one span of this name.
-pub fn one_span((trace, span): Span, name: &str) -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(2, |scope| {
-            scope.message(2, |body| {
-                body.bytes(1, trace.as_bytes());
-                body.bytes(2, span.as_bytes());
-                body.string(5, name);
-            });
-        });
-    });
-    request
+    requests::span(ids, |span| {
+        span.string(5, "GET");
+        span.varint(6, 2);
+        span.fixed64(7, now);
+        span.fixed64(8, now + 1_000_000);
+        span.key_string(9, "http.request.method", "GET");
+        if is_error {
+            requests::fail(span);
+        }
+    })
 }
 
 /// What is wrong with a delivery, and what is not wrong but worth knowing.

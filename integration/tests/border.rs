@@ -12,8 +12,8 @@ use std::time::Duration;
 use tollgate_federation::Signal;
 use tollgate_integration::evidence::{search_bytes, shown};
 use tollgate_integration::held::attributes_of;
+use tollgate_integration::requests::{numbered, request, span};
 use tollgate_integration::{Attributes, Fleet};
-use tollgate_otlp::Writer;
 use tollgate_runtime::Clock;
 use tollgate_scenario::canary::{Canary, Hit};
 use tollgate_scenario::traffic::{Outcome, Traffic};
@@ -111,14 +111,11 @@ fn send(fleet: &Fleet, traffic: &mut Traffic, batches: usize) -> Sent {
 
 /// The sum over some processes of what one consumer counted of traces.
 fn items(fleet: &Fleet, names: &[&str], consumer: &str, outcome: &str) -> f64 {
-    let labels = [format!("consumer=\"{consumer}\""), format!("outcome=\"{outcome}\""), "signal=\"traces\"".to_owned()];
-    let labels = labels.each_ref().map(String::as_str);
-    names.iter().filter_map(|name| fleet.metric(name, "tollgate_consumer_items_total", &labels)).sum()
+    names.iter().map(|name| fleet.items(name, consumer, Signal::Traces, outcome)).sum()
 }
 
 fn accepted(fleet: &Fleet, names: &[&str]) -> f64 {
-    let labels = ["signal=\"traces\"", "outcome=\"accepted\""];
-    names.iter().filter_map(|name| fleet.metric(name, "tollgate_received_total", &labels)).sum()
+    names.iter().map(|name| fleet.accepted(name, Signal::Traces)).sum()
 }
 
 /// Which canaries were really planted in a region.
@@ -260,29 +257,17 @@ const BY_NAME: [&str; 6] =
 const KEYS_A_SPAN: usize = 16;
 
 /// Spans that hold each of these keys once; each has its number as its id.
-fn request(keys: &[(String, String)]) -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(1, |resource| resource.key_string(1, "service.name", "keys"));
-        group.message(2, |scope| {
-            for (number, keys) in (1_u64..).zip(keys.chunks(KEYS_A_SPAN)) {
-                scope.message(2, |span| write_span(span, number, keys));
-            }
-        });
-    });
-    request
-}
-
-fn write_span(span: &mut Writer<'_>, number: u64, keys: &[(String, String)]) {
+fn with_keys(keys: &[(String, String)]) -> Vec<u8> {
     let now = Clock::system().now().nanos();
-    span.bytes(1, &u128::from(number).to_be_bytes());
-    span.bytes(2, &number.to_be_bytes());
-    span.string(5, "GET");
-    span.fixed64(7, now);
-    span.fixed64(8, now + 1);
-    for (key, value) in keys {
-        span.key_string(9, key, value);
-    }
+    let spans = (1..).zip(keys.chunks(KEYS_A_SPAN)).map(|(number, keys)| {
+        span(numbered(number), |span| {
+            span.string(5, "GET");
+            span.fixed64(7, now);
+            span.fixed64(8, now + 1);
+            keys.iter().for_each(|(key, value)| span.key_string(9, key, value));
+        })
+    });
+    request(&spans.collect::<Vec<_>>())
 }
 
 /// Sends spans with these keys from the EU; what of them arrives at central's backend, and how many were counted as left out.
@@ -290,7 +275,7 @@ fn write_span(span: &mut Writer<'_>, number: u64, keys: &[(String, String)]) {
 fn cross(keys: &[(String, String)]) -> (Attributes, u32) {
     let (mut fleet, backend) = fleet();
     fleet.start([EU_COLLECTOR].into_iter().chain(EU_GATEWAYS).chain(CENTRAL));
-    Client::plain(fleet.otlp(EU_COLLECTOR)).export(Service::Traces, request(keys)).unwrap();
+    Client::plain(fleet.otlp(EU_COLLECTOR)).export(Service::Traces, with_keys(keys)).unwrap();
     let spans = keys.chunks(KEYS_A_SPAN).len();
     wait_until(LIMIT, "all spans arrive", || backend.spans().len() == spans);
     let received = backend.spans();

@@ -11,8 +11,10 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use time::OffsetDateTime;
 use tollgate_integration::Fleet;
-use tollgate_otlp::Writer;
+use tollgate_integration::requests::one_span;
+use tollgate_otlp::{SpanId, TraceId};
 use tollgate_runtime::Clock;
+use tollgate_scenario::certs::{Leaf, Validity};
 use tollgate_testkit::{Client, Service, binary, holds_within, http, wait_until};
 use tonic::Code;
 
@@ -95,31 +97,6 @@ fn help_of_every_command_reads_well_on_a_narrow_terminal() {
 }
 
 #[test]
-fn check_prints_every_place_every_backlog_and_every_plain_text_listener() {
-    let said = tollgate(&["check"]);
-    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    for line in [
-        "federation acme (trust domain acme.example)",
-        "region eu-west (EEA, Acme GmbH)",
-        "eu-west/backend/embedded EEA Acme GmbH inside its region",
-        "uk-south/gateway UK Acme Ltd over link from eu-west (EEA by uk-adequacy; traces)",
-        "us-east/central US Acme Inc over link from eu-west (EEA by dpf; traces); \
-         link from uk-south (UK by uk-us-extension; traces)",
-        "traces link/us-east/central 3686 MiB 61 min, then lets go of its oldest",
-        "traces tail sampling 2457 MiB 40 min, then refuses",
-        "kept traces backend/embedded 2457 MiB 40 min, then refuses",
-        "regions/eu-west.yaml:8:13: clusters.eu-west-a.listen: plain text: services reach this listener without tls",
-    ] {
-        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.out.lines().any(|found| words(found) == words(line)), "{line:?} is missing in:\n{}", said.out);
-    }
-    let places = said.out.split("places that data can be sent to").nth(1).unwrap().split("\n\n").next().unwrap();
-    assert_eq!(places.trim().lines().count(), 8, "{places}");
-    let fast = tollgate(&["check", "--rate", "64MiB"]);
-    assert!(fast.out.contains("57 s"), "a faster rate shortens every backlog:\n{}", fast.out);
-}
-
-#[test]
 fn check_says_everything_that_is_wrong_at_once_and_run_does_not_start() {
     let fleet = Fleet::lay_out();
     fleet.edit("regions/eu-west.yaml", |text| {
@@ -174,12 +151,12 @@ fn every_fault_of_a_node_file_is_said_at_once() {
     let fleet = Fleet::lay_out();
     tollgate_in(fleet.folder(), &run("nodes/nowhere.yaml", NODE)).failed(78, &["nodes/nowhere.yaml", "No such file"]);
     fleet.edit(NODE_FILE, |text| {
-        let text = text.replace("memory: 128MiB", "memory: lots").replace("durability: fsync", "durability: maybe");
+        let text = text.replace("memory: 128MiB", "memory: 63MiB").replace("durability: fsync", "durability: maybe");
         text.replace("tier: 127", "tier: nowhere-127") + "upstream: us-east\n"
     });
     let faults = [
         "nodes/eu-west-gateway-0.yaml:4:9: listen.tier: expected an address and port",
-        "nodes/eu-west-gateway-0.yaml:11:11: budgets.memory: expected a size",
+        "nodes/eu-west-gateway-0.yaml:11:11: budgets.memory: is at least 64MiB",
         "durability: is `fsync` or `os`",
         "upstream: unknown key",
     ];
@@ -188,6 +165,115 @@ fn every_fault_of_a_node_file_is_said_at_once() {
         said.failed(78, &faults);
         assert_eq!(said.err.lines().count(), faults.len(), "{}", said.err);
     }
+    fleet.edit("policies/sampling.yaml", |text| text.replace("decision_wait: 5s", "decision_wait: 5"));
+    tollgate_in(fleet.folder(), &run(NODE_FILE, NODE)).failed(78, &[faults[0], "tail_sampling.decision_wait"]);
+}
+
+/// `check` of what `run` would start from.
+fn check<'a>(node_file: &'a str, node: &'a str) -> [&'a str; 6] {
+    ["check", "--set", ".", "--node-file", node_file, node]
+}
+
+/// Both say all of this, in a line each and nothing else, and end with this code; nothing is left on the disk.
+#[track_caller]
+fn neither_runs(fleet: &Fleet, code: i32, faults: &[&str]) {
+    for command in [check(NODE_FILE, NODE), run(NODE_FILE, NODE)] {
+        let said = tollgate_in(fleet.folder(), &command);
+        said.failed(code, faults);
+        assert_eq!(said.err.lines().count(), faults.len(), "nothing else is wrong:\n{}", said.err);
+    }
+    assert!(!fleet.folder().join("data").exists(), "a node that cannot run leaves no trace");
+}
+
+#[test]
+fn check_judges_what_run_would_start_from_and_changes_nothing() {
+    let fleet = Fleet::lay_out();
+    for command in [&check(NODE_FILE, NODE)[..], &check(NODE_FILE, NODE)[..5]] {
+        let said = tollgate_in(fleet.folder(), command);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+        assert!(said.out.contains(&format!("{NODE} can run with {NODE_FILE}\n")), "{}", said.out);
+        assert!(!said.out.contains("warning"), "{}", said.out);
+    }
+    tollgate(&["check", NODE]).failed(64, &["--node-file <FILE>"]);
+    let mode = |file: &str, mode| {
+        fs::set_permissions(fleet.folder().join(file), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("nodes/eu-west-gateway-0.key", 0o644);
+    mode("keys/eu-west/user.key", 0o440);
+    fs::remove_file(fleet.folder().join("keys/eu-west/session.key")).unwrap();
+    fs::write(fleet.folder().join("ca/uk-south.pem"), "").unwrap();
+    fs::remove_file(fleet.folder().join("ca/us-east.pem")).unwrap();
+    fs::write(fleet.folder().join("token"), "hunter2").unwrap();
+    mode("token", 0o604);
+    fleet.add_backends(
+        "eu-west/gateway",
+        "{vendor: {otlp_http: http://127.0.0.1:9, signals: [traces], tls: off, headers: {api-key: secret:vendor}}}",
+    );
+    fleet.edit(NODE_FILE, |text| {
+        text.replace("disk: 1GiB", "disk: 399MiB") + "secrets: {unset: {env: TOLLGATE_NOT_SET}, token: {file: token}}\n"
+    });
+    let faults = [
+        "cannot read key session from ./keys/eu-west/session.key: No such file",
+        "key user in ./keys/eu-west/user.key can be read by others: its mode is 0440 and must be 0400 or 0600",
+        "secret token in ./token can be read by others: its mode is 0604 and must be 0400 or 0600",
+        "the environment variable TOLLGATE_NOT_SET for secret unset is not set",
+        "./ca/uk-south.pem holds no usable certificate",
+        "cannot read ./ca/us-east.pem: No such file",
+        "./nodes/eu-west-gateway-0.key can be read by others: its mode is 0644 and must be 0400 or 0600",
+        "budgets.disk: 399MiB is too little for the logs of a gateway: it is at least 400MiB",
+    ];
+    neither_runs(&fleet, 78, &faults);
+    mode("token", 0o600);
+    fleet.edit(NODE_FILE, |text| text.replace("{unset: {env: TOLLGATE_NOT_SET}, token:", "{token:"));
+    let said = tollgate_in(fleet.folder(), &check(NODE_FILE, NODE));
+    said.failed(78, &["eu-west/backend/vendor: the node file does not say where secret vendor lies"]);
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_what_a_later_start_may_mend() {
+    let fleet = Fleet::lay_out();
+    let uri = "spiffe://acme.example/region/eu-west/gateway/0".to_owned();
+    for validity in [Validity::Expired, Validity::NotYet] {
+        let leaf = Leaf { validity, ..Leaf::node(uri.clone()) };
+        fleet.authority("eu-west").issue(&leaf).unwrap().write(&fleet.folder().join("nodes"), GATEWAY).unwrap();
+        neither_runs(&fleet, 1, &["our own certificate"]);
+    }
+    let stranger = fleet.authority("us-east").issue(&Leaf::node(uri)).unwrap();
+    stranger.write(&fleet.folder().join("nodes"), GATEWAY).unwrap();
+    neither_runs(&fleet, 78, &["our own certificate: invalid peer certificate: UnknownIssuer"]);
+}
+
+#[test]
+fn the_smallest_disk_budget_that_is_named_is_enough() {
+    let mut fleet = Fleet::lay_out();
+    let (name, file) = ("us-east-central-0", "nodes/us-east-central-0.yaml");
+    fleet.edit(file, |text| text.replace("disk: 1GiB", "disk: 799MiB"));
+    let said = tollgate_in(fleet.folder(), &check(file, "us-east/central/0"));
+    said.failed(78, &["too little for the logs of a central: it is at least 800MiB"]);
+    fleet.edit(file, |text| text.replace("disk: 799MiB", "disk: 800MiB"));
+    fleet.start([name]);
+}
+
+#[test]
+fn a_gateway_without_the_keys_of_its_policies_says_so() {
+    let mut fleet = Fleet::lay_out();
+    fleet.edit(NODE_FILE, |text| {
+        let (before, keys) = text.split_once("keys:").unwrap();
+        let (_, after) = keys.split_once("durability").unwrap();
+        format!("{before}durability{after}")
+    });
+    let said = tollgate_in(fleet.folder(), &check(NODE_FILE, NODE));
+    fleet.start([COLLECTOR, GATEWAY, "us-east-central-0", "us-east-central-1"]);
+    for key in ["user", "session"] {
+        let missing = format!("no key {key} in the node file: what crosses to us-east/central as a pseudonym");
+        assert!(said.out.contains(&format!("warning: {missing}")), "{}", said.out);
+        let log = fleet.process(GATEWAY).log();
+        assert!(log.lines().any(|line| line.contains(&missing) && line.contains("WARN")), "{log}");
+    }
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted("user.id")).unwrap();
+    let absent = || fleet.metric(GATEWAY, "tollgate_sealed_keys_missing_total", &["us-east/central"]);
+    wait_until(LIMIT, "the value that did not cross is counted", || absent() == Some(1.0));
 }
 
 #[test]
@@ -248,26 +334,18 @@ fn not_before(der: &[u8]) -> u64 {
 const CANARY: &str = "anna.kq7x2m9v4p@kunde.example";
 
 /// A request of one span whose attribute is a planted value.
-fn planted() -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(2, |scope| {
-            scope.message(2, |span| {
-                span.bytes(1, &[7; 16]);
-                span.bytes(2, &[7; 8]);
-                span.string(5, "POST /orders");
-                span.key_string(9, "user.email", CANARY);
-            });
-        });
-    });
-    request
+fn planted(attribute: &str) -> Vec<u8> {
+    one_span((TraceId([7; 16]), SpanId([7; 8])), |span| {
+        span.string(5, "POST /orders");
+        span.key_string(9, attribute, CANARY);
+    })
 }
 
 #[test]
 fn inspection_shows_segments_and_lanes_and_never_a_payload() {
     let mut fleet = Fleet::lay_out();
     fleet.start([COLLECTOR]);
-    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted()).unwrap();
+    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted("user.email")).unwrap();
     let data = fleet.planned(COLLECTOR).data.clone();
     let segments = fleet.folder().join(&data).join("spool/traces");
     assert!(holds_canary(&segments), "the planted value is in the log, or its absence below would prove nothing");
@@ -298,7 +376,23 @@ fn a_second_process_of_a_node_leaves_the_first_alone() {
     let (file, node) = (fleet.planned(COLLECTOR).node_file.clone(), fleet.planned(COLLECTOR).node.to_string());
     let said = tollgate_in(fleet.folder(), &run(file.to_str().unwrap(), &node));
     said.failed(1, &["spool/traces", "another process has the log open"]);
-    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted()).unwrap();
+    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted("user.email")).unwrap();
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_used_is_named() {
+    let fleet = Fleet::lay_out();
+    for (folder, why) in [("/proc/tollgate", "No such file"), ("nodes.json", "File exists")] {
+        fleet.edit(NODE_FILE, |text| {
+            let lines = text
+                .lines()
+                .map(|line| if line.starts_with("data: ") { format!("data: {folder}") } else { line.into() });
+            lines.map(|line| line + "\n").collect()
+        });
+        let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
+        said.failed(1, &["cannot make the data folder", folder, why]);
+        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    }
 }
 
 #[test]
@@ -317,14 +411,14 @@ fn keys_that_cannot_be_used_are_named_and_never_shown() {
     let content = fs::read_to_string(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o440)).unwrap();
     let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
-    said.failed(1, &["key user can be read by others", "0400 or 0600"]);
+    said.failed(78, &["key user in ./keys/eu-west/user.key can be read by others", "0400 or 0600"]);
     assert!(!said.err.contains(&content));
     fs::remove_file(&key).unwrap();
-    tollgate_in(fleet.folder(), &run(NODE_FILE, NODE)).failed(1, &["cannot read user", "No such file"]);
+    tollgate_in(fleet.folder(), &run(NODE_FILE, NODE)).failed(78, &["cannot read key user", "No such file"]);
     fs::write(&key, "not hexadecimal").unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).unwrap();
     let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
-    said.failed(1, &["key user is not 64 hexadecimal digits"]);
+    said.failed(78, &["key user is not 64 hexadecimal digits"]);
     assert!(!said.err.contains("not hexadecimal"));
 }
 
@@ -356,7 +450,7 @@ fn sigterm_ends_every_role_within_seconds() {
     // Nobody has to wait for a peer that is away: they end in the order of the path.
     let all = [COLLECTOR, GATEWAY, "uk-south-gateway-0", "us-east-central-0", "us-east-central-1"];
     fleet.start(all);
-    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted()).unwrap();
+    Client::plain(fleet.otlp(COLLECTOR)).export(Service::Traces, planted("user.email")).unwrap();
     let files = fleet.files(GATEWAY, "embedded", "traces");
     wait_until(LIMIT, "the span is at the gateway's backend", || files.is_dir() && holds_canary(&files));
     for name in all {
@@ -368,6 +462,20 @@ fn sigterm_ends_every_role_within_seconds() {
 }
 
 #[test]
+fn sigterm_while_a_node_starts_ends_it_with_0() {
+    let mut fleet = Fleet::lay_out();
+    let data = fleet.folder().join(&fleet.planned(COLLECTOR).data);
+    for part in ["", "documents", "spool", "spool/traces", "spool/metrics", "spool/logs"] {
+        fleet.spawn(COLLECTOR);
+        wait_until(LIMIT, "it is that far", || data.join(part).exists());
+        let process = fleet.process(COLLECTOR);
+        process.terminate();
+        assert_eq!(process.wait(SECONDS).code(), Some(0), "{part}: {}", process.log());
+        fs::remove_dir_all(&data).unwrap();
+    }
+}
+
+#[test]
 fn a_stopping_node_refuses_retryably_and_a_second_signal_ends_it_at_once() {
     let mut fleet = Fleet::lay_out();
     // The kernel takes connections for whoever listens; nobody ever answers on them.
@@ -375,11 +483,11 @@ fn a_stopping_node_refuses_retryably_and_a_second_signal_ends_it_at_once() {
         [GATEWAY, "eu-west-gateway-1"].map(|name| TcpListener::bind(fleet.planned(name).tier().unwrap()).unwrap());
     fleet.start([COLLECTOR]);
     let (client, admin) = (Client::plain(fleet.otlp(COLLECTOR)), fleet.admin(COLLECTOR));
-    client.export(Service::Traces, planted()).unwrap();
+    client.export(Service::Traces, planted("user.email")).unwrap();
     let process = fleet.process(COLLECTOR);
     process.terminate();
     wait_until(LIMIT, "readiness goes first", || http::get(admin, "/readyz").is_ok_and(|reply| reply.status == 503));
-    let refused = client.export(Service::Traces, planted()).unwrap_err();
+    let refused = client.export(Service::Traces, planted("user.email")).unwrap_err();
     assert_eq!((refused.code(), refused.details().is_empty()), (Code::Unavailable, false), "with RetryInfo: {refused}");
     assert!(!holds_within(Duration::from_secs(1), || !process.is_running()), "it waits for what is under way");
     process.terminate();

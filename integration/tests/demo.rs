@@ -1,18 +1,26 @@
 //! The demo keeps what it promises, to people and to scripts.
+//!
+//! Guarantees: the numbers agree with each other; a planted value that turns up in any other region is found and fails the
+//! run; whatever ends the demo, its processes end with it; a scaffold runs by its Procfile and is never written over.
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tollgate_otlp::Writer;
+use tollgate_integration::requests::{fail, one_span};
+use tollgate_otlp::{SpanId, TraceId};
 use tollgate_testkit::{Client, Process, Service, binary, http, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long a short demo may take on a machine that is busy.
+const DEMO: Duration = Duration::from_secs(120);
+/// The processes of the example federation.
+const PROCESSES: usize = 10;
 
 fn demo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
@@ -77,45 +85,132 @@ fn for_people_it_shows_every_link_and_says_where_the_kept_traces_are() {
         assert!(out.contains(line), "{line:?} is missing in:\n{out}");
     }
     assert!(out.ends_with("0 canaries crossed\n"), "{out}");
+    let (_, planted) = out.split_once("of all regions for ").unwrap();
+    let planted = planted.split(' ').next().unwrap();
+    assert!(out.contains(&format!("\n{planted} of them are in their own region")), "the search does not see:\n{out}");
     assert!(!out.contains('\x1b') && !err.contains('\x1b'), "no terminal, no cursor movements:\n{err}");
-    let kept = out.split("kept traces:\n").nth(1).unwrap().lines().take_while(|line| line.starts_with("  "));
-    let files = kept.flat_map(|line| fs::read_dir(line.trim()).into_iter().flatten().flatten());
-    let bytes: u64 = files.map(|file| file.metadata().unwrap().len()).sum();
-    assert!(bytes > 0, "the kept traces are not where it says:\n{out}");
+    let (_, kept) = out.split_once("kept traces, as lines of OTLP/JSON:\n").unwrap();
+    let kept: Vec<&str> = kept.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+    assert_eq!(kept.len(), 2, "one folder for each node of central:\n{out}");
+    assert!(kept.iter().all(|folder| folder.ends_with("/traces")), "{out}");
+    let files: Vec<_> = kept.iter().flat_map(|folder| fs::read_dir(folder).unwrap().flatten()).collect();
+    assert!(files.iter().all(|file| fs::read_to_string(file.path()).unwrap().contains("resourceSpans")), "{out}");
+    assert!(!files.is_empty(), "the kept traces are not where it says:\n{out}");
+}
+
+/// The only folder that a demo has made in the folder for temporary files.
+fn made(temporary: &Path) -> PathBuf {
+    fs::read_dir(temporary).unwrap().next().unwrap().unwrap().path()
+}
+
+/// A mailbox that is named in the traces that a region's gateway passed to the region's own backend.
+fn mailbox(gateway: &Path) -> Option<String> {
+    let files = fs::read_dir(gateway.join("backends/embedded/traces")).ok()?.flatten();
+    let texts = files.map(|file| fs::read_to_string(file.path()).unwrap_or_default());
+    texts.into_iter().find_map(|text| {
+        let (before, _) = text.split_once("@kunde.example")?;
+        before.rsplit(|letter: char| letter != '.' && !letter.is_ascii_alphanumeric()).next().map(str::to_owned)
+    })
+}
+
+#[test]
+fn a_value_that_turns_up_in_another_region_is_found_and_fails_the_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, temporary) = (folder.path().join("log"), folder.path().join("tmp"));
+    fs::create_dir(&temporary).unwrap();
+    let arguments = ["--duration", "6s", "--output", "json"];
+    let mut process = Process::start("demo", &mut demo(&temporary, &arguments), &log);
+    wait_until(LIMIT, "it has a folder", || fs::read_dir(&temporary).unwrap().next().is_some());
+    let made = made(&temporary);
+    // What would be left in the UK by a door that passes the EU's values, and in the US by one that passes the UK's.
+    for (from, to) in [
+        ("data/eu-west-gateway-0", "data/uk-south-gateway-0/left"),
+        ("data/uk-south-gateway-0", "logs/us-east-central-1/left"),
+    ] {
+        let mut found = None;
+        wait_until(DEMO, "a region has traces of its own", || {
+            found = mailbox(&made.join(from));
+            found.is_some() || !process.is_running()
+        });
+        fs::write(made.join(to), found.unwrap_or_else(|| panic!("{from}: {}", process.log()))).unwrap();
+    }
+    assert_eq!(process.wait(DEMO).code(), Some(1), "{}", process.log());
+    let log = process.log();
+    let object: Value = serde_json::from_str(log.lines().find(|line| line.starts_with('{')).unwrap()).unwrap();
+    assert_eq!(count(&object, "/canaries/crossed"), 2, "{log}");
+    assert!(log.contains("user.email of eu-west in uk-south, as text") && log.contains("data/uk-south-gateway-0/left"));
+    assert!(log.contains("user.email of uk-south in us-east, as text") && log.contains("logs/us-east-central-1/left"));
+}
+
+/// A demo whose processes all run, and their ids.
+fn running(folder: &Path) -> (Process, Vec<String>) {
+    let (log, temporary) = (folder.join("log"), folder.join("tmp"));
+    fs::create_dir(&temporary).unwrap();
+    let process = Process::start("demo", &mut demo(&temporary, &["--duration", "10m"]), &log);
+    let children = format!("/proc/{0}/task/{0}/children", process.id());
+    let children = || fs::read_to_string(&children).unwrap_or_default();
+    wait_until(LIMIT, "all processes run", || children().split_whitespace().count() == PROCESSES);
+    let ids = children().split_whitespace().map(str::to_owned).collect();
+    (process, ids)
+}
+
+/// Whether a process is there and not only waits for its parent to see that it has ended.
+fn lives(id: &str) -> bool {
+    fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|command| !command.is_empty())
 }
 
 #[test]
 fn when_it_is_interrupted_it_takes_its_processes_and_its_folder_along() {
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let temporary = folder.path().join("tmp");
-    fs::create_dir(&temporary).unwrap();
-    let mut process = Process::start("demo", &mut demo(&temporary, &["--duration", "10m"]), &log);
-    let children = format!("/proc/{0}/task/{0}/children", process.id());
-    let running = || fs::read_to_string(&children).unwrap_or_default();
-    wait_until(LIMIT, "all processes run", || running().split_whitespace().count() == 10);
-    let children: Vec<String> = running().split_whitespace().map(str::to_owned).collect();
+    let (mut process, children) = running(folder.path());
     process.terminate();
     assert_eq!(process.wait(LIMIT).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("interrupted"), "{}", process.log());
-    assert!(children.iter().all(|child| !Path::new("/proc").join(child).exists()), "a process is left");
-    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "its folder is left");
+    assert!(!children.iter().any(|child| lives(child)), "a process is left");
+    assert_eq!(fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0, "its folder is left");
+}
+
+#[test]
+fn when_it_is_killed_its_processes_end_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut process, children) = running(folder.path());
+    assert!(children.iter().all(|child| lives(child)), "{}", process.log());
+    process.kill();
+    wait_until(Duration::from_secs(5), "no process is left", || !children.iter().any(|child| lives(child)));
+}
+
+#[test]
+fn a_scaffold_is_not_written_over_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("federation");
+    let scaffold = || demo(folder.path(), &["--scaffold", dir.to_str().unwrap()]).output().unwrap();
+    let first = scaffold();
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let certificate = || fs::read(dir.join("nodes/eu-west-gateway-0.pem")).unwrap();
+    let before = certificate();
+    let again = scaffold();
+    assert_eq!((again.status.code(), text(&again.stdout)), (Some(1), String::new()));
+    assert!(text(&again.stderr).contains("name a folder that is new or empty"), "{}", text(&again.stderr));
+    assert_eq!(certificate(), before);
+}
+
+#[test]
+fn whoever_closes_the_pipe_does_not_make_it_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let dir = folder.path().join("federation");
+    let mut command = demo(folder.path(), &["--scaffold", dir.to_str().unwrap()]);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
 }
 
 /// A trace that is kept: one span, an error.
 fn failed_span() -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(2, |scope| {
-            scope.message(2, |span| {
-                span.bytes(1, &[0xab; 16]);
-                span.bytes(2, &[0xcd; 8]);
-                span.string(5, "GET");
-                span.message(15, |status| status.varint(3, 2));
-            });
-        });
-    });
-    request
+    one_span((TraceId([0xab; 16]), SpanId([0xcd; 8])), |span| {
+        span.string(5, "GET");
+        fail(span);
+    })
 }
 
 #[test]

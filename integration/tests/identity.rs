@@ -11,7 +11,8 @@ use std::time::Duration;
 use data_encoding::BASE64_NOPAD;
 use tollgate_federation::{Manifest, NodeId, Signal};
 use tollgate_integration::Fleet;
-use tollgate_otlp::Writer;
+use tollgate_integration::requests::one_span;
+use tollgate_otlp::{SpanId, TraceId};
 use tollgate_scenario::certs::{Leaf, Validity};
 use tollgate_testkit::{Client, FakeBackend, Identity, Service, binary, http, wait_until};
 use tonic::{Code, Status};
@@ -86,17 +87,7 @@ fn send(client: &Client, service: Service, manifest: Option<&Manifest>) -> Resul
 
 /// One item with two ids; for metrics and logs it is an item with fields they do not know.
 fn request() -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(2, |scope| {
-            scope.message(2, |span| {
-                span.bytes(1, &[7; 16]);
-                span.bytes(2, &[7; 8]);
-                span.string(5, "GET");
-            });
-        });
-    });
-    request
+    one_span((TraceId([7; 16]), SpanId([7; 8])), |span| span.string(5, "GET"))
 }
 
 /// Where each log of a process ends: what was refused moves none of them.
@@ -109,7 +100,7 @@ fn ends(fleet: &Fleet, port: &Port) -> Vec<u64> {
 #[track_caller]
 fn assert_unmoved(fleet: &mut Fleet, port: &Port, before: &[u64]) {
     assert_eq!(ends(fleet, port), before, "{}: something refused was stored", port.name);
-    assert_eq!(http::get(fleet.admin(port.name), "/readyz").unwrap().status, 200);
+    assert!(fleet.is_ready(port.name), "{}", port.name);
     let (node, origin) = port.right;
     let right = client(fleet, port, &usual(node));
     send(&right, Service::Traces, Some(&manifest(node, origin, Signal::Traces))).unwrap();
@@ -149,7 +140,14 @@ fn who_does_not_prove_a_node_under_its_own_authority_gets_no_connection() {
         assert!(plain.is_err(), "plain HTTP: {plain:?}");
         assert_unmoved(&mut fleet, port, &before);
         let log = fleet.process(port.name).log();
-        assert!(log.contains("expired") || log.contains("Expired"), "the operator sees why:\n{log}");
+        let expired =
+            |line: &str| line.contains(&uri(right)) && line.contains(&uri(port.me)) && line.contains("expired");
+        assert!(log.lines().any(expired), "the operator sees who and why:\n{log}");
+        for reason in ["unknown_issuer", "expired", "not_valid_yet", "uri_names", "not_a_node", "unknown_region"] {
+            let labels = [&format!("reason=\"{reason}\"")[..]];
+            let refused = fleet.metric(port.name, "tollgate_refused_connections_total", &labels);
+            assert!(refused.is_some_and(|refused| refused >= 1.0), "{reason}: {refused:?}");
+        }
     }
 }
 
@@ -183,7 +181,13 @@ fn a_peer_of_the_wrong_region_or_role_is_told_both_names() {
                 let text = refused.message();
                 assert!(text.contains(peer) && text.contains(port.me), "{peer} at {}: {text}", port.me);
             }
+            let (ours, theirs) = (uri(port.me), uri(peer));
+            let log = fleet.process(port.name).log();
+            let told = |line: &&str| line.contains("WARN") && line.contains(&ours) && line.contains(&theirs);
+            assert_eq!(log.lines().filter(told).count(), 1, "one line for two refusals of {peer}:\n{log}");
         }
+        let refused = fleet.metric(port.name, "tollgate_refused_requests_total", &["reason=\"not_admitted\""]);
+        assert_eq!(refused, Some(2.0 * peers.len() as f64));
         assert_unmoved(&mut fleet, port, &before);
     }
 }
@@ -253,8 +257,8 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_to_be_of_the_tier_that_was_ca
     let log = fleet.process(COLLECTOR).log();
     assert!(log.contains("eu-west/collector/eu-west-a-0 answered where"), "the operator sees who answered:\n{log}");
     fleet.start([GATEWAY]);
-    let delivered = || fleet.metric(COLLECTOR, "tollgate_consumer_items_total", &["gateway", "traces", "sent"]);
-    wait_until(LIMIT, "the right gateway gets what waited", || delivered() == Some(1.0));
+    let delivered = || fleet.items(COLLECTOR, "gateway", Signal::Traces, "sent");
+    wait_until(LIMIT, "the right gateway gets what waited", || delivered() == 1.0);
 }
 
 #[test]
@@ -264,14 +268,14 @@ fn a_node_does_not_start_with_a_certificate_that_proves_nothing() {
     let mut command = Command::new(binary());
     command.args(["run", "--set", ".", "--node-file"]).arg(&planned.node_file).arg(planned.node.to_string());
     command.current_dir(fleet.folder());
-    for (who, why) in [
-        (with_validity("eu-west/gateway/0", Validity::Expired), "xpired"),
-        (("us-east".to_owned(), Leaf::node(uri("eu-west/gateway/0"))), "UnknownIssuer"),
+    for (who, why, code) in [
+        (with_validity("eu-west/gateway/0", Validity::Expired), "xpired", 1),
+        (("us-east".to_owned(), Leaf::node(uri("eu-west/gateway/0"))), "UnknownIssuer", 78),
     ] {
         identity_files(&fleet, &identity(&fleet, &who));
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains("our own certificate") && text.contains(why), "{text}");
     }
 }

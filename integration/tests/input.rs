@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use serde_json::{Value, json};
 use tollgate_integration::Fleet;
+use tollgate_integration::requests::{self, request, request_of};
 use tollgate_otlp::Writer;
 use tollgate_testkit::http::{self, Reply};
 use tollgate_testkit::{Client, Service, wait_until};
@@ -29,6 +30,7 @@ const COLLECTOR: &str = "eu-west-collector-eu-west-a-0";
 const GATEWAY: &str = "eu-west-gateway-0";
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// What a collector takes at the most, inflated.
 const LARGEST: usize = 16 << 20;
@@ -45,9 +47,8 @@ impl Target {
     fn start() -> Self {
         let mut fleet = Fleet::lay_out();
         fleet.start([COLLECTOR]);
-        let mut target = Self { fleet, idle: 0 };
-        target.idle = target.peak();
-        target
+        let idle = fleet.peak_memory(COLLECTOR);
+        Self { fleet, idle }
     }
 
     fn grpc(&self) -> SocketAddr {
@@ -62,33 +63,17 @@ impl Target {
         http::post(self.http(), path, kind, headers, body).unwrap()
     }
 
-    /// The most memory the process has had, in bytes.
-    fn peak(&mut self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.fleet.process(COLLECTOR).id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-    }
-
     /// Ready, serving, and never beyond its memory budget.
     #[track_caller]
     fn assert_well(mut self) {
         assert!(self.fleet.process(COLLECTOR).is_running(), "it ended:\n{}", self.fleet.process(COLLECTOR).log());
-        assert_eq!(http::get(self.fleet.admin(COLLECTOR), "/readyz").unwrap().status, 200);
+        assert!(self.fleet.is_ready(COLLECTOR));
         assert!(Client::plain(self.grpc()).export(Service::Traces, request(&[span(1)])).unwrap().is_empty());
         let reply = self.post("/v1/traces", PROTOBUF, &[], &request(&[span(2)]));
         assert_eq!((reply.status, reply.body.len()), (200, 0), "{}", reply.text());
-        let grown = self.peak() - self.idle;
+        let grown = self.fleet.peak_memory(COLLECTOR).saturating_sub(self.idle);
         assert!(grown < BUDGET, "{} MiB more than when it started", grown >> 20);
     }
-}
-
-fn request(spans: &[Vec<u8>]) -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(1, |resource| resource.key_string(1, "service.name", "input"));
-        group.message(2, |scope| spans.iter().for_each(|span| scope.bytes(2, span)));
-    });
-    request
 }
 
 /// The body of a span that is good.
@@ -98,12 +83,7 @@ fn span(number: u64) -> Vec<u8> {
 
 /// The body of a span with nothing but its ids and what else is written.
 fn span_with(number: u64, more: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut span = Writer::new(&mut body);
-    span.bytes(1, &u128::from(number).to_be_bytes());
-    span.bytes(2, &number.to_be_bytes());
-    more(&mut span);
-    body
+    requests::span(requests::numbered(number), more)
 }
 
 /// The body of an `AnyValue` below this many lists.
@@ -223,7 +203,8 @@ fn http_answers_each_wrong_request_with_its_status_in_its_own_format() {
     for (what, kind, headers, body, status) in cases {
         let reply = target.post("/v1/traces", kind, headers, &body);
         assert_eq!(reply.status, status, "{what}: {}", reply.text());
-        let format = if kind == JSON { JSON } else { PROTOBUF };
+        // Who does not speak OTLP is told in words.
+        let format = if [PROTOBUF, JSON].contains(&kind) { kind } else { TEXT };
         assert_eq!(reply.header("content-type"), Some(format), "{what}");
         assert!(!message_of(&reply).is_empty(), "{what}: an error says why");
         assert_eq!(reply.header("retry-after"), None, "{what}: nothing makes it right later");
@@ -242,7 +223,7 @@ fn http_answers_each_wrong_request_with_its_status_in_its_own_format() {
     target.assert_well();
 }
 
-/// The message of a `google.rpc.Status`, in either format.
+/// The message of a `google.rpc.Status`, in either format, or a bare one.
 fn message_of(reply: &Reply) -> String {
     #[derive(Message)]
     struct Status {
@@ -254,6 +235,7 @@ fn message_of(reply: &Reply) -> String {
             let json: Value = serde_json::from_slice(&reply.body).unwrap();
             json["message"].as_str().unwrap_or_default().to_owned()
         }
+        Some(TEXT) => reply.text(),
         _ => Status::decode(reply.body.as_slice()).unwrap().message,
     }
 }
@@ -372,11 +354,7 @@ fn deep_nesting_costs_its_span_or_its_request_and_nothing_else() {
     let partial = ExportTraceServiceResponse::decode(answer).unwrap().partial_success.unwrap();
     assert_eq!(partial.rejected_spans, 1, "{}", partial.error_message);
     // No span can do without its resource.
-    let mut in_resource = Vec::new();
-    Writer::new(&mut in_resource).message(1, |group| {
-        group.message(1, |resource| resource.key_any(1, "deep", &deep));
-        group.message(2, |scope| scope.bytes(2, &span(1)));
-    });
+    let in_resource = request_of(|resource| resource.key_any(1, "deep", &deep), &[span(1)]);
     let refused = client.export(Service::Traces, in_resource).unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
     let value = format!("{}{{\"intValue\":\"1\"}}{}", "{\"arrayValue\":{\"values\":[".repeat(5000), "]}}".repeat(5000));

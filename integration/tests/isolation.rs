@@ -11,7 +11,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tollgate_integration::ledger::one_span;
+use tollgate_federation::Signal;
+use tollgate_integration::requests::one_span;
 use tollgate_integration::{Delivered, Fleet, Traffic};
 use tollgate_otlp::{SpanId, TraceId};
 use tollgate_testkit::backend::Behaviour;
@@ -104,8 +105,7 @@ impl Region {
     }
 
     fn count(&self, consumer: &str, outcome: &str) -> f64 {
-        let labels = [&format!("consumer=\"{consumer}\"")[..], &format!("outcome=\"{outcome}\""), "signal=\"traces\""];
-        self.fleet.metric(GATEWAY, "tollgate_consumer_items_total", &labels).unwrap_or_default()
+        self.fleet.items(GATEWAY, consumer, Signal::Traces, outcome)
     }
 
     fn held(&self, consumer: &str) -> Option<f64> {
@@ -177,7 +177,9 @@ fn one_item_that_is_refused_for_good_ends_in_quarantine_and_all_others_arrive_on
         backend.behave(Behaviour::Refuse(Code::Unavailable));
     }
     let guilty = (TraceId([9; 16]), SpanId([9; 8]));
-    Client::plain(region.fleet.otlp(COLLECTOR)).export(Service::Traces, one_span(guilty, POISON)).unwrap();
+    Client::plain(region.fleet.otlp(COLLECTOR))
+        .export(Service::Traces, one_span(guilty, |span| span.string(5, POISON)))
+        .unwrap();
     region.others_keep_pace_without(&[TO_GRPC, TO_HTTP, TO_UK], 100);
     for backend in backends {
         backend.behave(Behaviour::RefuseWith(POISON.as_bytes()));

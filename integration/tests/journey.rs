@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tollgate_federation::Signal;
 use tollgate_integration::evidence::{search_bytes, shown};
 use tollgate_integration::held::{attributes_of, printed};
 use tollgate_integration::{Attributes, Fleet};
@@ -335,11 +336,9 @@ fn eu_spans_that_also_went_to_the_uk_do_not_reach_central_a_second_time() {
     }
 
     // The UK took all of them in and offered none to its own link: it does not carry what came from the EU.
-    let of = |name: &str, metric: &str, labels: &[&str]| journey.fleet.metric(name, metric, labels).unwrap_or_default();
-    let accepted = |name| of(name, "tollgate_received_total", &["signal=\"traces\"", "outcome=\"accepted\""]);
-    let to_central = ["consumer=\"link/us-east/central\"", "outcome=\"offered\""];
+    let accepted = |name| journey.fleet.accepted(name, Signal::Traces);
     assert_eq!(accepted(UK_GATEWAY), sources.eu.len() as f64);
-    assert_eq!(of(UK_GATEWAY, "tollgate_consumer_items_total", &to_central), 0.0);
+    assert_eq!(journey.fleet.items(UK_GATEWAY, "link/us-east/central", Signal::Traces, "offered"), 0.0);
     let at_central: f64 = CENTRAL.into_iter().map(accepted).sum();
     assert_eq!(at_central, (sources.eu.len() + sources.us.len()) as f64, "central took each span once");
     assert_nothing_crossed(&journey);

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tollgate_federation::Signal;
 use tollgate_integration::evidence::shown;
 use tollgate_integration::held::{self, attributes_of};
+use tollgate_integration::requests::{numbered, request_of, span};
 use tollgate_integration::{Attributes, Fleet};
 use tollgate_otlp::Writer;
 use tollgate_runtime::Clock;
@@ -33,7 +34,6 @@ const COLLECTOR: &str = "eu-west-collector-eu-west-a-0";
 const OTHER_COLLECTOR: &str = "eu-west-collector-eu-west-b-0";
 const GATEWAYS: [&str; 2] = ["eu-west-gateway-0", "eu-west-gateway-1"];
 const ABROAD: [&str; 4] = ["uk-south-gateway-0", "us-east-gateway-0", "us-east-central-0", "us-east-central-1"];
-const ITEMS: &str = "tollgate_consumer_items_total";
 
 /// What the collector of `eu-west-a` writes into each resource.
 const STAMPED: [(&str, &str); 3] =
@@ -130,30 +130,22 @@ fn metrics_and_logs_of_the_python_sdk_arrive_at_home_and_nowhere_else() {
     assert!(outside.bytes > 0 && outside.hits.is_empty(), "{}", shown(&outside, &canaries));
     let inside = fleet.search(&GATEWAYS, &canaries);
     assert_eq!(inside.found(), canaries.len(), "the search does not find what is there");
-    for signal in ["metrics", "logs"] {
+    for signal in [Signal::Metrics, Signal::Logs] {
         assert_withheld(&fleet, signal);
-        let of_signal = format!("signal=\"{signal}\"");
         for name in ABROAD {
-            let labels = [of_signal.as_str(), "outcome=\"accepted\""];
-            assert_eq!(fleet.metric(name, "tollgate_received_total", &labels).unwrap_or_default(), 0.0, "{name}");
+            assert_eq!(fleet.accepted(name, signal), 0.0, "{name}");
         }
     }
 }
 
 /// Each link was offered all that the gateways took in, and withheld it.
 #[track_caller]
-fn assert_withheld(fleet: &Fleet, signal: &str) {
-    let of_signal = format!("signal=\"{signal}\"");
-    let sum = |metric: &str, labels: &[&str]| {
-        let labels: Vec<&str> = labels.iter().copied().chain([of_signal.as_str()]).collect();
-        GATEWAYS.iter().filter_map(|name| fleet.metric(name, metric, &labels)).sum::<f64>()
-    };
-    let accepted = sum("tollgate_received_total", &["outcome=\"accepted\""]);
+fn assert_withheld(fleet: &Fleet, signal: Signal) {
+    let accepted: f64 = GATEWAYS.iter().map(|name| fleet.accepted(name, signal)).sum();
     assert!(accepted > 0.0);
     for link in ["link/us-east/central", "link/uk-south/gateway"] {
-        let consumer = format!("consumer=\"{link}\"");
-        let outcomes = ["offered", "withheld", "sent"].map(|outcome| format!("outcome=\"{outcome}\""));
-        let counted = outcomes.each_ref().map(|outcome| sum(ITEMS, &[consumer.as_str(), outcome.as_str()]));
+        let of = |outcome| GATEWAYS.iter().map(|name| fleet.items(name, link, signal, outcome)).sum::<f64>();
+        let counted = ["offered", "withheld", "sent"].map(of);
         assert_eq!(counted, [accepted, accepted, 0.0], "{signal} on {link}");
     }
 }
@@ -227,34 +219,27 @@ fn every_metric_and_log_record_reaches_the_regions_backend_as_it_was_sent_and_on
 }
 
 /// One span a route, under a resource that claims to be from elsewhere.
-fn request(spans: &[(&str, Value)]) -> Vec<u8> {
+fn with_routes(routes: &[(&str, Value)]) -> Vec<u8> {
     let now = Clock::system().now().nanos();
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(1, |resource| {
-            resource.key_string(1, "service.name", "frontend");
-            for claim in CLAIMED.split(',') {
-                let (key, value) = claim.split_once('=').unwrap();
-                resource.key_string(1, key, value);
+    let spans = (1..).zip(routes).map(|(number, (key, value))| {
+        span(numbered(number), |span| {
+            span.string(5, &format!("{key}={value}"));
+            span.fixed64(7, now);
+            span.fixed64(8, now + 1);
+            match value.as_i64() {
+                Some(int) => span.key_int(9, key, int),
+                None => span.key_string(9, key, value.as_str().unwrap()),
             }
-        });
-        group.message(2, |scope| {
-            for (number, (key, value)) in (1_u64..).zip(spans) {
-                scope.message(2, |span| {
-                    span.bytes(1, &u128::from(number).to_be_bytes());
-                    span.bytes(2, &number.to_be_bytes());
-                    span.string(5, &format!("{key}={value}"));
-                    span.fixed64(7, now);
-                    span.fixed64(8, now + 1);
-                    match value.as_i64() {
-                        Some(int) => span.key_int(9, key, int),
-                        None => span.key_string(9, key, value.as_str().unwrap()),
-                    }
-                });
-            }
-        });
+        })
     });
-    request
+    let spans: Vec<_> = spans.collect();
+    let claim = |resource: &mut Writer<'_>| {
+        resource.key_string(1, "service.name", "frontend");
+        for (key, value) in CLAIMED.split(',').filter_map(|claim| claim.split_once('=')) {
+            resource.key_string(1, key, value);
+        }
+    };
+    request_of(claim, &spans)
 }
 
 #[test]
@@ -271,7 +256,7 @@ fn health_checks_are_dropped_by_the_collectors_rule_and_nothing_else_is() {
     ];
     let spans: Vec<_> = probes.iter().map(|route| ("http.route", json!(route))).chain(others.clone()).collect();
     let client = Client::plain(fleet.otlp(COLLECTOR)).compressed(CompressionEncoding::Gzip);
-    assert!(client.export(Service::Traces, request(&spans)).unwrap().is_empty(), "the sender is told of no loss");
+    assert!(client.export(Service::Traces, with_routes(&spans)).unwrap().is_empty(), "the sender is told of no loss");
 
     wait_until(LIMIT, "the region has what is left", || {
         // Nobody runs behind the links here.
@@ -282,6 +267,5 @@ fn health_checks_are_dropped_by_the_collectors_rule_and_nothing_else_is() {
     assert_eq!(names, others.iter().map(|(key, value)| format!("{key}={value}")).collect());
     assert_eq!(arrived.len(), others.len());
     arrived.iter().for_each(|span| assert_stamped(&span.resource));
-    let dropped = fleet.metric(COLLECTOR, ITEMS, &["consumer=\"gateway\"", "signal=\"traces\"", "outcome=\"dropped\""]);
-    assert_eq!(dropped, Some(probes.len() as f64));
+    assert_eq!(fleet.items(COLLECTOR, "gateway", Signal::Traces, "dropped"), probes.len() as f64);
 }

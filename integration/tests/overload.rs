@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use prost::Message;
 use tollgate_integration::Fleet;
+use tollgate_integration::requests::request;
 use tollgate_otlp::Writer;
 use tollgate_testkit::{Client, Crowd, Service, http, wait_until};
 use tonic::{Code, Status};
@@ -24,30 +25,18 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A request of one log record with an id and a body of this size.
 fn log(id: u64, size: usize) -> Vec<u8> {
-    let mut request = Vec::new();
-    Writer::new(&mut request).message(1, |group| {
-        group.message(2, |scope| {
-            scope.message(2, |record| {
-                record.message(5, |body| body.string(1, &"x".repeat(size)));
-                record.key_string(6, "id", &format!("log-{id}-"));
-            });
-        });
-    });
-    request
-}
-
-/// The most memory a process has had, in bytes.
-fn peak(fleet: &mut Fleet) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", fleet.process(COLLECTOR).id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    let mut body = Vec::new();
+    let mut record = Writer::new(&mut body);
+    record.message(5, |body| body.string(1, &"x".repeat(size)));
+    record.key_string(6, "id", &format!("log-{id}-"));
+    request(&[body])
 }
 
 /// Ten thousand beginnings of messages of a mebibyte, and what they cost.
 fn half_sent(connections: usize, sent: usize) {
     let mut fleet = Fleet::lay_out();
     fleet.start([COLLECTOR]);
-    let idle = peak(&mut fleet);
+    let idle = fleet.peak_memory(COLLECTOR);
     let mut beginning = [&[0][..], &(1_u32 << 20).to_be_bytes()].concat();
     beginning.resize(5 + sent, 0x0a);
     let crowd = Crowd::start(fleet.otlp(COLLECTOR), connections, 10_000 / connections, beginning);
@@ -59,8 +48,8 @@ fn half_sent(connections: usize, sent: usize) {
     let retryable = [Code::ResourceExhausted, Code::Unavailable].map(i32::from);
     assert!(crowd.answers().keys().all(|code| retryable.contains(code)), "{:?}", crowd.answers());
     client.export(Service::Logs, log(2, 1000)).unwrap();
-    assert_eq!(http::get(fleet.admin(COLLECTOR), "/readyz").unwrap().status, 200);
-    let grown = peak(&mut fleet) - idle;
+    assert!(fleet.is_ready(COLLECTOR));
+    let grown = fleet.peak_memory(COLLECTOR).saturating_sub(idle);
     assert!(grown < BUDGET, "{connections} connections, {sent} bytes: {} MiB more than when idle", grown >> 20);
 }
 
@@ -98,11 +87,7 @@ fn a_spent_disk_budget_refuses_until_the_backlog_drains_and_loses_nothing() {
     assert_eq!(reply.status, 429, "{}", reply.text());
     assert!(reply.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
     client.export(Service::Traces, Vec::new()).unwrap();
-    assert_eq!(
-        http::get(fleet.admin(COLLECTOR), "/readyz").unwrap().status,
-        200,
-        "a full log is no reason to move away"
-    );
+    assert!(fleet.is_ready(COLLECTOR), "a full log is no reason to move away");
 
     fleet.start([GATEWAY]);
     let last = || client.export(Service::Logs, log(acknowledged, 1000)).is_ok();

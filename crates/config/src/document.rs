@@ -72,6 +72,13 @@ impl Document {
         Self { name, nodes: Vec::new() }
     }
 
+    /// A document that could not be read.
+    pub(crate) fn broken(name: &str) -> Self {
+        let mut document = Self::new(name.into());
+        document.break_down();
+        document
+    }
+
     /// The document's name, as faults show it.
     pub fn name(&self) -> &str {
         &self.name

@@ -2,7 +2,7 @@
 //!
 //! Promises:
 //! 1. Faults are listed by file, line and column, each once, whatever the order of their discovery.
-//! 2. At most a thousand are kept: nobody reads more, and hostile text must not fill the memory.
+//! 2. At most a thousand are kept, and the list says so: nobody reads more, and hostile text must not fill the memory.
 //! 3. Reporting needs only a shared reference, so readers can be nested freely.
 
 use std::fmt;
@@ -115,6 +115,9 @@ impl fmt::Display for Faults {
             let separator = if number == 0 { "" } else { "\n" };
             write!(f, "{separator}{fault}")?;
         }
+        if self.lock().len() == MAX_FAULTS {
+            write!(f, "\nno more than {MAX_FAULTS} are listed, and there may be more")?;
+        }
         Ok(())
     }
 }
@@ -144,6 +147,7 @@ mod tests {
         let faults = Faults::new();
         (0..2 * MAX_FAULTS).for_each(|line| faults.report(&at(line, 1), "again"));
         assert_eq!(faults.len(), MAX_FAULTS);
+        assert!(faults.to_string().ends_with("again\nno more than 1000 are listed, and there may be more"));
     }
 
     #[test]

@@ -62,19 +62,18 @@ impl<'a> Fields<'a> {
         self.mapping
     }
 
-    /// Reports the keys that nobody asked for.
-    pub fn done(self) {
-        let unknown = self.entries.iter().filter(|(key, _)| !self.known.contains(&&***key));
-        for (key, entry) in unknown {
+    /// Reports the keys that nobody asked for; `None` if there was one, since it may be what a missing key was meant to be.
+    pub fn done(self) -> Option<()> {
+        let mut all_known = Some(());
+        for (key, entry) in self.entries.iter().filter(|(key, _)| !self.known.contains(&&***key)) {
+            all_known = None;
             let at = self.mapping.at_key(key, entry.key);
-            match nearest(key, self.known.iter().copied()) {
-                Some(meant) => self.mapping.faults().report(&at, format_args!("unknown key, did you mean {meant:?}?")),
-                None => {
-                    self.mapping
-                        .faults()
-                        .report(&at, format_args!("unknown key, known here: {}", self.known.join(", ")));
-                }
-            }
+            let message = match nearest(key, self.known.iter().copied()) {
+                Some(meant) => format!("unknown key, did you mean {meant:?}?"),
+                None => format!("unknown key, known here: {}", self.known.join(", ")),
+            };
+            self.mapping.faults().report(&at, message);
         }
+        all_known
     }
 }

@@ -55,8 +55,8 @@ impl Set {
     }
 
     fn add(&mut self, name: &str, text: &str, faults: &Faults) {
-        let document = build(name, text, faults);
-        refuse_variables(&document, faults);
+        let mut document = build(name, text, faults);
+        refuse_variables(&mut document, faults);
         self.documents.insert(name.to_owned(), document);
     }
 }
@@ -88,7 +88,11 @@ fn load_folder(path: &Path, folder: &str, set: &mut Set, faults: &Faults) -> io:
         }
         match read_text(&path) {
             Ok(text) => set.add(&name, &text, faults),
-            Err(error) => faults.report(&At::document(&name), format_args!("cannot be read: {}", error.kind())),
+            Err(error) => {
+                faults.report(&At::document(&name), format_args!("cannot be read: {}", error.kind()));
+                // It is there: nobody is to call it missing.
+                set.documents.insert(name.clone(), Document::broken(&name));
+            }
         }
     }
     Ok(())
@@ -101,15 +105,22 @@ fn read_text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
-/// What decides over a border stands in the set itself, never in a process's environment.
-fn refuse_variables(document: &Document, faults: &Faults) {
+/// What decides over a border stands in the set itself, never in a process's environment. Readers then find nothing there, so
+/// that a variable is one fault.
+fn refuse_variables(document: &mut Document, faults: &Faults) {
     const MESSAGE: &str = "${...} is allowed in node files only";
     for id in document.ids() {
         match &document.node(id).kind {
-            Kind::Scalar { text, .. } if text.contains("${") => faults.report(&document.at(id), MESSAGE),
+            Kind::Scalar { text, .. } if text.contains("${") => {
+                faults.report(&document.at(id), MESSAGE);
+                document.node_mut(id).kind = Kind::Broken;
+            }
             Kind::Mapping(entries) => {
                 for (key, entry) in entries.iter().filter(|(key, _)| key.contains("${")) {
                     faults.report(&document.at_key(id, key, entry.key), MESSAGE);
+                }
+                if let Kind::Mapping(entries) = &mut document.node_mut(id).kind {
+                    entries.retain(|key, _| !key.contains("${"));
                 }
             }
             _ => {}

@@ -66,6 +66,10 @@ three: text
 fn an_unknown_key_far_from_all_others_lists_them() {
     let faults = faults_of::<Service>("{name: a, port: 1, waits: [], colour: red}");
     assert_eq!(faults, ["a.yaml:1:31: colour: unknown key, known here: name, port, waits"]);
+    let (document, faults) = parse("a.yaml", "{name: a}");
+    let mut fields = document.root(&faults).fields().unwrap();
+    let _: Option<String> = fields.required("name");
+    assert!(fields.done().is_some(), "the reader is told whether a key may be what another was meant to be");
 }
 
 #[test]
@@ -269,7 +273,14 @@ fn a_folder_is_loaded_with_the_faults_of_all_its_files() {
         ]
     );
     let names: Vec<&str> = set.documents().map(tollgate_config::Document::name).collect();
-    assert_eq!(names, ["policies/residency.yaml", "regions/eu-west.yaml", "regions/federation.yaml"]);
+    assert_eq!(
+        names,
+        ["policies/bytes.yaml", "policies/residency.yaml", "regions/eu-west.yaml", "regions/federation.yaml"]
+    );
+    // One that cannot be read is there all the same: nobody says that it is missing, or that it holds nothing.
+    let before = faults.len();
+    assert!(set.require("policies/bytes.yaml", &faults).unwrap().root(&faults).read::<Service>().is_none());
+    assert_eq!(faults.len(), before, "{faults}");
 }
 
 #[test]
@@ -287,4 +298,8 @@ fn variables_are_allowed_outside_a_set_only() {
     assert!(parse("node.yaml", text).1.is_empty());
     let (_, faults) = Set::from_texts([("regions/a.yaml", text)]);
     assert_eq!(faults.len(), 2);
+    let (set, faults) = Set::from_texts([("a.yaml", "name: a\nport: ${env:PORT}\n${env:KEY}: 1\n")]);
+    assert!(set.get("a.yaml").unwrap().root(&faults).read::<Service>().is_none());
+    let places: Vec<String> = faults.iter().map(|fault| fault.at.to_string()).collect();
+    assert_eq!(places, ["a.yaml:2:7: port", "a.yaml:3:1: [\"${env:KEY}\"]"], "readers add nothing");
 }

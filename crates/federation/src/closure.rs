@@ -6,12 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::link::{Link, LinkId};
+use crate::link::{Edge, LinkId};
+use crate::name::Name;
 use crate::node::TierId;
 use crate::origin::{Origin, Regime};
 use crate::place::PlaceId;
-use crate::region::Region;
 use crate::signal::Signal;
+
+/// Where data enters: a region, and what it has.
+pub(crate) struct Site<'r> {
+    pub(crate) region: &'r Name,
+    pub(crate) regime: &'r Regime,
+    pub(crate) central: Option<&'r TierId>,
+}
 
 /// What can be at each tier, and so what can come over each link.
 #[derive(Debug)]
@@ -21,30 +28,31 @@ pub(crate) struct Closure {
 }
 
 impl Closure {
-    pub(crate) fn of<'f>(regions: impl Iterator<Item = &'f Region>, links: &[Link]) -> Self {
+    pub(crate) fn of<'e>(sites: impl Iterator<Item = Site<'e>>, edges: impl Iterator<Item = &'e Edge> + Clone) -> Self {
         let mut closure = Self { present: BTreeMap::new(), origins: BTreeMap::new() };
-        for region in regions {
+        for site in sites {
+            let gateway = TierId::gateway(site.region.clone());
             for signal in Signal::ALL {
-                closure.add(region.gateway().id(), signal, region.regime());
+                closure.add(&gateway, signal, site.regime);
             }
             // A gateway sends its own collectors' traces to a central tier of its region, and nothing else.
-            if let Some(central) = region.central() {
-                closure.add(central.id(), Signal::Traces, region.regime());
+            if let Some(central) = site.central {
+                closure.add(central, Signal::Traces, site.regime);
             }
         }
         // Each round that goes on adds a regime to a tier, and there are finitely many of both.
-        while links.iter().any(|link| closure.follow(link)) {}
-        for link in links {
+        while edges.clone().any(|edge| closure.follow(edge)) {}
+        for edge in edges {
             let origins =
-                link.carries().filter(|regime| closure.reaches(link, regime)).cloned().map(Origin::of).collect();
-            closure.origins.insert(link.id(), origins);
+                edge.carries().filter(|regime| closure.reaches(edge, regime)).cloned().map(Origin::of).collect();
+            closure.origins.insert(edge.id, origins);
         }
         closure
     }
 
     /// Whether data of this regime, of any signal of the link, can be where the link starts.
-    pub(crate) fn reaches(&self, link: &Link, regime: &Regime) -> bool {
-        link.signals().iter().any(|signal| self.is_at(link.source(), signal, regime))
+    pub(crate) fn reaches(&self, edge: &Edge, regime: &Regime) -> bool {
+        edge.signals.iter().any(|signal| self.is_at(&edge.source, signal, regime))
     }
 
     pub(crate) fn origins(&self, link: LinkId) -> Option<&BTreeSet<Origin>> {
@@ -52,10 +60,10 @@ impl Closure {
     }
 
     /// Whether data of this origin and signal can come over the link.
-    pub(crate) fn lets(&self, link: &Link, signal: Signal, origin: &Origin) -> bool {
-        let carried = |regime: &Regime| link.carries().any(|carried| carried == regime);
-        link.signals().contains(signal)
-            && origin.regimes().iter().all(|regime| carried(regime) && self.is_at(link.source(), signal, regime))
+    pub(crate) fn lets(&self, edge: &Edge, signal: Signal, origin: &Origin) -> bool {
+        let carried = |regime: &Regime| edge.carries().any(|carried| carried == regime);
+        edge.signals.contains(signal)
+            && origin.regimes().iter().all(|regime| carried(regime) && self.is_at(&edge.source, signal, regime))
     }
 
     fn is_at(&self, tier: &TierId, signal: Signal, regime: &Regime) -> bool {
@@ -67,12 +75,12 @@ impl Closure {
     }
 
     /// Brings over a link what it carries; whether that was new.
-    fn follow(&mut self, link: &Link) -> bool {
-        let PlaceId::Tier(target) = link.to() else { return false };
+    fn follow(&mut self, edge: &Edge) -> bool {
+        let PlaceId::Tier(target) = &edge.to else { return false };
         let mut grown = false;
-        for signal in link.signals().iter() {
-            for regime in link.carries() {
-                if self.is_at(link.source(), signal, regime) {
+        for signal in edge.signals.iter() {
+            for regime in edge.carries() {
+                if self.is_at(&edge.source, signal, regime) {
                     grown |= self.add(target, signal, regime);
                 }
             }

@@ -129,13 +129,15 @@ impl Cluster {
         self.batch
     }
 
-    pub(crate) fn read(region: &Name, name: Name, value: Value<'_>) -> Option<Self> {
+    /// Reads a cluster; one without a name is read for its other faults.
+    pub(crate) fn read(region: &Name, name: Option<Name>, value: Value<'_>) -> Option<Self> {
         let mut fields = value.fields()?;
         let listen = fields.required("listen");
-        let stamp = fields.required_value("stamp").and_then(|value| read_stamp(region, &name, value));
+        let stamp = fields.required_value("stamp").and_then(|value| read_stamp(region, name.as_ref(), value));
         let drop = optional_or_default(&mut fields, "drop");
         let batch = optional_or_default(&mut fields, "batch");
         fields.done();
+        let name = name?;
         let id = TierId::collectors(region.clone(), name.clone());
         Some(Self { id, name, listen: listen?, stamp: stamp?, drop: drop?, batch: batch? })
     }
@@ -146,10 +148,10 @@ fn optional_or_default<T: Read + Default>(fields: &mut Fields<'_>, key: &'static
     fields.value(key).map_or_else(|| Some(T::default()), T::read)
 }
 
-fn read_stamp(region: &Name, cluster: &Name, value: Value<'_>) -> Option<Stamp> {
+fn read_stamp(region: &Name, cluster: Option<&Name>, value: Value<'_>) -> Option<Stamp> {
     let mut fields = value.fields()?;
     let environment = fields.required("environment");
-    let named = fields.value("cluster").map_or_else(|| Some(cluster.to_string()), |value| value.read());
+    let named = fields.value("cluster").map_or_else(|| cluster.map(Name::to_string), Value::read);
     let from = optional_or_default(&mut fields, "from");
     fields.done();
     Some(Stamp { environment: environment?, cluster: named?, region: region.clone(), from: from? })

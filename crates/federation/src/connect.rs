@@ -4,64 +4,96 @@
 //! 1. A link leads from a region that exists to a place that exists; there is one link for each pair.
 //! 2. A link that could never carry what it names is a fault, whichever path the data would have to take.
 //! 3. A backend in another regime than its region is a fault unless a link leads to it.
+//! 4. What a fault leaves unknown raises no second fault, and what is known is judged whatever else is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_config::{Faults, Located};
 
-use crate::closure::Closure;
-use crate::link::{Link, LinkDraft, LinkId, Target, TargetKind};
+use crate::backend::{BackendDraft, EMBEDDED};
+use crate::closure::{Closure, Site};
+use crate::draft::Reliance;
+use crate::link::{Edge, Link, LinkDraft, Target, TargetKind};
 use crate::name::Name;
 use crate::node::TierId;
 use crate::origin::Regime;
+use crate::partly::Partly;
 use crate::place::PlaceId;
-use crate::region::{Region, RegionDraft};
+use crate::region::{Inventory, RegionDraft};
 
 pub(crate) type Drafts = BTreeMap<Name, RegionDraft>;
 
-/// Where a link leads, looked up in the regions.
+/// What the links of the documents come to.
+pub(crate) struct Connected {
+    /// All of them, unless one has a fault.
+    pub(crate) links: Option<Vec<Link>>,
+    /// What each link says of instruments, whatever else is wrong with it.
+    pub(crate) reliances: Vec<Reliance>,
+}
+
+/// Where a link leads, as far as the regions say.
 struct End {
-    source: TierId,
+    source: Option<TierId>,
     to: PlaceId,
-    regime: Regime,
-    entity: String,
+    regime: Option<Regime>,
+    entity: Option<String>,
 }
 
-/// Connects all links; those with faults are left out.
-pub(crate) fn connect(drafts: Vec<Option<LinkDraft>>, regions: &Drafts, faults: &Faults) -> Vec<Link> {
-    let targets: BTreeSet<Target> =
-        drafts.iter().flatten().filter_map(|draft| draft.to.as_ref()).map(|to| to.value.clone()).collect();
-    refuse_duplicates(&drafts, faults);
-    let expected = drafts.len();
-    let links: Vec<Link> = drafts
-        .into_iter()
-        .enumerate()
-        .filter_map(|(number, draft)| connect_one(LinkId(u16::try_from(number).ok()?), draft?, regions, faults))
-        .collect();
-    refuse_undeclared(regions, &targets, faults);
+/// Connects all links.
+pub(crate) fn connect(listed: Partly<Vec<LinkDraft>>, regions: &Drafts, faults: &Faults) -> Connected {
+    refuse_duplicates(&listed.read, faults);
+    refuse_undeclared(&listed, regions, faults);
+    let regimes = regions.values().map(|draft| draft.regime.as_ref().map(|regime| &regime.value));
+    // A region whose regime could not be read may be of any.
+    let regimes: Option<BTreeSet<&Regime>> = regimes.collect();
+    let joined = listed.read.into_iter().map(|draft| {
+        refuse_unknown(&draft.carries.read, regimes.as_ref(), faults);
+        let from = draft.from.as_ref().and_then(|from| known_region(from, regions, faults));
+        let end = draft.to.as_ref().and_then(|to| find_end(from, to, regions, faults));
+        (draft, end)
+    });
+    let joined: Vec<(LinkDraft, Option<End>)> = joined.collect();
+    let reliances = joined.iter().flat_map(|(draft, end)| reliances(draft, end.as_ref())).collect();
+    let edges = joined.iter().map(|(draft, end)| edge(draft, end.as_ref()?)).collect::<Option<Vec<Edge>>>();
     // Where something is missing, what it would have brought is missing too: that is one fault, not two.
-    if links.len() == expected && regions.values().all(|draft| draft.region.is_some()) {
-        refuse_unreachable(regions, &links, faults);
+    let edges = edges.filter(|_| listed.complete);
+    if let Some(edges) = &edges {
+        refuse_unreachable(regions, edges, faults);
     }
-    links
+    let links = edges
+        .and_then(|edges| joined.into_iter().zip(edges).map(|((draft, end), edge)| link(draft, end?, edge)).collect());
+    Connected { links, reliances }
 }
 
-fn connect_one(id: LinkId, draft: LinkDraft, regions: &Drafts, faults: &Faults) -> Option<Link> {
-    if let Some(carries) = &draft.carries {
-        refuse_unknown(carries, regions, faults);
-    }
-    let from = draft.from.and_then(|from| known_region(&from, regions, faults));
-    let end = draft.to.and_then(|to| find_end(from.as_ref(), &to, regions, faults));
-    from?;
-    let End { source, to, regime, entity } = end?;
-    let (carries, signals, instruments) = (draft.carries?, draft.signals?, draft.instruments?);
-    let compression = draft.compression?;
-    Some(Link { id, source, to, regime, entity, carries, signals, compression, instruments, at: draft.at })
+fn reliances(draft: &LinkDraft, end: Option<&End>) -> impl Iterator<Item = Reliance> {
+    draft.instruments.read.iter().map(move |(regime, name)| Reliance {
+        origin: regime.clone(),
+        instrument: name.clone(),
+        reaching: end.and_then(|end| end.regime.clone()),
+        recipient: end.and_then(|end| end.entity.clone()),
+    })
 }
 
-fn known_region(from: &Located<Name>, regions: &Drafts, faults: &Faults) -> Option<Name> {
+fn edge(draft: &LinkDraft, end: &End) -> Option<Edge> {
+    let carries = draft.carries.complete.then(|| draft.carries.read.clone());
+    Some(Edge {
+        id: draft.id,
+        source: end.source.clone()?,
+        to: end.to.clone(),
+        carries: carries?,
+        signals: draft.signals?,
+    })
+}
+
+fn link(draft: LinkDraft, end: End, edge: Edge) -> Option<Link> {
+    let instruments = draft.instruments.whole()?.into_iter().map(|(regime, name)| (regime, name.value)).collect();
+    let (regime, entity, compression) = (end.regime?, end.entity?, draft.compression?);
+    Some(Link { edge, regime, entity, compression, instruments, at: draft.at })
+}
+
+fn known_region<'l>(from: &'l Located<Name>, regions: &Drafts, faults: &Faults) -> Option<&'l Name> {
     if regions.contains_key(&from.value) {
-        return Some(from.value.clone());
+        return Some(&from.value);
     }
     faults.report(&from.at, format_args!("no region is named {}", from.value));
     None
@@ -69,69 +101,77 @@ fn known_region(from: &Located<Name>, regions: &Drafts, faults: &Faults) -> Opti
 
 fn find_end(from: Option<&Name>, to: &Located<Target>, regions: &Drafts, faults: &Faults) -> Option<End> {
     let Target { region: name, kind } = &to.value;
-    let refuse = |message: String| faults.report(&to.at, message);
-    let Some(draft) = regions.get(name) else {
-        refuse(format!("no region is named {name}"));
-        return None;
-    };
-    let region = draft.region.as_ref()?;
     let same = from == Some(name);
-    let tier = |tier: TierId| End {
-        source: TierId::gateway(from.unwrap_or(name).clone()),
-        to: PlaceId::Tier(tier),
-        regime: region.regime().clone(),
-        entity: region.entity().to_owned(),
+    let refusal = match (regions.get(name), kind) {
+        (None, _) => format!("no region is named {name}"),
+        (Some(_), TargetKind::Gateway | TargetKind::Central) if same => {
+            "inside a region nothing needs a link".to_owned()
+        }
+        (Some(_), TargetKind::Backend(_)) if from.is_some() && !same => {
+            format!("a link to a backend starts in the backend's own region, {name}")
+        }
+        (Some(region), kind) => match find_place(from, name, region, kind) {
+            Ok(end) => return end,
+            Err(refusal) => refusal,
+        },
     };
-    match kind {
-        TargetKind::Gateway | TargetKind::Central if same => {
-            refuse("inside a region nothing needs a link".to_owned());
-            None
-        }
-        TargetKind::Gateway => Some(tier(region.gateway().id().clone())),
-        TargetKind::Central => {
-            let central = region.central().map(|central| tier(central.id().clone()));
-            if central.is_none() {
-                refuse(format!("{name} has no central tier"));
-            }
-            central
-        }
-        TargetKind::Backend(_) if from.is_some() && !same => {
-            refuse(format!("a link to a backend starts in the backend's own region, {name}"));
-            None
-        }
-        TargetKind::Backend(backend) => find_backend(region, backend).map_err(refuse).ok(),
+    faults.report(&to.at, refusal);
+    None
+}
+
+/// The place in its region; `None` where the region's own faults leave open whether it is there.
+fn find_place(
+    from: Option<&Name>,
+    name: &Name,
+    region: &RegionDraft,
+    kind: &TargetKind,
+) -> Result<Option<End>, String> {
+    let regime = region.regime.as_ref().map(|regime| regime.value.clone());
+    let source = from.cloned().map(TierId::gateway);
+    let tier = |to: TierId| End { source, to: PlaceId::Tier(to), regime, entity: region.entity.clone() };
+    match (kind, &region.inventory) {
+        (TargetKind::Gateway, _) => Ok(Some(tier(TierId::gateway(name.clone())))),
+        (_, None) => Ok(None),
+        (TargetKind::Central, Some(inventory)) => match &inventory.central {
+            Some(central) => Ok(Some(tier(central.clone()))),
+            None => Err(format!("{name} has no central tier")),
+        },
+        (TargetKind::Backend(backend), Some(inventory)) => find_backend(name, region, inventory, backend),
     }
 }
 
-fn find_backend(region: &Region, name: &Name) -> Result<End, String> {
-    let found = region.tiers().find_map(|tier| tier.backend(name));
-    let backend = found.ok_or_else(|| format!("{} has no backend named {name}", region.name()))?;
-    if backend.regime() == region.regime() {
-        return Err("the backend lies in its region's own regime and needs no link".to_owned());
+fn find_backend(region: &Name, draft: &RegionDraft, inventory: &Inventory, name: &Name) -> Result<Option<End>, String> {
+    const OWN: &str = "the backend lies in its region's own regime and needs no link";
+    if *name == *EMBEDDED {
+        return Err(OWN.to_owned());
     }
-    Ok(End {
-        source: backend.id().tier().clone(),
-        to: PlaceId::Backend(backend.id().clone()),
-        regime: backend.regime().clone(),
-        entity: backend.entity().to_owned(),
-    })
+    let named = |backend: &&BackendDraft| backend.id.name() == name;
+    let Some(backend) = inventory.backends.read.iter().find(named) else {
+        let missing = format!("{region} has no backend named {name}");
+        return if inventory.backends.complete { Err(missing) } else { Ok(None) };
+    };
+    if let (Some(theirs), Some(ours)) = (&backend.regime, &draft.regime)
+        && theirs.value == ours.value
+    {
+        return Err(OWN.to_owned());
+    }
+    Ok(Some(End {
+        source: Some(backend.id.tier().clone()),
+        to: PlaceId::Backend(backend.id.clone()),
+        regime: backend.regime.as_ref().map(|regime| regime.value.clone()),
+        entity: backend.entity.clone(),
+    }))
 }
 
-fn refuse_unknown(carries: &[Located<Regime>], regions: &Drafts, faults: &Faults) {
-    // A region whose regime could not be read may be of any.
-    if regions.values().any(|draft| draft.regime.is_none()) {
-        return;
-    }
-    for regime in carries {
-        if !regions.values().any(|draft| draft.regime.as_ref() == Some(&regime.value)) {
-            faults.report(&regime.at, format_args!("no region lies in {}", regime.value));
-        }
+fn refuse_unknown(carries: &[Located<Regime>], known: Option<&BTreeSet<&Regime>>, faults: &Faults) {
+    for regime in carries.iter().filter(|regime| known.is_some_and(|known| !known.contains(&regime.value))) {
+        faults.report(&regime.at, format_args!("no region lies in {}", regime.value));
     }
 }
 
-fn refuse_duplicates(drafts: &[Option<LinkDraft>], faults: &Faults) {
+fn refuse_duplicates(drafts: &[LinkDraft], faults: &Faults) {
     let mut seen: BTreeMap<(&Name, &Target), usize> = BTreeMap::new();
-    for draft in drafts.iter().flatten() {
+    for draft in drafts {
         let (Some(from), Some(to)) = (&draft.from, &draft.to) else { continue };
         match seen.get(&(&from.value, &to.value)) {
             Some(line) => {
@@ -145,30 +185,33 @@ fn refuse_duplicates(drafts: &[Option<LinkDraft>], faults: &Faults) {
     }
 }
 
-fn refuse_undeclared(regions: &Drafts, targets: &BTreeSet<Target>, faults: &Faults) {
-    for region in regions.values().filter_map(|draft| draft.region.as_ref()) {
-        let abroad =
-            region.tiers().flat_map(|tier| tier.backends()).filter(|backend| backend.regime() != region.regime());
-        for backend in abroad {
-            let kind = TargetKind::Backend(backend.id().name().clone());
-            let target = Target { region: region.name().clone(), kind };
-            if !targets.contains(&target) {
-                let (theirs, ours) = (backend.regime(), region.regime());
+fn refuse_undeclared(listed: &Partly<Vec<LinkDraft>>, regions: &Drafts, faults: &Faults) {
+    let targets: Option<BTreeSet<&Target>> = listed.read.iter().map(|link| Some(&link.to.as_ref()?.value)).collect();
+    // A link that could not be read may be the one that is missed.
+    let Some(targets) = targets.filter(|_| listed.complete) else { return };
+    for (name, region) in regions {
+        let backends = region.inventory.iter().flat_map(|inventory| &inventory.backends.read);
+        for backend in backends {
+            let (Some(theirs), Some(ours)) = (&backend.regime, &region.regime) else { continue };
+            let target = Target { region: name.clone(), kind: TargetKind::Backend(backend.id.name().clone()) };
+            if theirs.value != ours.value && !targets.contains(&target) {
+                let (theirs, ours) = (&theirs.value, &ours.value);
                 let message = format_args!("lies in {theirs}, not in {ours}: declare a link to {target}, or remove it");
-                faults.report(backend.at(), message);
+                faults.report(&backend.at, message);
             }
         }
     }
 }
 
-fn refuse_unreachable(regions: &Drafts, links: &[Link], faults: &Faults) {
-    let closure = Closure::of(regions.values().filter_map(|draft| draft.region.as_ref()), links);
-    for link in links {
-        let known =
-            |regime: &&Located<Regime>| regions.values().any(|draft| draft.regime.as_ref() == Some(&regime.value));
-        for regime in link.carries.iter().filter(known) {
-            if !closure.reaches(link, &regime.value) {
-                let (signals, source) = (link.signals, &link.source);
+fn refuse_unreachable(regions: &Drafts, edges: &[Edge], faults: &Faults) {
+    let sites = regions.iter().map(|(name, draft)| draft.site(name)).collect::<Option<Vec<Site<'_>>>>();
+    let Some(sites) = sites else { return };
+    let regimes: BTreeSet<&Regime> = sites.iter().map(|site| site.regime).collect();
+    let closure = Closure::of(sites.into_iter(), edges.iter());
+    for edge in edges {
+        for regime in edge.carries.iter().filter(|regime| regimes.contains(&regime.value)) {
+            if !closure.reaches(edge, &regime.value) {
+                let (signals, source) = (edge.signals, &edge.source);
                 faults.report(&regime.at, format_args!("data of {} ({signals}) never reaches {source}", regime.value));
             }
         }

@@ -1,37 +1,31 @@
-//! The federation: all regions and the links between them, read from the documents.
+//! The federation: all regions and the links between them.
 //!
 //! Promises:
-//! 1. `read` reports every fault of `regions/` in one pass and leaves out what is faulty, so that the readers of other
-//!    documents can find theirs in the same pass. The result is in force only if the list of faults stays empty.
-//! 2. Two regions never share a CA bundle: no region's authority can speak for another.
-//! 3. The digest changes with any document of the set, and with nothing else.
+//! 1. It is whole: there is none while a region or a link has a fault.
+//! 2. The digest changes with any document of the set, and with nothing else.
+//!
+//! Not here: how the documents are read (`draft.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest as _, Sha256};
-use tollgate_config::{At, Faults, Set, Value};
+use tollgate_config::{Faults, Set};
 
-use crate::address::Host;
 use crate::closure::Closure;
 use crate::cluster::Cluster;
-use crate::connect::{Drafts, connect};
-use crate::link::{Link, LinkDraft, LinkId};
+use crate::draft::FederationDraft;
+use crate::link::{Link, LinkId};
 use crate::name::Name;
 use crate::node::{NodeId, Role, TierId};
 use crate::origin::{Origin, Regime};
 use crate::place::PlaceId;
-use crate::region::{Region, RegionDraft};
+use crate::region::Region;
 use crate::signal::Signal;
 use crate::tier::Tier;
-
-const DOCUMENT: &str = "regions/federation.yaml";
-/// What the number of a link can say.
-const MAX_LINKS: usize = 1 << 16;
 
 /// All regions and the links between them.
 #[derive(Debug)]
 pub struct Federation {
-    name: String,
+    name: Name,
     trust_domain: String,
     digest: [u8; 32],
     regions: BTreeMap<Name, Region>,
@@ -67,19 +61,21 @@ pub enum NodeIn<'f> {
 }
 
 impl Federation {
-    /// Reads `regions/`; `None` when not even the federation's own document could be read.
+    /// Reads `regions/`; `None` only if a fault was reported.
     pub fn read(set: &Set, faults: &Faults) -> Option<Self> {
-        let head = set.require(DOCUMENT, faults).and_then(|document| Head::read(document.root(faults)));
-        let drafts = read_regions(set, faults);
-        refuse_shared_trust(&drafts, faults);
-        let Head { name, trust_domain, links } = head?;
-        let links = connect(links, &drafts, faults);
-        let regimes = drafts.values().filter_map(|draft| draft.regime.clone()).collect();
-        let regions: BTreeMap<Name, Region> =
-            drafts.into_iter().filter_map(|(name, draft)| Some((name, draft.region?))).collect();
-        let closure = Closure::of(regions.values(), &links);
-        let (name, trust_domain) = (name?, trust_domain?);
-        Some(Self { name, trust_domain, digest: digest(set), regions, regimes, links, closure })
+        FederationDraft::read(set, faults).whole()
+    }
+
+    pub(crate) fn new(
+        name: Name,
+        trust_domain: String,
+        digest: [u8; 32],
+        regions: BTreeMap<Name, Region>,
+        links: Vec<Link>,
+    ) -> Self {
+        let regimes = regions.values().map(|region| region.regime().clone()).collect();
+        let closure = Closure::of(regions.values().map(Region::site), links.iter().map(|link| &link.edge));
+        Self { name, trust_domain, digest, regions, regimes, links, closure }
     }
 
     /// The federation's name.
@@ -155,7 +151,7 @@ impl Federation {
 
     /// Whether data of this origin and signal can come over the link: what a receiver asks before it believes a manifest.
     pub fn lets_over(&self, link: LinkId, signal: Signal, origin: &Origin) -> bool {
-        self.link(link).is_some_and(|link| self.closure.lets(link, signal, origin))
+        self.link(link).is_some_and(|link| self.closure.lets(&link.edge, signal, origin))
     }
 
     /// What a node is; `None` when the documents have no place for it.
@@ -176,84 +172,4 @@ impl Federation {
             }
         }
     }
-}
-
-/// The federation's own document.
-struct Head {
-    name: Option<String>,
-    trust_domain: Option<String>,
-    links: Vec<Option<LinkDraft>>,
-}
-
-impl Head {
-    fn read(value: Value<'_>) -> Option<Self> {
-        let mut fields = value.fields()?;
-        let (name, trust_domain) = fields.required_value("federation").map_or((None, None), read_identity);
-        let listed = fields.value("links");
-        let links = listed.and_then(Value::items).unwrap_or_default();
-        if let Some(listed) = listed.filter(|_| links.len() > MAX_LINKS) {
-            listed.fault(format_args!("more than {MAX_LINKS} links"));
-        }
-        let links = links.into_iter().map(LinkDraft::read).collect();
-        fields.done();
-        Some(Self { name, trust_domain, links })
-    }
-}
-
-fn read_identity(value: Value<'_>) -> (Option<String>, Option<String>) {
-    let Some(mut fields) = value.fields() else { return (None, None) };
-    let name = fields.required::<Name>("name").map(|name| name.to_string());
-    let domain = fields.required_value("trust_domain").and_then(read_trust_domain);
-    fields.done();
-    (name, domain)
-}
-
-/// The characters of a SPIFFE trust domain (SPIFFE-ID section 2.1) that are also those of a host name.
-fn read_trust_domain(value: Value<'_>) -> Option<String> {
-    let host: Host = value.read()?;
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
-    if host.as_str().bytes().all(allowed) {
-        return Some(host.as_str().to_owned());
-    }
-    value.fault("a trust domain consists of a-z, 0-9, '-' and '.'");
-    None
-}
-
-fn read_regions(set: &Set, faults: &Faults) -> Drafts {
-    let mut regions = Drafts::new();
-    for document in set.documents().filter(|document| document.name() != DOCUMENT) {
-        let Some(stem) = document.name().strip_prefix("regions/").and_then(|file| file.strip_suffix(".yaml")) else {
-            continue;
-        };
-        match stem.parse::<Name>() {
-            Ok(name) => drop(regions.insert(name.clone(), RegionDraft::read(name, document, faults))),
-            Err(error) => faults
-                .report(&At::document(document.name()), format_args!("the file is named after its region: {error}")),
-        }
-    }
-    regions
-}
-
-fn refuse_shared_trust(drafts: &Drafts, faults: &Faults) {
-    let mut seen = BTreeMap::new();
-    for (name, ca) in drafts.iter().filter_map(|(name, draft)| Some((name, draft.ca.as_ref()?))) {
-        match seen.get(&ca.value) {
-            Some(other) => {
-                faults.report(&ca.at, format_args!("the ca of {other}: only its own ca speaks for a region"))
-            }
-            None => drop(seen.insert(&ca.value, name)),
-        }
-    }
-}
-
-/// Lengths come first, so that no two sets have the same bytes.
-fn digest(set: &Set) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for document in set.documents() {
-        for part in [document.name(), &document.canonical()] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-    }
-    hash.finalize().into()
 }

@@ -1,6 +1,6 @@
 //! Links: the only ways out of a region, as `regions/federation.yaml` declares them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +10,7 @@ use crate::backend::Compression;
 use crate::name::{Name, NameError};
 use crate::node::TierId;
 use crate::origin::Regime;
+use crate::partly::Partly;
 use crate::place::PlaceId;
 use crate::signal::Signals;
 
@@ -26,37 +27,49 @@ impl fmt::Display for LinkId {
 /// An allowed directed edge from a tier of one region to a place in another regime or region.
 #[derive(Debug, Clone)]
 pub struct Link {
-    pub(crate) id: LinkId,
-    pub(crate) source: TierId,
-    pub(crate) to: PlaceId,
+    pub(crate) edge: Edge,
     pub(crate) regime: Regime,
     pub(crate) entity: String,
-    pub(crate) carries: Vec<Located<Regime>>,
-    pub(crate) signals: Signals,
     pub(crate) compression: Compression,
     pub(crate) instruments: BTreeMap<Regime, String>,
     pub(crate) at: At,
 }
 
+/// What moves over a link, and between which places.
+#[derive(Debug, Clone)]
+pub(crate) struct Edge {
+    pub(crate) id: LinkId,
+    pub(crate) source: TierId,
+    pub(crate) to: PlaceId,
+    pub(crate) carries: Vec<Located<Regime>>,
+    pub(crate) signals: Signals,
+}
+
+impl Edge {
+    pub(crate) fn carries(&self) -> impl Iterator<Item = &Regime> {
+        self.carries.iter().map(|regime| &regime.value)
+    }
+}
+
 impl Link {
     /// Its number.
     pub fn id(&self) -> LinkId {
-        self.id
+        self.edge.id
     }
 
     /// The region it starts in.
     pub fn from(&self) -> &Name {
-        self.source.region()
+        self.edge.source.region()
     }
 
     /// The tier that sends over it: the region's gateways, or the tier whose backend it leads to.
     pub fn source(&self) -> &TierId {
-        &self.source
+        &self.edge.source
     }
 
     /// Where it leads.
     pub fn to(&self) -> &PlaceId {
-        &self.to
+        &self.edge.to
     }
 
     /// The regime that data reaches over it.
@@ -71,12 +84,12 @@ impl Link {
 
     /// The regimes whose data it may carry.
     pub fn carries(&self) -> impl Iterator<Item = &Regime> {
-        self.carries.iter().map(|regime| &regime.value)
+        self.edge.carries()
     }
 
     /// The signals it may carry.
     pub fn signals(&self) -> Signals {
-        self.signals
+        self.edge.signals
     }
 
     /// How what goes to the nodes of a tier is compressed; a backend has its own say.
@@ -97,7 +110,7 @@ impl Link {
 
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {}", self.from(), self.to)
+        write!(f, "{} → {}", self.from(), self.to())
     }
 }
 
@@ -155,21 +168,22 @@ impl Read for Target {
 
 /// A link as written: each part that could be read, to be connected with the regions.
 pub(crate) struct LinkDraft {
+    pub(crate) id: LinkId,
     pub(crate) at: At,
     pub(crate) from: Option<Located<Name>>,
     pub(crate) to: Option<Located<Target>>,
-    pub(crate) carries: Option<Vec<Located<Regime>>>,
+    pub(crate) carries: Partly<Vec<Located<Regime>>>,
     pub(crate) signals: Option<Signals>,
     pub(crate) compression: Option<Compression>,
-    pub(crate) instruments: Option<BTreeMap<Regime, String>>,
+    pub(crate) instruments: Partly<BTreeMap<Regime, Located<String>>>,
 }
 
 impl LinkDraft {
-    pub(crate) fn read(value: Value<'_>) -> Option<Self> {
+    pub(crate) fn read(id: LinkId, value: Value<'_>) -> Option<Self> {
         let mut fields = value.fields()?;
         let from = fields.required("from");
         let to: Option<Located<Target>> = fields.required("to");
-        let carries = fields.required_value("carries").and_then(read_carries);
+        let carries = fields.required_value("carries").map_or_else(Partly::unread, read_carries);
         let signals = fields.required("signals");
         // Between regions bytes cost more than the CPU that zstd takes.
         let compression = fields.value("compression").map_or(Some(Compression::Zstd), |value| {
@@ -178,44 +192,52 @@ impl LinkDraft {
             }
             value.read()
         });
-        let instruments =
-            fields.required_value("instruments").and_then(|value| read_instruments(value, carries.as_deref()));
+        let instruments = fields.required_value("instruments");
+        let instruments = instruments.map_or_else(Partly::unread, |value| read_instruments(value, &carries));
         fields.done();
-        Some(Self { at: value.at(), from, to, carries, signals, compression, instruments })
+        Some(Self { id, at: value.at(), from, to, carries, signals, compression, instruments })
     }
 }
 
-fn read_carries(value: Value<'_>) -> Option<Vec<Located<Regime>>> {
-    let carries: Vec<Located<Regime>> = value.read()?;
-    if carries.is_empty() {
+fn read_carries(value: Value<'_>) -> Partly<Vec<Located<Regime>>> {
+    let mut carries = Partly::<Vec<Located<Regime>>>::items(value);
+    if carries.complete && carries.read.is_empty() {
         value.fault("a link names the regimes whose data it carries");
-        return None;
+        carries.complete = false;
     }
-    for (number, regime) in carries.iter().enumerate() {
-        if carries.iter().take(number).any(|earlier| earlier.value == regime.value) {
+    for (number, regime) in carries.read.iter().enumerate() {
+        if carries.read.iter().take(number).any(|earlier| earlier.value == regime.value) {
             value.faults().report(&regime.at, "named twice");
         }
     }
-    Some(carries)
+    carries
 }
 
 /// The instrument for each regime carried, and for no other.
-fn read_instruments(value: Value<'_>, carries: Option<&[Located<Regime>]>) -> Option<BTreeMap<Regime, String>> {
-    let mut instruments = BTreeMap::new();
-    for (key, name) in value.entries()? {
-        let regime = key.value.parse::<Regime>().map_err(|error| value.faults().report(&key.at, error)).ok();
-        let name = name.read::<String>();
-        if let (Some(regime), Some(carries)) = (&regime, carries)
-            && !carries.iter().any(|carried| carried.value == *regime)
-        {
-            value.faults().report(&key.at, "the link does not carry this regime");
+fn read_instruments(
+    value: Value<'_>,
+    carries: &Partly<Vec<Located<Regime>>>,
+) -> Partly<BTreeMap<Regime, Located<String>>> {
+    let Some(entries) = value.entries() else { return Partly::unread() };
+    let (expected, mut regimes, mut read) = (entries.len(), BTreeSet::new(), BTreeMap::new());
+    let is_carried = |regime: &Regime| carries.read.iter().any(|carried| carried.value == *regime);
+    for (key, name) in entries {
+        let name = name.read::<Located<String>>();
+        match key.value.parse::<Regime>() {
+            Err(error) => value.faults().report(&key.at, error),
+            Ok(regime) => {
+                if carries.complete && !is_carried(&regime) {
+                    value.faults().report(&key.at, "the link does not carry this regime");
+                }
+                regimes.insert(regime.clone());
+                read.extend(name.map(|name| (regime, name)));
+            }
         }
-        instruments.extend(regime.zip(name));
     }
-    for regime in carries.unwrap_or_default() {
-        if !instruments.contains_key(&regime.value) {
-            value.fault(format_args!("no instrument for {}, which the link carries", regime.value));
-        }
+    // A key that is no regime may be meant for the one that is missing.
+    let missing = carries.read.iter().filter(|regime| regimes.len() == expected && !regimes.contains(&regime.value));
+    for regime in missing {
+        value.fault(format_args!("no instrument for {}, which the link carries", regime.value));
     }
-    Some(instruments)
+    Partly { complete: read.len() == expected, read }
 }

@@ -140,14 +140,13 @@ fn read_nodes(value: Value<'_>, port: u16) -> Option<Nodes> {
     let mut fields = value.fields()?;
     let (dns, listed) = (fields.value("dns"), fields.value("static"));
     fields.done();
-    match (dns, listed) {
-        (Some(dns), None) => Some(Nodes::Dns { name: dns.read::<Host>()?.as_str().to_owned() }),
-        (None, Some(listed)) => read_static(listed, port).map(Nodes::Static),
-        _ => {
-            value.fault("nodes are found by dns or listed as static, one of the two");
-            None
-        }
+    let one = dns.is_some() != listed.is_some();
+    if !one {
+        value.fault("nodes are found by dns or listed as static, one of the two");
     }
+    let dns = dns.and_then(Value::read::<Host>).map(|host| Nodes::Dns { name: host.as_str().to_owned() });
+    let listed = listed.and_then(|listed| read_static(listed, port)).map(Nodes::Static);
+    dns.or(listed).filter(|_| one)
 }
 
 fn read_static(value: Value<'_>, port: u16) -> Option<Vec<StaticNode>> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
 
 use tollgate_config::Set;
-use tollgate_federation::{Compression, Federation, LinkId, Nodes, PlaceId, Signal};
+use tollgate_federation::{Compression, Federation, FederationDraft, LinkId, Nodes, PlaceId, Regime, Signal};
 
 const FEDERATION: &str = "\
 federation: {name: acme, trust_domain: acme.example}
@@ -100,6 +100,8 @@ backends:
             "regions/eu-west.yaml:3:9: entity: expected text, found a number (quote it if it is text)",
             "regions/eu-west.yaml:4:13: trust.ca: expected file:PATH, a path below the folder of the documents",
             "regions/eu-west.yaml:6:3: clusters.A: a name consists of a-z, 0-9 and '-', and neither begins nor ends with '-'",
+            "regions/eu-west.yaml:6:6: clusters.A: missing key \"listen\"",
+            "regions/eu-west.yaml:6:6: clusters.A: missing key \"stamp\"",
             "regions/eu-west.yaml:8:13: clusters.b.listen: missing key \"tls\"",
             "regions/eu-west.yaml:8:25: clusters.b.listen.otlp_grpc: expected an address and port such as 127.0.0.1:4317, \
              found a number (quote it if it is text)",
@@ -135,16 +137,141 @@ backends:
     );
 }
 
+/// Guarantees: the readers of other documents find their faults in the same run, whatever is wrong here.
 #[test]
-fn what_is_whole_is_still_there_for_other_readers() {
-    let (federation, faults) = read(FEDERATION, EU, &US.replace("entity: Acme Inc", "entity: 7"));
-    let federation = federation.unwrap();
-    assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(federation.region("eu-west").is_some() && federation.region("us-east").is_none());
-    assert!(federation.regimes().contains(&"US".parse().unwrap()));
+fn what_is_known_is_there_for_other_readers() {
+    let federation = FEDERATION.replace("acme.example", "Acme").replace("signals: [traces]", "signals: []");
+    let us = US.replace("entity: Acme Inc", "entity: 7");
+    let texts =
+        [("regions/federation.yaml", &*federation), ("regions/eu-west.yaml", EU), ("regions/us-east.yaml", &us)];
+    let (set, faults) = Set::from_texts(texts);
+    let draft = FederationDraft::read(&set, &faults);
+    assert_eq!(faults.len(), 3, "{faults}");
+    let regimes: Vec<String> = draft.regimes().iter().map(|regime| format!("{} {}", regime.at, regime.value)).collect();
+    assert_eq!(regimes, ["regions/eu-west.yaml:2:9: regime EEA", "regions/us-east.yaml:2:9: regime US"]);
+    let [reliance] = draft.reliances() else { panic!("one link names one instrument: {:?}", draft.reliances()) };
+    assert_eq!(reliance.instrument.at.to_string(), "regions/federation.yaml:3:90: links[0].instruments.EEA");
+    assert_eq!((reliance.origin.as_str(), reliance.instrument.value.as_str()), ("EEA", "dpf"));
+    assert_eq!(reliance.reaching.as_ref().map(Regime::as_str), Some("US"));
+    assert_eq!(reliance.recipient, None, "the entity could not be read");
+    assert!(draft.whole().is_none());
     let (set, faults) = Set::from_texts([("regions/eu-west.yaml", EU)]);
     assert!(Federation::read(&set, &faults).is_none());
     assert_eq!(faults.to_string(), "regions/federation.yaml:1:1: the document is missing");
+}
+
+/// Guarantees: a fault elsewhere in a region's document does not hide where a link cannot lead, and a region that
+/// cannot be read at all is not called missing.
+#[test]
+fn links_are_judged_by_what_is_known_of_their_ends() {
+    let us = US.replace("central: {nodes: {dns: central.us-east.svc}}", "entitty: x").replace("Acme Inc", "7");
+    let eu = format!("{EU}backends: {{tempo: {{otlp_grpc: tempo, signals: [traces]}}, 5: {{}}}}\n");
+    let more = "  - {from: eu-west, to: eu-west/gateway, carries: [EEA], signals: [traces], instruments: {EEA: a}}
+  - {from: us-east, to: eu-west/backend/tempo, carries: [US], signals: [traces], instruments: {US: b}}
+  - {from: eu-west, to: eu-west/backend/tempo, carries: [EEA], signals: [traces], instruments: {EEA: c}}
+  - {from: eu-west, to: eu-west/backend/gone, carries: [EEA], signals: [traces], instruments: {EEA: d}}
+";
+    let (_, faults) = read(&format!("{FEDERATION}{more}"), &eu.replace(", 5: {}", ""), &us);
+    assert_eq!(
+        faults,
+        [
+            "regions/eu-west.yaml:10:31: backends.tempo.otlp_grpc: expected host:port, such as tempo.example:4317",
+            "regions/federation.yaml:3:25: links[0].to: us-east has no central tier",
+            "regions/federation.yaml:4:25: links[1].to: inside a region nothing needs a link",
+            "regions/federation.yaml:5:25: links[2].to: a link to a backend starts in the backend's own region, eu-west",
+            "regions/federation.yaml:6:25: links[3].to: the backend lies in its region's own regime and needs no link",
+            "regions/federation.yaml:7:25: links[4].to: eu-west has no backend named gone",
+            "regions/us-east.yaml:3:9: entity: expected text, found a number (quote it if it is text)",
+            "regions/us-east.yaml:6:1: entitty: unknown key, did you mean \"entity\"?",
+        ]
+    );
+    for us in ["- a list", "region: ["] {
+        assert_eq!(read(FEDERATION, EU, us).1.len(), 1, "a document that cannot be read is one fault");
+    }
+}
+
+/// Guarantees: of several things that are wrong with one link each is said, and none twice.
+#[test]
+fn a_link_says_all_that_is_wrong_with_it() {
+    let link = "  - {from: eu-west, to: us-east/central, carries: [eea, CH, CH], signals: [traces], instruments: {EEA: 7, ch: x}}\n";
+    let (_, faults) = read(&format!("federation: {{name: acme}}\nlinks:\n{link}"), EU, US);
+    assert_eq!(
+        faults,
+        [
+            "regions/federation.yaml:1:13: federation: missing key \"trust_domain\"",
+            "regions/federation.yaml:3:52: links[0].carries[0]: a regime is 1 to 16 of A-Z, 0-9 and '-', beginning with a letter, \
+             such as EEA",
+            "regions/federation.yaml:3:57: links[0].carries[1]: no region lies in CH",
+            "regions/federation.yaml:3:61: links[0].carries[2]: named twice",
+            "regions/federation.yaml:3:61: links[0].carries[2]: no region lies in CH",
+            "regions/federation.yaml:3:104: links[0].instruments.EEA: expected text, found a number (quote it if it is text)",
+            "regions/federation.yaml:3:107: links[0].instruments.ch: a regime is 1 to 16 of A-Z, 0-9 and '-', beginning with \
+             a letter, such as EEA",
+        ]
+    );
+}
+
+/// Guarantees: what can never come over a link is said even while clusters, entities or instruments have faults, and is
+/// not said while it is open what another link brings.
+#[test]
+fn what_never_reaches_a_link_is_said_as_soon_as_it_is_certain() {
+    let back = "  - {from: us-east, to: eu-west/gateway, carries: [EEA], signals: [traces], instruments: {EEA: 7}}\n";
+    let never = "regions/federation.yaml:4:52: links[1].carries[0]: data of EEA (traces) never reaches us-east/gateway";
+    let us = US.replace("Acme Inc", "7");
+    let (_, faults) = read(&format!("{FEDERATION}{back}"), &EU.replace("tls: off", "tls: on"), &us);
+    assert!(faults.iter().any(|fault| fault == never) && faults.len() == 4, "{faults:?}");
+    for open in ["signals: []", "to: us-east/centre"] {
+        let key = open.split(':').next().unwrap();
+        let first = FEDERATION.replace(if key == "to" { "to: us-east/central" } else { "signals: [traces]" }, open);
+        let (_, faults) = read(&format!("{first}{back}"), EU, US);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+}
+
+/// Guarantees: a name that cannot be used does not hide what is wrong below it.
+#[test]
+fn what_stands_below_a_wrong_name_is_read() {
+    let cluster = "  b b: {listen: {tls: off, otlp_grpc: x}, stamp: {environment: 1}}\ngateway: {nodes: {dns: a b, static: {}}}\n";
+    let backends = "backends: {T: {otlp_grpc: x, otlp_http: y, signals: z, headers: {'a b': 1}}, f: {file: {rotate: 0B}, tls: on, timeout: 1s}}\n";
+    let eu = EU.replace("gateway: {nodes: {dns: gateway.eu-west.svc}}\n", cluster);
+    let (_, faults) = read(FEDERATION, &format!("{eu}{backends}"), US);
+    let places: Vec<&str> = faults.iter().map(|fault| fault.split(": ").nth(1).unwrap()).collect();
+    assert_eq!(
+        places,
+        [
+            "clusters[\"b b\"]",
+            "clusters[\"b b\"].listen.otlp_grpc",
+            "clusters[\"b b\"].stamp.environment",
+            "gateway.nodes",
+            "gateway.nodes.dns",
+            "gateway.nodes.static",
+            "backends.T",
+            "backends.T",
+            "backends.T.otlp_grpc",
+            "backends.T.otlp_http",
+            "backends.T.signals",
+            "backends.T.headers[\"a b\"]",
+            "backends.T.headers[\"a b\"]",
+            "backends.f",
+            "backends.f.file",
+            "backends.f.tls",
+            "backends.f.tls",
+            "backends.f.timeout",
+        ],
+        "{faults:#?}"
+    );
+}
+
+/// Guarantees: a region whose file has a wrong name is still the region that its document says.
+#[test]
+fn a_misnamed_file_is_one_fault() {
+    let texts = [("regions/federation.yaml", FEDERATION), ("regions/EU-west.yaml", EU), ("regions/us-east.yaml", US)];
+    let (set, faults) = Set::from_texts(texts);
+    assert!(Federation::read(&set, &faults).is_some() && faults.len() == 1, "{faults}");
+    assert!(
+        faults.to_string().starts_with("regions/EU-west.yaml:1:1: the file is named after its region:"),
+        "{faults}"
+    );
 }
 
 #[test]
@@ -261,6 +388,18 @@ fn a_backend_in_another_regime_needs_a_link_and_is_then_not_local() {
 }
 
 #[test]
+fn a_backend_in_another_regime_names_its_entity() {
+    let eu = format!("{EU}backends: {{vendor: {{otlp_grpc: a:1, signals: [traces], regime: US}}}}\n");
+    let to =
+        "  - {from: eu-west, to: eu-west/backend/vendor, carries: [EEA], signals: [traces], instruments: {EEA: scc}}\n";
+    let missing = "regions/eu-west.yaml:10:20: backends.vendor: a backend in another regime names its legal entity: \
+                   missing key \"entity\"";
+    assert_eq!(read(&format!("{FEDERATION}{to}"), &eu, US).1, [missing]);
+    let (_, faults) = read(FEDERATION, &eu, US);
+    assert!(faults.len() == 2 && faults.iter().any(|fault| fault.contains("declare a link")), "{faults:?}");
+}
+
+#[test]
 fn a_link_to_a_backend_of_the_own_regime_is_a_fault() {
     let eu = format!("{EU}backends: {{tempo: {{otlp_grpc: tempo:4317, signals: [traces]}}}}\n");
     let (_, faults) = read(&FEDERATION.replace("us-east/central", "eu-west/backend/tempo"), &eu, US);
@@ -285,10 +424,6 @@ fn backends_say_aloud_what_is_unusual() {
     for (backend, fault) in [
         ("{otlp_http: http://a, signals: [logs]}", "plain text is said aloud: an http url needs `tls: off`"),
         ("{otlp_http: https://a, signals: [logs], tls: off}", "the url says https and tls is off"),
-        (
-            "{otlp_grpc: a:1, signals: [logs], regime: US}",
-            "a backend in another regime names its legal entity: missing key \"entity\"",
-        ),
         ("{file: {}, signals: [logs], tls: off}", "means nothing for a file"),
         ("{file: {rotate: 0B}, signals: [logs]}", "rotate is greater than zero"),
         ("{otlp_grpc: a:1, signals: [logs], timeout: 0s}", "must be longer than zero"),
@@ -359,7 +494,7 @@ fn notes_name_what_is_allowed_and_should_be_seen() {
 fn a_broken_document_is_one_fault_and_its_region_is_not_missed() {
     let (federation, faults) = read(FEDERATION, &format!("{EU}x: ["), US);
     assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(federation.unwrap().region("eu-west").is_none());
+    assert!(federation.is_none());
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. What a peer may do follows from the identity it proved and from the documents alone.
 //! 2. A request is walked whole, once, with every limit; the walk's index is stored with it.
-//! 3. One bad item is left out and reported in the receipt; the rest is taken.
+//! 3. A manifest that speaks of another request is refused with it.
+//! 4. One bad item is left out and reported in the receipt; the rest is taken.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tollgate_federation::{Federation, LinkId, Manifest, NodeId, Origin, Role, Si
 use tollgate_otlp::{Limits, Walked, walk_logs, walk_metrics, walk_traces};
 use tollgate_runtime::Permit;
 use tollgate_spool::{Entry, Name};
-use tollgate_transport::{Inbound, Peer, Receipt};
+use tollgate_transport::{Inbound, Peer, Receipt, Transport};
 
 use crate::receive::refusal::Refusal;
 use crate::records::RECEIVED;
@@ -30,6 +31,7 @@ pub(crate) struct Admission {
 /// A request that may be stored.
 pub(crate) struct Admitted {
     pub(crate) signal: Signal,
+    pub(crate) transport: Transport,
     pub(crate) entry: Entry,
     pub(crate) receipt: Receipt,
     pub(crate) items: u64,
@@ -39,9 +41,10 @@ pub(crate) struct Admitted {
 impl Admission {
     /// Checks the peer, then the origin, then every byte.
     pub(crate) fn admit(&self, inbound: Inbound) -> Result<Admitted, Refusal> {
-        let Inbound { signal, payload, peer, manifest, permit, .. } = inbound;
-        let (origin, peer) = self.origin(signal, &peer, manifest.as_ref())?;
+        let Inbound { signal, transport, payload, peer, manifest, permit } = inbound;
+        let Source { origin, peer, items: stated } = self.source(signal, &peer, manifest.as_ref())?;
         let walked = walk(signal, &payload, &self.limits)?;
+        agrees(stated, &walked)?;
         let mut index = Vec::with_capacity(payload.len() / 32);
         walked.index.encode(&mut index);
         let receipt = walked.rejected.map_or_else(Receipt::default, |rejected| Receipt {
@@ -57,13 +60,15 @@ impl Admission {
             payload,
             index: index.into(),
         };
-        Ok(Admitted { signal, entry, receipt, items: walked.index.items() as u64, permit })
+        Ok(Admitted { signal, transport, entry, receipt, items: walked.index.items() as u64, permit })
     }
 
     /// Where the data comes from: our own regime for our own services and collectors, the manifest's for a link that carries it.
-    fn origin(&self, signal: Signal, peer: &Peer, manifest: Option<&Manifest>) -> Result<(Origin, Name), Refusal> {
+    fn source(&self, signal: Signal, peer: &Peer, manifest: Option<&Manifest>) -> Result<Source, Refusal> {
         let peer = match (self.me.role(), peer) {
-            (Role::Collector, _) => return Ok((self.home.clone(), Name::from("service"))),
+            (Role::Collector, _) => {
+                return Ok(Source { origin: self.home.clone(), peer: Name::from("service"), items: None });
+            }
             (Role::Gateway | Role::Central, Peer::Plain(_)) => return Err(Refusal::NoIdentity),
             (Role::Gateway | Role::Central, Peer::Node(peer)) => peer,
         };
@@ -85,11 +90,32 @@ impl Admission {
                 return Err(Refusal::OriginNotCarried { origin, peer });
             }
         };
-        Ok((origin, Name::from(peer.to_string())))
+        if manifest.signal != signal {
+            return Err(Refusal::ForeignSignal { stated: manifest.signal, found: signal });
+        }
+        Ok(Source { origin, peer: Name::from(peer.to_string()), items: Some(manifest.items) })
     }
 
     fn carries(&self, link: LinkId, signal: Signal) -> bool {
         self.federation.link(link).is_some_and(|link| link.signals().contains(signal))
+    }
+}
+
+/// Where a request comes from.
+struct Source {
+    origin: Origin,
+    peer: Name,
+    /// How many items its manifest counts.
+    items: Option<u32>,
+}
+
+/// A manifest that counts otherwise is not of this request.
+fn agrees(stated: Option<u32>, walked: &Walked) -> Result<(), Refusal> {
+    let taken = u32::try_from(walked.index.items()).unwrap_or(u32::MAX);
+    let found = taken.saturating_add(walked.rejected.map_or(0, |rejected| rejected.items));
+    match stated {
+        Some(stated) if stated != found => Err(Refusal::Miscounted { stated, found }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tollgate_config::{At, Faults, Set};
-use tollgate_federation::Federation;
+use tollgate_federation::{Federation, FederationDraft};
 use tollgate_residency::Policy;
 use tollgate_sampling::PolicySet;
 
@@ -27,11 +27,11 @@ impl Documents {
     /// With every fault of every document.
     pub fn load(dir: &Path) -> Result<Self, Faults> {
         let (set, faults) = tollgate_config::load(dir);
-        let federation = Federation::read(&set, &faults);
-        let policy = federation.as_ref().and_then(|federation| Policy::read(&set, federation, &faults));
+        let federation = FederationDraft::read(&set, &faults);
+        let policy = Policy::read(&set, &federation, &faults);
         let sampling = PolicySet::load(&set, &faults);
         refuse_unread(&set, &faults);
-        match (federation, policy, sampling) {
+        match (federation.whole(), policy, sampling) {
             (Some(federation), Some(policy), Some(_)) if faults.is_empty() => {
                 Ok(Self { dir: dir.to_owned(), set, federation: Arc::new(federation), policy: Arc::new(policy) })
             }

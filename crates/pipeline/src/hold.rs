@@ -6,10 +6,11 @@
 //! Promises:
 //! 1. A verdict is in the journal before the first span that it lets through.
 //! 2. After a crash the tail goes on exactly behind the last kept record, and given verdicts stand.
-//! 3. Uptime counts, not wall time: an outage does not judge every pending trace at once.
+//! 3. Only time in which this process runs counts: no outage or standstill judges every pending trace at once.
 //! 4. A span without a verdict when the tail reaches it is kept and counted, never lost in silence.
 //! 5. A backlog of the tail delays no evidence: head and tail take turns.
 
+mod attended;
 pub(crate) mod kept;
 
 use std::collections::VecDeque;
@@ -23,8 +24,9 @@ use tollgate_runtime::{Clock, Shutdown};
 use tollgate_sampling::{Decision, Sampler};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
+use crate::hold::attended::Attended;
 use crate::hold::kept::KeptLog;
-use crate::node::counters::{ConsumerCounters, Counters};
+use crate::node::counters::{Counters, Losses};
 use crate::records;
 
 /// How much of the log is read at a time.
@@ -42,9 +44,9 @@ pub(crate) struct Hold {
     kept: KeptLog,
     sampler: Sampler,
     decision_wait: Duration,
-    clock: Clock,
+    clock: Attended,
     counters: Arc<Counters>,
-    losses: Arc<ConsumerCounters>,
+    losses: Losses,
     head: Position,
     tail: Position,
     /// The tail's cursor.
@@ -70,9 +72,10 @@ impl Hold {
         // A power loss may have taken what was swept from the end of the source: what comes there is new.
         let tail = cursor.unwrap_or_else(|| received.floor()).max(swept).min(received.durable_end());
         kept.resume(tail);
-        let losses = counters.consumer(received.name(), Signal::Traces);
+        let losses = counters.losses(received.name(), Signal::Traces);
         // The head starts where the tail stands: what is not swept yet is folded again, with a fresh wait.
         let (head, saved, due, folded) = (tail, tail, tail, VecDeque::new());
+        let clock = Attended::new(clock);
         Ok(Self { received, kept, sampler, decision_wait, clock, counters, losses, head, tail, saved, folded, due })
     }
 
@@ -97,7 +100,7 @@ impl Hold {
     }
 
     async fn fold(&mut self, read: Result<tollgate_spool::Chunk, ReadError>, shutdown: &Shutdown) {
-        let now = self.clock.uptime();
+        let now = self.clock.now();
         self.head = match read {
             Ok(chunk) => {
                 for record in &chunk.records {
@@ -122,7 +125,7 @@ impl Hold {
     }
 
     async fn judge_and_sweep(&mut self) -> Result<(), HoldError> {
-        let now = self.clock.uptime();
+        let now = self.clock.now();
         self.judge(now);
         self.settle().await?; // verdicts before their spans, and what the disk did not take the last time
         self.sweep(now).await
@@ -162,7 +165,7 @@ impl Hold {
             self.due = until;
             self.folded.pop_front();
         }
-        while self.tail < self.due && self.clock.uptime().saturating_sub(now) < TICK {
+        while self.tail < self.due && self.clock.now().saturating_sub(now) < TICK {
             self.sweep_stretch().await?;
         }
         Ok(())

@@ -1,28 +1,32 @@
 //! What all parts of a running node share.
 
 pub(crate) mod archive;
+pub(crate) mod backlogs;
 pub(crate) mod counters;
 pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod logs;
 pub(crate) mod node_file;
+pub(crate) mod open;
 pub(crate) mod outlets;
 pub(crate) mod pages;
 pub(crate) mod run;
+pub(crate) mod unfit;
 pub(crate) mod ways;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
 use tollgate_federation::{Federation, NodeId, Origin, Signal};
 use tollgate_runtime::{Clock, Shutdown, TaskGroup, Workers};
-use tollgate_transport::{Dns, TierTls};
+use tollgate_transport::{Dns, ServerTls, TierTls};
 
 use crate::documents::Documents;
 use crate::node::archive::Archive;
 use crate::node::counters::{ConsumerCounters, Counters};
-use crate::node::keys::KeyRing;
+use crate::node::keys::{KeyRing, Secrets};
 use crate::node::node_file::NodeFile;
 use crate::receive::listeners::Listeners;
 
@@ -36,7 +40,12 @@ pub(crate) struct Node {
     pub(crate) archive: Arc<Archive>,
     pub(crate) file: NodeFile,
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) secrets: Secrets,
     pub(crate) tls: TierTls,
+    /// What a collector proves itself to services with, if the documents do not say plain text.
+    pub(crate) services: Option<ServerTls>,
+    /// What requests may take in memory.
+    pub(crate) memory: ByteSize,
     pub(crate) dns: Option<Dns>,
     /// The origin of what this region's own services send.
     pub(crate) home: Origin,

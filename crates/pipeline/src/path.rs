@@ -6,18 +6,19 @@
 //! Promises:
 //! 1. `Ok` is said only after the bytes are ours: durable in the spool.
 //! 2. Origin is given by who the peer proved to be, never by what it sent, except where the documents let a link carry it.
-//! 3. What is refused leaves no trace but a counter.
+//! 3. What is refused leaves no trace but a counter, and a line in the log where people must act.
 
 use std::sync::Arc;
 
 use tollgate_federation::Signal;
 use tollgate_runtime::Shutdown;
 use tollgate_spool::Spool;
-use tollgate_transport::{Denial, Inbound, Receipt, Receive};
+use tollgate_transport::{Denial, HandshakeFault, Inbound, Peer, Receipt, Receive, Stranger};
 
 use crate::admit::{Admission, Admitted};
 use crate::node::counters::Counters;
-use crate::receive::refusal::Refusal;
+use crate::receive::notices::{Notices, Who};
+use crate::receive::refusal::{Refusal, Remedy, reason_of};
 use crate::signals::BySignal;
 
 /// Where requests enter a node.
@@ -25,6 +26,7 @@ pub(crate) struct Path {
     pub(crate) admission: Admission,
     pub(crate) logs: BySignal<Spool>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) notices: Notices,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -39,36 +41,64 @@ impl Path {
     }
 
     async fn store(&self, admitted: Admitted) -> Result<Receipt, Refusal> {
-        let Admitted { signal, entry, receipt, items, permit } = admitted;
+        let Admitted { signal, transport, entry, receipt, items, permit } = admitted;
+        let counted = self.counters.receiver(signal, transport);
         if items > 0 {
-            self.logs.of(signal).append(entry).await?;
+            let stored = self.logs.of(signal).append(entry).await;
+            stored.inspect_err(|_| {
+                counted.refused.inc_by(items);
+            })?;
         }
         drop(permit); // from here on the spool's own budget counts these bytes
-        let counted = self.counters.receiver(signal);
         counted.accepted.inc_by(items);
         counted.rejected.inc_by(receipt.rejected);
         Ok(receipt)
+    }
+
+    /// Whom only people can help is made known to them; what a sender can mend by itself is only counted.
+    fn tell(&self, signal: Signal, peer: &Peer, refusal: &Refusal) {
+        self.counters.refused_request(signal, refusal.reason());
+        match (refusal.remedy(), peer) {
+            (Remedy::Hold, Peer::Node(node)) => {
+                let who = Who::Node(node.spiffe(self.admission.federation.trust_domain()));
+                self.notices.turned_away(&who, refusal.reason(), refusal);
+            }
+            (Remedy::Hold, Peer::Plain(address)) => {
+                self.notices.turned_away(&Who::Unknown(*address), refusal.reason(), refusal);
+            }
+            (Remedy::Retry(_) | Remedy::GiveUp, _) => tracing::debug!(%signal, %refusal, "refused a request"),
+        }
     }
 }
 
 impl Receive for Path {
     async fn receive(&self, inbound: Inbound) -> Result<Receipt, Denial> {
-        let signal = inbound.signal;
-        match self.ingest(inbound).await {
-            Ok(receipt) => Ok(receipt),
-            Err(refusal) => {
-                self.counters.receiver(signal).refused.inc();
-                tracing::debug!(%signal, %refusal, "refused a request");
-                Err(refusal.into())
-            }
-        }
+        let (signal, peer) = (inbound.signal, inbound.peer.clone());
+        let outcome = self.ingest(inbound).await;
+        outcome.inspect_err(|refusal| self.tell(signal, &peer, refusal)).map_err(Denial::from)
     }
 
     fn draining(&self) -> bool {
         self.shutdown.is_started()
     }
 
-    fn refused(&self, signal: Signal, _denial: &Denial) {
-        self.counters.receiver(signal).refused.inc();
+    fn refused(&self, signal: Signal, denial: &Denial) {
+        self.counters.refused_request(signal, reason_of(denial));
+    }
+
+    fn turned_away(&self, stranger: &Stranger, fault: &HandshakeFault) {
+        self.counters.refused_connection(fault.reason());
+        let Stranger { address, claims } = stranger;
+        match fault {
+            // Whoever looks whether the port is open.
+            HandshakeFault::BrokeOff => tracing::debug!(%address, %fault, "a connection came to nothing"),
+            _ => {
+                let who = claims.clone().map_or(Who::Unknown(*address), Who::Claimant);
+                self.notices.turned_away(&who, fault.reason(), fault);
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

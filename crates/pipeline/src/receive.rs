@@ -2,4 +2,5 @@
 
 pub(crate) mod intake;
 pub(crate) mod listeners;
+pub(crate) mod notices;
 pub(crate) mod refusal;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
-use tollgate_federation::{LocalPlace, Manifest, NodeId, Signal};
+use tollgate_federation::{LocalPlace, Manifest, NodeId, Role, Signal};
 use tollgate_otlp::{Batch, Limits, SpanView, Writer, walk_traces};
 use tollgate_runtime::{Clock, ManualClock, Metrics, Shutdown, Stopper, TaskGroup, Timestamp};
 use tollgate_spool::{ConsumerConfig, Durability, Entry, Name, Position, Spool, SpoolConfig, Start, WhenFull};
@@ -234,14 +234,18 @@ pub(crate) struct Counted {
 impl Counted {
     pub(crate) fn new() -> Self {
         let metrics = Metrics::new();
-        let all = Counters::register(&metrics);
+        let all = Counters::register(&metrics, Role::Central);
         let consumer = all.consumer("there", Signal::Traces);
         Self { metrics, all, consumer }
     }
 
     /// Items of an outcome.
     pub(crate) fn items(&self, outcome: &str) -> u64 {
-        self.read("tollgate_consumer_items_total", outcome)
+        match outcome.trim_start_matches("outcome=").trim_matches('"') {
+            "sent" => self.read("otelcol_exporter_sent_spans_total", "exporter=\"there\""),
+            "quarantined" => self.read("otelcol_exporter_send_failed_spans_total", "exporter=\"there\""),
+            _ => self.read("tollgate_consumer_items_total", outcome),
+        }
     }
 
     /// The sum of all lines of a metric that hold the text.

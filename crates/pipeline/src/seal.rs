@@ -158,6 +158,7 @@ impl Seal {
     fn count(&self, sealed: &SealedBatch) {
         let counts = sealed.counts();
         self.counters.withheld(counts.withheld());
+        self.counters.keys_missing(counts.keys_missing);
         for class in Class::ALL {
             for form in Form::ALL {
                 let count = counts.values(class, form);
@@ -173,7 +174,7 @@ fn table(documents: &Documents, link: LinkId, origin: &Origin, day: Date) -> Res
     documents.policy.table(&documents.federation, link, Signal::Traces, origin, day)
 }
 
-fn day(now: Timestamp) -> Date {
+pub(crate) fn day(now: Timestamp) -> Date {
     let now = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.nanos()));
     now.map_or(Date::MAX, OffsetDateTime::date) // a clock beyond all dates closes every dated link
 }

@@ -7,8 +7,6 @@
 //!    somebody let a class cross raw that holds anything by its nature.
 //! 4. What cannot be transformed is left out, not passed on.
 
-use std::fmt::Write as _;
-
 use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
 use tollgate_residency::{Action, Carrier, Cell, Class, Form, Resource, Table};
@@ -18,6 +16,8 @@ use crate::counts::Counts;
 use crate::keys::Keys;
 use crate::operational;
 use crate::pseudonym::{NoPseudonym, Pseudonyms};
+use crate::repeats::Repeats;
+use crate::verbatim::{self, Run};
 
 /// What is needed to judge and transform values.
 pub(crate) struct Judge<'t> {
@@ -34,6 +34,8 @@ pub(crate) struct Judge<'t> {
 /// An attribute that may cross.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
+    /// The whole field: tag, length, `KeyValue`.
+    field: &'a [u8],
     key: &'a [u8],
     value: &'a [u8],
     cell: Cell,
@@ -44,63 +46,81 @@ struct Candidate<'a> {
 pub(crate) struct Scratch<'a> {
     candidates: Vec<Candidate<'a>>,
     order: Vec<u32>,
+    repeats: Repeats,
     text: String,
-}
-
-/// What became of one list.
-#[derive(Default)]
-pub(crate) struct Outcome<'a> {
-    /// How many attributes were left out.
-    pub(crate) withheld: u32,
-    /// The texts that crossed raw and that span names are composed of, by slot.
+    /// The texts of the last list that crossed raw and that span names are composed of, by slot.
     pub(crate) slots: Vec<(u8, &'a str)>,
 }
 
 impl<'a> Scratch<'a> {
-    /// Notes one `KeyValue` of a list.
-    pub(crate) fn note(&mut self, body: &'a [u8], carrier: Carrier, judge: &mut Judge<'_>) -> Result<bool, Fault> {
+    /// Notes one attribute of a list: a field with its body, a `KeyValue`. Says whether it may cross.
+    pub(crate) fn note(
+        &mut self,
+        (field, body): (&'a [u8], &'a [u8]),
+        carrier: Carrier,
+        judge: &mut Judge<'_>,
+    ) -> Result<bool, Fault> {
         let RawAttribute { key, value } = RawAttribute::parse(body)?;
-        // Looked up only if it could be a key: a lookup takes one step for each dot of what the sender wrote.
-        let known = operational::is_key(key).then(|| judge.table.attribute(carrier, key, judge.resource));
-        let cell = known.unwrap_or(Cell::UNKNOWN);
+        let listed = judge.table.listed(carrier, key, judge.resource);
+        let cell = match listed {
+            Some((cell, _)) => cell,
+            // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
+            None if operational::is_key(key) => judge.table.below_template(carrier, key, judge.resource),
+            None => Cell::UNKNOWN,
+        };
         let crosses = cell.action != Action::Absent;
         if crosses {
-            self.candidates.push(Candidate { key, value, cell });
+            self.repeats.note(listed.map(|(_, number)| number), judge.table.keys());
+            self.candidates.push(Candidate { field, key, value, cell });
         } else {
             judge.counts.value(cell.class, Form::Absent);
         }
         Ok(crosses)
     }
 
-    /// Writes what was noted and may cross, and forgets it.
+    /// Writes what was noted of a message and may cross, forgets it, and returns how many attributes were left out.
     pub(crate) fn write(
         &mut self,
         number: u32,
+        message: &'a [u8],
         judge: &mut Judge<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Outcome<'a>, Fault> {
-        let mut outcome = Outcome::default();
-        self.drop_duplicates();
+    ) -> Result<u32, Fault> {
+        let mut withheld = 0;
+        if self.repeats.are_possible() {
+            self.drop_duplicates();
+        }
+        self.repeats.clear();
+        self.slots.clear();
         let mut candidates = std::mem::take(&mut self.candidates);
+        let mut run = Run::of(message);
         for candidate in candidates.drain(..) {
-            let passed = judge.write(&candidate, number, &mut self.text, out)?;
-            let form = if passed { candidate.cell.action.form() } else { Form::Absent };
-            judge.counts.value(candidate.cell.class, form);
+            let Candidate { field, key, value, cell } = candidate;
+            let passed = if cell.action == Action::Raw && verbatim::is_clean(number, field, key, value) {
+                run.add(field, out);
+                true
+            } else {
+                run.end(out);
+                judge.write(&candidate, number, &mut self.text, out)?
+            };
+            judge.counts.value(cell.class, if passed { cell.action.form() } else { Form::Absent });
             if !passed {
-                outcome.withheld += 1;
-            } else if let (Action::Raw, Some(slot)) = (candidate.cell.action, candidate.cell.slot)
-                && let ValueView::String(text) = ValueView::parse(candidate.value)?
+                withheld += 1;
+            } else if let (Action::Raw, Some(slot)) = (cell.action, cell.slot)
+                && let ValueView::String(text) = ValueView::parse(value)?
             {
-                outcome.slots.push((slot, text));
+                self.slots.push((slot, text));
             }
         }
+        run.end(out);
         self.candidates = candidates;
-        Ok(outcome)
+        Ok(withheld)
     }
 
     /// Forgets what was noted of an item that does not cross.
     pub(crate) fn clear(&mut self) {
         self.candidates.clear();
+        self.repeats.clear();
     }
 
     /// Marks every occurrence of a key that stands more than once. Sorted, because a sender chooses how many there are.
@@ -161,9 +181,7 @@ impl Judge<'_> {
 
 fn shortened(value: ValueView<'_>, v4: u8, v6: u8, text: &mut String) -> bool {
     let ValueView::String(value) = value else { return false };
-    let Some(address) = address::shorten(value, v4, v6) else { return false };
-    // Writing to a string cannot fail.
-    write!(text, "{address}").is_ok()
+    address::write_shortened(value, v4, v6, text)
 }
 
 /// Writes a value as it is, built anew from what it means.

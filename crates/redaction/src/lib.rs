@@ -12,15 +12,18 @@ mod address;
 mod attributes;
 mod counts;
 mod keys;
+mod memo;
 mod once;
 mod operational;
 mod pseudonym;
+mod repeats;
 mod sealed;
 mod sealer;
 mod span;
 mod span_name;
 mod surroundings;
 mod trace_state;
+mod verbatim;
 
 pub use counts::{Counts, Withheld};
 pub use keys::{Keys, RootKey};

@@ -7,8 +7,7 @@
 //! 3. Without a key there is no pseudonym; there is no hash without a key.
 //! 4. What is remembered is bounded, compared as a whole, forgotten with its epoch and wiped from memory.
 
-use std::borrow::{Borrow, Cow};
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
@@ -16,14 +15,11 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tollgate_residency::Keyed;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::keys::{Keys, RootKey};
+use crate::memo::Memo;
 
-/// Most values remembered for one transform; beyond it all are forgotten and the next come anew.
-const MEMO_ENTRIES: usize = 4096;
-/// Longer values are not remembered.
-const MEMO_VALUE_BYTES: usize = 256;
 /// Half of a SHA-256.
 const TAG_BYTES: usize = 16;
 
@@ -47,26 +43,11 @@ pub(crate) struct Pseudonyms {
 /// A derived key and what was named with it.
 struct Epoch {
     number: u64,
-    key: Zeroizing<[u8; 32]>,
+    /// Keyed, and past what every value has before it; wiped when dropped.
+    mac: Hmac<Sha256>,
     /// `tg1.<key id>.`
     prefix: String,
-    memo: HashMap<Remembered, Box<str>>,
-}
-
-/// A value in memory, wiped when forgotten.
-#[derive(PartialEq, Eq, Hash)]
-struct Remembered(Box<[u8]>);
-
-impl Drop for Remembered {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl Borrow<[u8]> for Remembered {
-    fn borrow(&self) -> &[u8] {
-        &self.0
-    }
+    memo: Memo,
 }
 
 impl Pseudonyms {
@@ -90,7 +71,7 @@ impl Pseudonyms {
             self.current = self.derive(&root, number);
         }
         let epoch = self.current.as_mut().ok_or(NoPseudonym::KeyMissing)?;
-        epoch.name(value, &self.transform.group, out)
+        epoch.name(value, out)
     }
 
     /// Derives this destination's key and its public name. The root alone tells neither from the other.
@@ -99,8 +80,10 @@ impl Pseudonyms {
         let (mut key, mut id) = (Zeroizing::new([0; 32]), [0; 4]);
         hkdf.expand(&self.info(b"key", number), key.as_mut_slice()).ok()?;
         hkdf.expand(&self.info(b"id", number), &mut id).ok()?;
+        let mac = Hmac::new_from_slice(key.as_slice()).ok()?;
+        let mac = mac.chain_update("tg1").chain_update(&self.transform.group).chain_update([0]);
         let prefix = format!("tg1.{}.", base32(&id));
-        Some(Epoch { number, key, prefix, memo: HashMap::new() })
+        Some(Epoch { number, mac, prefix, memo: Memo::default() })
     }
 
     /// Frames each part by its length, so that no two contexts read the same.
@@ -118,30 +101,23 @@ impl Pseudonyms {
 }
 
 impl Epoch {
-    fn name(&mut self, value: &str, group: &str, out: &mut String) -> Result<(), NoPseudonym> {
-        if let Some(name) = self.memo.get(value.as_bytes()) {
+    fn name(&mut self, value: &str, out: &mut String) -> Result<(), NoPseudonym> {
+        if let Some(name) = self.memo.get(value) {
             out.push_str(name);
             return Ok(());
         }
-        let name = self.compute(value, group)?;
+        let name = self.compute(value)?;
         out.push_str(&name);
-        if value.len() <= MEMO_VALUE_BYTES {
-            if self.memo.len() >= MEMO_ENTRIES {
-                self.memo.clear();
-            }
-            self.memo.insert(Remembered(value.as_bytes().into()), name.into());
-        }
+        self.memo.insert(value, name);
         Ok(())
     }
 
-    fn compute(&self, value: &str, group: &str) -> Result<String, NoPseudonym> {
+    fn compute(&self, value: &str) -> Result<String, NoPseudonym> {
         let value = canonical(value);
         if value.is_empty() {
             return Err(NoPseudonym::Empty);
         }
-        let mac = Hmac::<Sha256>::new_from_slice(self.key.as_slice()).map_err(|_| NoPseudonym::KeyMissing)?;
-        let mac = mac.chain_update("tg1").chain_update(group).chain_update([0]).chain_update(value.as_bytes());
-        let tag = mac.finalize().into_bytes();
+        let tag = self.mac.clone().chain_update(value.as_bytes()).finalize().into_bytes();
         let half = tag.get(..TAG_BYTES).unwrap_or_default();
         Ok(format!("{}{}", self.prefix, base32(half)))
     }
@@ -168,6 +144,7 @@ fn canonical(value: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memo;
     use proptest::prelude::*;
 
     const DAY: u64 = 86_400_000_000_000;
@@ -240,11 +217,11 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_forgotten_with_the_epoch() {
         let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
-        for number in 0..2 * MEMO_ENTRIES {
+        for number in 0..2 * memo::ENTRIES {
             named(&mut by, &number.to_string(), DAY).unwrap();
         }
-        named(&mut by, &"x".repeat(MEMO_VALUE_BYTES + 1), DAY).unwrap();
-        assert!(by.current.as_ref().unwrap().memo.len() <= MEMO_ENTRIES);
+        named(&mut by, &"x".repeat(memo::VALUE_BYTES + 1), DAY).unwrap();
+        assert!(by.current.as_ref().unwrap().memo.len() <= memo::ENTRIES);
         named(&mut by, "u-1", 31 * DAY).unwrap();
         assert_eq!(by.current.as_ref().unwrap().memo.len(), 1);
     }

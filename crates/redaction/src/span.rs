@@ -5,11 +5,11 @@
 //! 2. A field that stands twice, or cannot be read, withholds the whole span.
 //! 3. What was left out is counted in the span's own dropped counts too.
 
-use tollgate_otlp::wire::{Field, Fields, Wire};
+use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, TraceId, Writer};
 use tollgate_residency::{Carrier, Form};
 
-use crate::attributes::{Judge, Outcome, Scratch};
+use crate::attributes::{Judge, Scratch};
 use crate::counts::Withheld;
 use crate::once::{grown, once, text};
 use crate::{span_name, trace_state};
@@ -28,6 +28,8 @@ pub(crate) struct Memory<'a> {
     pub(crate) scratch: Scratch<'a>,
     pub(crate) list: Vec<u8>,
     name: String,
+    events: Vec<&'a [u8]>,
+    links: Vec<&'a [u8]>,
 }
 
 /// Seals the spans under one resource and scope.
@@ -76,6 +78,8 @@ impl<'a> SpanSealer<'_, 'a, '_> {
 
     fn read(&mut self, body: &'a [u8]) -> Result<Once<'a>, Fault> {
         let mut span = Once::default();
+        self.memory.events.clear();
+        self.memory.links.clear();
         for field in Fields::new(body) {
             let field = field?;
             match (field.number, field.value) {
@@ -87,14 +91,17 @@ impl<'a> SpanSealer<'_, 'a, '_> {
                 (6, Wire::Varint(kind)) => once(&mut span.kind, kind)?,
                 (7, Wire::Fixed64(nanos)) => once(&mut span.start, nanos)?,
                 (8, Wire::Fixed64(nanos)) => once(&mut span.end, nanos)?,
-                (9, Wire::Bytes(attribute)) => span.withheld += self.note(attribute, Carrier::SpanAttributes)?,
+                (9, Wire::Bytes(attribute)) => {
+                    span.withheld += self.note((field.raw, attribute), Carrier::SpanAttributes)?
+                }
                 (10, Wire::Varint(count)) => once(&mut span.dropped_attributes, count)?,
                 (12, Wire::Varint(count)) => once(&mut span.dropped_events, count)?,
                 (14, Wire::Varint(count)) => once(&mut span.dropped_links, count)?,
                 (15, Wire::Bytes(status)) => once(&mut span.status, status)?,
                 (16, Wire::Fixed32(flags)) => once(&mut span.flags, flags)?,
                 // Events and links are read when they are written.
-                (11 | 13, Wire::Bytes(_)) => {}
+                (11, Wire::Bytes(event)) => self.memory.events.push(event),
+                (13, Wire::Bytes(link)) => self.memory.links.push(link),
                 (1..=16, _) => return Err(Fault::WireType),
                 _ => self.unknown(),
             }
@@ -103,17 +110,24 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     fn write(&mut self, span: &Once<'a>, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Fault> {
-        let attributes = self.list(9)?;
+        let withheld = span.withheld + self.list(9, body)?;
         self.write_identity(span, out)?;
-        self.write_name(span.name.unwrap_or_default(), &attributes, out);
+        self.write_name(span.name.unwrap_or_default(), out);
         self.number(Carrier::SpanKind, 6, span.kind.filter(|kind| *kind <= LAST_KIND), out);
         self.time(Carrier::SpanStart, 7, span.start, out);
         self.time(Carrier::SpanEnd, 8, span.end, out);
         out.raw(&self.memory.list);
-        self.dropped(Carrier::SpanDropped, 10, span.dropped_attributes, span.withheld + attributes.withheld, out);
-        self.each(body, 11, |sealer, event| sealer.event(event, out).map(|()| true))?;
+        self.dropped(Carrier::SpanDropped, 10, span.dropped_attributes, withheld, out);
+        let mut events = std::mem::take(&mut self.memory.events);
+        events.drain(..).try_for_each(|event| self.event(event, out))?;
+        self.memory.events = events;
         self.dropped(Carrier::SpanDropped, 12, span.dropped_events, 0, out);
-        let lost = self.each(body, 13, |sealer, link| sealer.link(link, out))?;
+        let mut lost = 0;
+        let mut links = std::mem::take(&mut self.memory.links);
+        for link in links.drain(..) {
+            lost += u32::from(!self.link(link, out)?);
+        }
+        self.memory.links = links;
         self.dropped(Carrier::SpanDropped, 14, span.dropped_links, lost, out);
         if let Some(status) = span.status {
             self.status(status, out)?;
@@ -134,8 +148,8 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         Ok(())
     }
 
-    fn write_name(&mut self, sent: &str, attributes: &Outcome<'a>, out: &mut Writer<'_>) {
-        let own = span_name::compose(self.judge.table, sent, &attributes.slots, &mut self.memory.name);
+    fn write_name(&mut self, sent: &str, out: &mut Writer<'_>) {
+        let own = span_name::compose(self.judge.table, sent, &self.memory.scratch.slots, &mut self.memory.name);
         self.judge.passes(Carrier::SpanName, own);
         // A composed name is made of attributes that crossed, so it may stand even where no sent name could.
         out.string(5, &self.memory.name);
@@ -148,13 +162,15 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             match (field.number, field.value) {
                 (1, Wire::Fixed64(nanos)) => once(&mut time, nanos)?,
                 (2, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
-                (3, Wire::Bytes(attribute)) => withheld += self.note(attribute, Carrier::EventAttributes)?,
+                (3, Wire::Bytes(attribute)) => {
+                    withheld += self.note((field.raw, attribute), Carrier::EventAttributes)?
+                }
                 (4, Wire::Varint(count)) => once(&mut dropped, count)?,
                 (1..=4, _) => return Err(Fault::WireType),
                 _ => self.unknown(),
             }
         }
-        let withheld = withheld + self.list(3)?.withheld;
+        let withheld = withheld + self.list(3, body)?;
         out.message(11, |event| {
             self.time(Carrier::EventTime, 1, time, event);
             if let Some(name) = name {
@@ -179,14 +195,16 @@ impl<'a> SpanSealer<'_, 'a, '_> {
                 (1, Wire::Bytes(id)) => once(&mut trace_id, id)?,
                 (2, Wire::Bytes(id)) => once(&mut span_id, id)?,
                 (3, Wire::Bytes(bytes)) => once(&mut state, text(bytes)?)?,
-                (4, Wire::Bytes(attribute)) => withheld += self.note(attribute, Carrier::LinkAttributes)?,
+                (4, Wire::Bytes(attribute)) => {
+                    withheld += self.note((field.raw, attribute), Carrier::LinkAttributes)?
+                }
                 (5, Wire::Varint(count)) => once(&mut dropped, count)?,
                 (6, Wire::Fixed32(bits)) => once(&mut flags, bits)?,
                 (1..=6, _) => return Err(Fault::WireType),
                 _ => self.unknown(),
             }
         }
-        let withheld = withheld + self.list(4)?.withheld;
+        let withheld = withheld + self.list(4, body)?;
         let good = |id: Option<&[u8]>, length| id.is_some_and(|id| id.len() == length);
         let ids = [Carrier::LinkTraceId, Carrier::LinkSpanId].map(|carrier| self.judge.table.carrier(carrier));
         if ids != [Form::Raw; 2] || !good(trace_id, 16) || !good(span_id, 8) {
@@ -230,32 +248,15 @@ impl<'a> SpanSealer<'_, 'a, '_> {
 /// The carriers that spans, events and links have in common.
 impl<'a> SpanSealer<'_, 'a, '_> {
     /// Notes an attribute; returns how many were left out, one or none.
-    fn note(&mut self, attribute: &'a [u8], carrier: Carrier) -> Result<u32, Fault> {
+    fn note(&mut self, attribute: (&'a [u8], &'a [u8]), carrier: Carrier) -> Result<u32, Fault> {
         Ok(u32::from(!self.memory.scratch.note(attribute, carrier, self.judge)?))
     }
 
-    /// Writes the noted attributes to the list in memory, whose place in the message comes later.
-    fn list(&mut self, number: u32) -> Result<Outcome<'a>, Fault> {
+    /// Writes the noted attributes to the list in memory, whose place in the message comes later, and returns how many
+    /// were left out.
+    fn list(&mut self, number: u32, message: &'a [u8]) -> Result<u32, Fault> {
         self.memory.list.clear();
-        self.memory.scratch.write(number, self.judge, &mut self.memory.list)
-    }
-
-    /// Calls back for each message under a number and returns how many of them could not be written.
-    fn each(
-        &mut self,
-        body: &'a [u8],
-        number: u32,
-        mut write: impl FnMut(&mut Self, &'a [u8]) -> Result<bool, Fault>,
-    ) -> Result<u32, Fault> {
-        let mut lost = 0;
-        for field in Fields::new(body) {
-            if let Field { number: found, value: Wire::Bytes(message), .. } = field?
-                && found == number
-            {
-                lost += u32::from(!write(self, message)?);
-            }
-        }
-        Ok(lost)
+        self.memory.scratch.write(number, message, self.judge, &mut self.memory.list)
     }
 
     fn unknown(&mut self) {

@@ -43,6 +43,7 @@ pub(crate) fn resource<'a>(
         let field = field?;
         match (field.number, field.value) {
             (1, Wire::Bytes(attribute)) => {
+                let attribute = (field.raw, attribute);
                 withheld += u32::from(!memory.scratch.note(attribute, Carrier::ResourceAttributes, judge)?);
             }
             (2, Wire::Varint(count)) => once(&mut dropped, count)?,
@@ -56,7 +57,7 @@ pub(crate) fn resource<'a>(
         }
     }
     memory.list.clear();
-    withheld += memory.scratch.write(1, judge, &mut memory.list)?.withheld;
+    withheld += memory.scratch.write(1, body, judge, &mut memory.list)?;
     let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ResourceDropped, true)), withheld);
     if !body.is_empty() {
         Writer::new(out).message(MESSAGE, |resource| {
@@ -86,6 +87,7 @@ pub(crate) fn scope<'a>(
             (1, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
             (2, Wire::Bytes(bytes)) => once(&mut version, text(bytes)?)?,
             (3, Wire::Bytes(attribute)) => {
+                let attribute = (field.raw, attribute);
                 withheld += u32::from(!memory.scratch.note(attribute, Carrier::ScopeAttributes, judge)?);
             }
             (4, Wire::Varint(count)) => once(&mut dropped, count)?,
@@ -96,7 +98,7 @@ pub(crate) fn scope<'a>(
         }
     }
     memory.list.clear();
-    withheld += memory.scratch.write(3, judge, &mut memory.list)?.withheld;
+    withheld += memory.scratch.write(3, body, judge, &mut memory.list)?;
     let name = operational_text(Carrier::ScopeName, name, judge);
     let version = operational_text(Carrier::ScopeVersion, version, judge);
     let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ScopeDropped, true)), withheld);

@@ -8,10 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_config::{Read, Value};
+use tollgate_config::{Located, Value};
 
 use crate::class::Class;
 use crate::pattern::Pattern;
+use crate::reading::{Found, Named, if_there};
 
 /// Headers and metadata that carry credentials under any prefix.
 const CREDENTIALS: &[&str] = &[
@@ -52,7 +53,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     /// Every name as documents spell it; a template ends in `.*`.
-    entries: BTreeMap<String, Entry>,
+    entries: Named<Entry>,
     /// Keys or templates whose presence says that a resource is a person's device.
     pub(crate) devices: BTreeSet<String>,
     /// Span names that are operational as they stand.
@@ -62,38 +63,45 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    pub(crate) fn read(root: Value<'_>) -> Option<Self> {
-        let mut fields = root.fields()?;
-        let mut catalogue = Self::default();
-        let attributes = fields.required_value("attributes");
-        for (key, value) in attributes.and_then(|value| value.entries()).unwrap_or_default() {
-            catalogue.add(&key.value, value);
+    /// A catalogue that could not be read: any name may be in it.
+    pub(crate) fn unread() -> Self {
+        Self { entries: Named::unread(), ..Self::default() }
+    }
+
+    pub(crate) fn read(root: Value<'_>) -> Self {
+        let Some(mut fields) = root.fields() else { return Self::unread() };
+        let attributes = fields.required_value("attributes").and_then(|value| value.entries());
+        let mut catalogue = if attributes.is_some() { Self::default() } else { Self::unread() };
+        let mut owners = BTreeMap::new();
+        for (key, value) in attributes.unwrap_or_default() {
+            catalogue.add(key, value, &mut owners);
         }
-        let devices = fields.optional::<Vec<String>>("devices");
-        catalogue.devices.extend(devices.unwrap_or_default());
+        for marker in fields.value("devices").map(texts).unwrap_or_default() {
+            if spelling_fault(&marker.value).is_some() {
+                let message = format_args!("`{}` is neither a key nor a template", marker.value);
+                root.faults().report(&marker.at, message);
+            }
+            catalogue.devices.insert(marker.value);
+        }
         if let Some(mut names) = fields.value("names").and_then(|value| value.fields()) {
             for value in names.value("span").and_then(|value| value.items()).unwrap_or_default() {
                 catalogue.span_names.extend(catalogue.pattern(value));
             }
-            catalogue.event_names.extend(names.optional::<Vec<String>>("event").unwrap_or_default());
+            let events = names.value("event").map(texts).unwrap_or_default();
+            catalogue.event_names.extend(events.into_iter().map(|event| event.value));
             names.done();
         }
         fields.done();
-        for marker in &catalogue.devices {
-            if spelling_fault(marker).is_some() {
-                root.fault(format_args!("devices: `{marker}` is neither a key nor a template"));
-            }
-        }
-        Some(catalogue)
+        catalogue
     }
 
     /// Finds an attribute by a name that a document spells, template or key.
-    pub(crate) fn named(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name)
+    pub(crate) fn find(&self, name: &str) -> Found<'_, Entry> {
+        self.entries.find(name)
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
+        self.entries.iter()
     }
 
     fn pattern(&self, value: Value<'_>) -> Option<Pattern> {
@@ -103,54 +111,68 @@ impl Catalogue {
             return None;
         };
         for name in pattern.attributes() {
-            match self.named(name) {
-                Some(entry) if entry.class == Class::Op && entry.attribute == name => {}
-                Some(entry) if entry.class == Class::Op => {
+            match self.find(name) {
+                Found::Whole(entry) if entry.class == Class::Op && entry.attribute == name => {}
+                Found::Whole(entry) if entry.class == Class::Op => {
                     value.fault(format_args!("`{name}` is another name of `{}`: say that one", entry.attribute));
                 }
-                _ => value.fault(format_args!("`{name}` is not operational, so no span name can be composed of it")),
+                Found::Whole(_) | Found::Nowhere => {
+                    value.fault(format_args!("`{name}` is not operational, so no span name can be composed of it"));
+                }
+                Found::Faulty => {}
             }
         }
         Some(pattern)
     }
 
-    fn add(&mut self, key: &str, value: Value<'_>) {
-        let Some(said) = value.read::<Said>() else { return };
-        let entry = Entry { attribute: key.to_owned(), class: said.class, on_device: said.on_device };
-        for name in std::iter::once(key).chain(said.aliases.iter().map(String::as_str)) {
-            if let Some(fault) = spelling_fault(name).or_else(|| class_fault(name, said.class)) {
-                value.fault(fault);
+    /// Adds an attribute under all its names; `owners` has the attribute of each name so far.
+    fn add(&mut self, key: Located<String>, value: Value<'_>, owners: &mut BTreeMap<String, String>) {
+        let Said { class, on_device, aliases } = Said::read(value);
+        let attribute = key.value.clone();
+        let entry = class.zip(on_device);
+        let entry = entry.map(|(class, on_device)| Entry { attribute: attribute.clone(), class, on_device });
+        for Located { value: name, at } in std::iter::once(key).chain(aliases) {
+            let class_fault = || class.and_then(|class| class_fault(&name, class));
+            if let Some(fault) = spelling_fault(&name).or_else(class_fault) {
+                value.faults().report(&at, fault);
             }
-            if is_template(name) != is_template(key) {
-                value.fault(format_args!("`{name}` and `{key}` must both be templates or both be keys"));
+            if is_template(&name) != is_template(&attribute) {
+                let message = format_args!("`{name}` and `{attribute}` must both be templates or both be keys");
+                value.faults().report(&at, message);
             }
-            if let Some(other) = self.entries.insert(name.to_owned(), entry.clone()) {
-                value.fault(format_args!("`{name}` is already a name of `{}`", other.attribute));
+            if let Some(other) = owners.insert(name.clone(), attribute.clone()) {
+                value.faults().report(&at, format_args!("`{name}` is already a name of `{other}`"));
             }
+            self.entries.insert(&name, entry.clone());
         }
     }
 }
 
-/// An entry as written: a class alone, or a mapping.
+/// What could be read of an entry: a class alone, or a mapping.
+#[derive(Default)]
 struct Said {
-    class: Class,
-    on_device: Option<Class>,
-    aliases: Vec<String>,
+    class: Option<Class>,
+    on_device: Option<Option<Class>>,
+    aliases: Vec<Located<String>>,
 }
 
-impl Read for Said {
-    fn read(value: Value<'_>) -> Option<Self> {
+impl Said {
+    fn read(value: Value<'_>) -> Self {
         if value.is_scalar() {
-            let class = value.read()?;
-            return Some(Self { class, on_device: None, aliases: Vec::new() });
+            return Self { class: value.read(), on_device: Some(None), aliases: Vec::new() };
         }
-        let mut fields = value.fields()?;
+        let Some(mut fields) = value.fields() else { return Self::default() };
         let class = fields.required("class");
-        let on_device = fields.optional("on_device");
-        let aliases = fields.optional("aliases").unwrap_or_default();
+        let on_device = if_there(fields.value("on_device"), Value::read);
+        let aliases = fields.value("aliases").map(texts).unwrap_or_default();
         fields.done();
-        Some(Self { class: class?, on_device, aliases })
+        Self { class, on_device, aliases }
     }
+}
+
+/// The texts of a list; those with faults are left out, so that the rest is checked too.
+fn texts(value: Value<'_>) -> Vec<Located<String>> {
+    value.items().unwrap_or_default().into_iter().filter_map(Value::read).collect()
 }
 
 /// Returns what stands before the star of a template, with its last dot.
@@ -197,7 +219,7 @@ pub(crate) fn is_credential(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> (Option<Catalogue>, String) {
+    fn read(text: &str) -> (Catalogue, String) {
         let (document, faults) = tollgate_config::parse("policies/catalogue.yaml", text);
         let catalogue = Catalogue::read(document.root(&faults));
         (catalogue, faults.to_string())
@@ -207,29 +229,51 @@ mod tests {
     fn aliases_are_names_of_one_attribute() {
         let (catalogue, faults) =
             read("attributes:\n  user.id: {class: direct, aliases: [enduser.id]}\n  http.route: op\n");
-        let catalogue = catalogue.unwrap();
         assert_eq!(faults, "");
-        assert_eq!(catalogue.named("enduser.id").unwrap().attribute, "user.id");
-        assert_eq!(catalogue.named("http.route").unwrap().class, Class::Op);
-        assert!(catalogue.named("http.rout").is_none());
+        let said = |name| match catalogue.find(name) {
+            Found::Whole(entry) => Some((entry.attribute.as_str(), entry.class)),
+            Found::Faulty | Found::Nowhere => None,
+        };
+        assert_eq!(said("enduser.id"), Some(("user.id", Class::Direct)));
+        assert_eq!(said("http.route"), Some(("http.route", Class::Op)));
+        assert_eq!(said("http.rout"), None);
     }
 
     #[test]
-    fn every_fault_is_reported_at_its_place() {
-        let (_, faults) = read(concat!(
+    fn every_fault_is_reported_at_its_place_and_hides_no_other() {
+        let (catalogue, faults) = read(concat!(
             "attributes:\n",
             "  a: personal\n",
             "  b.*: op\n",
             "  http.request.header.Set_Cookie: op\n",
-            "  c d: op\n",
+            "  c d: {class: 1, aliases: [i.*, 2, http.route, a]}\n",
             "  e: {class: op, aliases: [f.*]}\n",
-            "  g: {class: op, aliases: [h]}\n",
+            "  http.route: {class: op, aliases: [h], on_device: 7}\n",
             "  h: op\n",
-            "  i: unclassified\n",
+            "  j: unclassified\n",
+            "  k: quasi\n",
+            "devices: [k, 'k k', 7, l..]\n",
+            "names: {span: ['{http.route}', '{a}', '{k} {gone}', '{', 8], event: [9]}\n",
             "extra: 1\n",
         ));
-        for line in [2, 3, 4, 5, 6, 8, 9, 10] {
-            assert!(faults.contains(&format!("catalogue.yaml:{line}:")), "nothing on line {line}:\n{faults}");
+        let places: Vec<&str> = faults
+            .lines()
+            .filter_map(|line| line.split(": ").next()?.strip_prefix("policies/catalogue.yaml:"))
+            .collect();
+        let expected = [
+            "2:6", "3:3", "4:3", "5:3", "5:16", "5:29", "5:34", "5:49", "6:28", "6:28", "7:3", "7:37", "7:52", "9:3",
+            "11:14", "11:21", "11:24", "12:39", "12:39", "12:53", "12:58", "12:70", "13:1",
+        ];
+        assert_eq!(places, expected, "{faults}");
+        assert!(matches!(catalogue.find("a"), Found::Faulty), "its fault is not repeated wherever it is used");
+    }
+
+    #[test]
+    fn a_catalogue_that_cannot_be_read_may_hold_any_name() {
+        for text in ["attributes: [a]", "names: {span: ['{http.route}']}", "- a"] {
+            let (catalogue, faults) = read(text);
+            assert_eq!(faults.lines().count(), 1, "{faults}");
+            assert!(matches!(catalogue.find("http.route"), Found::Faulty));
         }
     }
 

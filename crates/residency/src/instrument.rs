@@ -9,70 +9,101 @@ use std::collections::BTreeMap;
 use time::Date;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
-use tollgate_config::{At, Faults, Located, Read, Value};
+use tollgate_config::{Faults, Located, Value};
+use tollgate_federation::Reliance;
 
-use crate::document::Laws;
+use crate::document::{Laws, regime};
+use crate::reading::{Found, if_there};
+use crate::standing::{LastDay, Standing, Term};
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
 /// A dated legal fact.
 #[derive(Debug, Clone)]
-pub(crate) struct Instrument {
-    pub(crate) from: String,
-    pub(crate) to: String,
+struct Instrument {
+    from: String,
+    to: String,
     /// Where in the exporter's law it stands.
     basis: String,
     /// The legal entities that may receive under it; any, if none is named.
-    recipients: Vec<String>,
-    /// The transfer impact assessment on file.
-    tia: Option<String>,
-    fallback: Option<Located<String>>,
-    valid_until: Option<Date>,
-    review_by: Option<Date>,
-    at: At,
+    recipients: Option<Vec<String>>,
+    fallback: Option<String>,
+    last: LastDay,
 }
 
 impl Instrument {
-    /// Says whether the instrument still holds on that day; its last day counts.
-    fn holds_on(&self, today: Date) -> bool {
-        [self.valid_until, self.review_by].into_iter().flatten().all(|last| today <= last)
+    /// Says whether it covers a transfer between two regimes to a legal entity.
+    fn covers(&self, need: &Need<'_>) -> bool {
+        let named = self.recipients.as_ref().is_none_or(|list| list.iter().any(|entity| entity == need.recipient));
+        self.from == need.from && self.to == need.to && named
     }
 
-    /// Says whether it covers a transfer between two regimes to a legal entity.
-    pub(crate) fn covers(&self, from: &str, to: &str, recipient: &str) -> bool {
-        let named = self.recipients.is_empty() || self.recipients.iter().any(|entity| entity == recipient);
-        self.from == from && self.to == to && named
+    fn term<'i>(&'i self, name: &'i str) -> Term<'i> {
+        Term { instrument: name, basis: &self.basis, last: self.last }
     }
 }
 
-impl Read for Instrument {
-    fn read(value: Value<'_>) -> Option<Self> {
-        let mut fields = value.fields()?;
-        let (from, to) = (fields.required::<String>("from"), fields.required::<String>("to"));
-        let basis = fields.required::<String>("basis");
-        let recipients = fields.value("recipients").and_then(recipients);
-        let tia = fields.optional::<String>("tia");
-        let fallback = fields.optional("fallback");
-        let (valid_until, review_by) = (fields.value("valid_until"), fields.value("review_by"));
-        fields.done();
-        if valid_until.is_none() && review_by.is_none() {
+/// What could be read of an instrument. The inner `None` is what was not said.
+#[derive(Debug)]
+struct Draft {
+    from: Option<String>,
+    to: Option<String>,
+    recipients: Option<Option<Vec<String>>>,
+    /// The transfer impact assessment on file.
+    tia: Option<Option<String>>,
+    fallback: Option<Option<Located<String>>>,
+    instrument: Option<Instrument>,
+}
+
+impl Draft {
+    fn read(value: Value<'_>, laws: &Laws) -> Self {
+        let Some(mut fields) = value.fields() else {
+            return Self { from: None, to: None, recipients: None, tia: None, fallback: None, instrument: None };
+        };
+        let from = fields.required_value("from").and_then(|value| regime(value, laws));
+        let to = fields.required_value("to").and_then(|value| regime(value, laws));
+        let basis = fields.required_value("basis").and_then(|value| basis(value, from.as_deref(), laws));
+        let recipients = if_there(fields.value("recipients"), recipients);
+        let tia = if_there(fields.value("tia"), Value::read);
+        let fallback = if_there(fields.value("fallback"), Value::read::<Located<String>>);
+        let dates = (if_there(fields.value("valid_until"), day), if_there(fields.value("review_by"), day));
+        // An unknown key may be what a missing one was meant to be.
+        let known = fields.done();
+        if (dates, known) == ((Some(None), Some(None)), Some(())) {
             value.fault("an instrument says `valid_until` or `review_by`");
         }
-        let valid_until = valid_until.map(day);
-        let review_by = review_by.map(day);
-        Some(Self {
-            from: from?,
-            to: to?,
-            basis: basis?,
-            recipients: recipients.unwrap_or_default(),
-            tia,
-            fallback,
-            // A date that cannot be read was reported; the instrument must not look undated.
-            valid_until: valid_until.map_or(Some(None), |date| date.map(Some))?,
-            review_by: review_by.map_or(Some(None), |date| date.map(Some))?,
-            at: value.at(),
-        })
+        let instrument = || {
+            let fallback = fallback.clone()?.map(|name| name.value);
+            let last = last_day(dates.0?, dates.1?)?;
+            let (from, to, recipients) = (from.clone()?, to.clone()?, recipients.clone()?);
+            known.and(Some(Instrument { from, to, basis: basis?, recipients, fallback, last }))
+        };
+        let instrument = instrument();
+        Self { from, to, recipients, tia: known.and(tia), fallback, instrument }
     }
+}
+
+/// The day that comes first.
+fn last_day(valid_until: Option<Date>, review_by: Option<Date>) -> Option<LastDay> {
+    match (valid_until, review_by) {
+        (Some(valid), Some(review)) if review < valid => Some(LastDay::Review(review)),
+        (Some(valid), _) => Some(LastDay::Valid(valid)),
+        (None, review) => review.map(LastDay::Review),
+    }
+}
+
+/// A basis stands in the law of the regime that exports.
+fn basis(value: Value<'_>, from: Option<&str>, laws: &Laws) -> Option<String> {
+    let basis = value.read::<String>()?;
+    let from = from?;
+    let Found::Whole(law) = laws.find(from) else { return None };
+    let article = |law: &String| basis.strip_prefix(law.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    if law.as_ref().and_then(article).is_some_and(|article| !article.is_empty()) {
+        return Some(basis);
+    }
+    let expected = law.as_deref().map_or_else(|| "none is given".to_owned(), |law| format!("{law}-<article>"));
+    value.fault(format_args!("`{basis}` is no basis in the export law of {from}: {expected}"));
+    None
 }
 
 /// An instrument without the key covers any recipient; one from whose list the last was struck must not.
@@ -80,6 +111,7 @@ fn recipients(value: Value<'_>) -> Option<Vec<String>> {
     let list: Vec<String> = value.read()?;
     if list.is_empty() {
         value.fault("an instrument that covers nobody justifies nothing: name a recipient, or leave the key out");
+        return None;
     }
     Some(list)
 }
@@ -93,41 +125,85 @@ fn day(value: Value<'_>) -> Option<Date> {
 }
 
 /// All instruments, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Instruments(BTreeMap<String, Instrument>);
+#[derive(Debug)]
+pub(crate) struct Instruments {
+    drafts: BTreeMap<String, Draft>,
+    /// Whether these are all: in a section that could not be read any may stand.
+    complete: bool,
+}
+
+impl Default for Instruments {
+    fn default() -> Self {
+        Self { drafts: BTreeMap::new(), complete: true }
+    }
+}
 
 impl Instruments {
-    /// `laws` has every regime with the law of its exports, where it has one.
-    pub(crate) fn new(list: BTreeMap<String, Instrument>, laws: &Laws, faults: &Faults) -> Self {
-        for instrument in list.values() {
-            for regime in [&instrument.from, &instrument.to] {
-                if !laws.contains_key(regime) {
-                    faults.report(&instrument.at, format_args!("no regime is called `{regime}`"));
-                }
-            }
-            basis_stands_in_the_law(instrument, laws, faults);
-            fallback_is_assessed(instrument, &list, faults);
+    pub(crate) fn read(section: Value<'_>, laws: &Laws) -> Self {
+        let Some(entries) = section.entries() else { return Self { complete: false, ..Self::default() } };
+        let drafts = entries.into_iter().map(|(key, value)| (key.value, Draft::read(value, laws))).collect();
+        let instruments = Self { drafts, complete: true };
+        for draft in instruments.drafts.values() {
+            instruments.check_fallback(draft, section.faults());
         }
-        Self(list)
+        instruments
     }
 
-    pub(crate) fn named(&self, name: &str) -> Option<&Instrument> {
-        self.0.get(name)
+    fn check_fallback(&self, draft: &Draft, faults: &Faults) {
+        let Some(Some(Located { value: name, at })) = &draft.fallback else { return };
+        let Some(other) = self.drafts.get(name) else {
+            faults.report(at, format_args!("no instrument is called `{name}`"));
+            return;
+        };
+        if differ(&draft.from, &other.from) || differ(&draft.to, &other.to) {
+            faults.report(at, format_args!("`{name}` is for other regimes than this instrument"));
+        }
+        if other.tia.as_ref().is_some_and(|tia| tia.as_deref().is_none_or(str::is_empty)) {
+            faults.report(at, format_args!("`{name}` needs its own assessment on file (`tia`) to be a fallback"));
+        }
     }
 
-    /// Returns the first instrument that covers the transfer and holds today: the named one, else its fallbacks.
-    pub(crate) fn in_force(&self, name: &str, need: &Need<'_>, today: Date) -> Option<&str> {
-        let mut next = Some(name);
+    /// Checks that what a link relies on is there and covers what crosses, as far as either is known.
+    pub(crate) fn check_reliance(&self, reliance: &Reliance, faults: &Faults) {
+        let Located { value: name, at } = &reliance.instrument;
+        let Some(draft) = self.drafts.get(name) else {
+            if self.complete {
+                faults.report(at, format_args!("no instrument is called `{name}`"));
+            }
+            return;
+        };
+        let Some(reaching) = &reliance.reaching else { return };
+        let (needed_from, needed_to) = (reliance.origin.as_str(), reaching.as_str());
+        match (&draft.from, &draft.to, &draft.recipients, &reliance.recipient) {
+            (Some(from), Some(to), _, _) if from != needed_from || to != needed_to => {
+                let message =
+                    format_args!("instrument `{name}` is for {from} to {to}, not for {needed_from} to {needed_to}");
+                faults.report(at, message);
+            }
+            (_, _, Some(Some(listed)), Some(recipient)) if !listed.contains(recipient) => {
+                faults.report(at, format_args!("instrument `{name}` is not for the recipient {recipient}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns how a link stands that names this instrument: it and its fallbacks, as far as they cover the transfer.
+    pub(crate) fn standing(&self, name: &str, need: &Need<'_>) -> Standing<'_> {
+        let mut next = self.drafts.get_key_value(name);
         // A chain longer than the list is a circle.
-        for _ in 0..self.0.len() {
-            let (name, instrument) = self.0.get_key_value(next?)?;
-            if instrument.holds_on(today) && instrument.covers(need.from, need.to, need.recipient) {
-                return Some(name);
-            }
-            next = instrument.fallback.as_ref().map(|fallback| fallback.value.as_str());
-        }
-        None
+        let chain = (0..self.drafts.len()).map_while(|_| {
+            let (name, draft) = next?;
+            let instrument = draft.instrument.as_ref()?;
+            next = instrument.fallback.as_ref().and_then(|fallback| self.drafts.get_key_value(fallback));
+            Some((name, instrument))
+        });
+        let covering = chain.filter(|(_, instrument)| instrument.covers(need));
+        Standing::new(covering.map(|(name, instrument)| instrument.term(name)).collect())
     }
+}
+
+fn differ(one: &Option<String>, other: &Option<String>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
 }
 
 /// What an instrument is to justify.
@@ -136,36 +212,6 @@ pub(crate) struct Need<'a> {
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
     pub(crate) recipient: &'a str,
-}
-
-fn basis_stands_in_the_law(instrument: &Instrument, laws: &Laws, faults: &Faults) {
-    let Some(law) = laws.get(&instrument.from) else { return };
-    let stands = law.as_ref().is_some_and(|law| {
-        instrument.basis.strip_prefix(law.as_str()).is_some_and(|article| article.starts_with('-') && article.len() > 1)
-    });
-    if !stands {
-        let expected = law.as_deref().map_or_else(|| "none is given".to_owned(), |law| format!("{law}-<article>"));
-        let (basis, from) = (&instrument.basis, &instrument.from);
-        faults.report(&instrument.at, format_args!("`{basis}` is no basis in the export law of {from}: {expected}"));
-    }
-}
-
-fn fallback_is_assessed(instrument: &Instrument, list: &BTreeMap<String, Instrument>, faults: &Faults) {
-    let Some(fallback) = &instrument.fallback else { return };
-    let name = &fallback.value;
-    match list.get(name) {
-        None => faults.report(&fallback.at, format_args!("no instrument is called `{name}`")),
-        Some(other) if other.from != instrument.from || other.to != instrument.to => {
-            faults.report(&fallback.at, format_args!("`{name}` is for other regimes than this instrument"));
-        }
-        Some(other) if other.tia.as_ref().is_none_or(String::is_empty) => {
-            faults.report(
-                &fallback.at,
-                format_args!("`{name}` needs its own assessment on file (`tia`) to be a fallback"),
-            );
-        }
-        Some(_) => {}
-    }
 }
 
 #[cfg(test)]
@@ -180,11 +226,17 @@ mod tests {
 
     fn read(text: &str) -> (Instruments, String) {
         let (document, faults) = tollgate_config::parse("policies/residency.yaml", text);
-        let list = crate::reading::entries(Some(document.root(&faults)));
-        let laws = [("EEA", Some("GDPR")), ("UK", Some("UK-GDPR")), ("US", None)];
-        let laws = laws.map(|(regime, law)| (regime.to_owned(), law.map(str::to_owned))).into();
-        let instruments = Instruments::new(list, &laws, &faults);
+        let mut laws = Laws::default();
+        for (regime, law) in [("EEA", Some("GDPR")), ("UK", Some("UK-GDPR")), ("US", None)] {
+            laws.insert(regime, Some(law.map(str::to_owned)));
+        }
+        laws.insert("CH", None);
+        let instruments = Instruments::read(document.root(&faults), &laws);
         (instruments, faults.to_string())
+    }
+
+    fn in_force<'i>(instruments: &'i Instruments, name: &str, need: &Need<'_>, today: Date) -> Option<&'i str> {
+        instruments.standing(name, need).in_force(today).map(|term| term.instrument)
     }
 
     const TO_ACME: Need<'_> = Need { from: "EEA", to: "US", recipient: "Acme Inc" };
@@ -193,7 +245,7 @@ mod tests {
     fn last_day_counts_and_the_fallback_takes_over() {
         let (instruments, faults) = read(TWO);
         assert_eq!(faults, "");
-        let on = |day| instruments.in_force("dpf", &TO_ACME, day);
+        let on = |day| in_force(&instruments, "dpf", &TO_ACME, day);
         assert_eq!(on(date!(2027 - 02 - 11)), Some("dpf"));
         assert_eq!(on(date!(2027 - 02 - 12)), Some("scc"));
         assert_eq!(on(date!(2027 - 03 - 01)), Some("scc"));
@@ -205,10 +257,10 @@ mod tests {
         let (instruments, _) = read(TWO);
         let to = |recipient| Need { recipient, ..TO_ACME };
         let day = date!(2026 - 12 - 01);
-        assert_eq!(instruments.in_force("dpf", &to("Vendor Inc"), day), Some("scc"));
-        assert_eq!(instruments.in_force("dpf", &Need { to: "UK", ..TO_ACME }, day), None);
-        assert_eq!(instruments.in_force("scc", &Need { from: "UK", ..TO_ACME }, day), None);
-        assert_eq!(instruments.in_force("gone", &TO_ACME, day), None);
+        assert_eq!(in_force(&instruments, "dpf", &to("Vendor Inc"), day), Some("scc"));
+        assert_eq!(in_force(&instruments, "dpf", &Need { to: "UK", ..TO_ACME }, day), None);
+        assert_eq!(in_force(&instruments, "scc", &Need { from: "UK", ..TO_ACME }, day), None);
+        assert_eq!(in_force(&instruments, "gone", &TO_ACME, day), None);
     }
 
     #[test]
@@ -217,7 +269,39 @@ mod tests {
             "a: {from: EEA, to: US, basis: GDPR-45, tia: T, review_by: 2020-01-01, fallback: b}\n",
             "b: {from: EEA, to: US, basis: GDPR-46, tia: T, review_by: 2020-01-01, fallback: a}\n",
         ));
-        assert_eq!(instruments.in_force("a", &TO_ACME, date!(2026 - 12 - 01)), None);
+        assert_eq!(in_force(&instruments, "a", &TO_ACME, date!(2026 - 12 - 01)), None);
+    }
+
+    #[test]
+    fn of_two_dates_the_first_closes() {
+        let (instruments, faults) = read(concat!(
+            "a: {from: EEA, to: US, basis: GDPR-45, valid_until: 2027-05-01, review_by: 2027-04-01}\n",
+            "b: {from: EEA, to: US, basis: GDPR-45, valid_until: 2027-05-01, review_by: 2027-06-01}\n",
+        ));
+        assert_eq!(faults, "");
+        let last = |name| instruments.standing(name, &TO_ACME).in_force(date!(2026 - 12 - 01)).unwrap().last;
+        assert_eq!(last("a"), LastDay::Review(date!(2027 - 04 - 01)));
+        assert_eq!(last("b"), LastDay::Valid(date!(2027 - 05 - 01)));
+    }
+
+    #[test]
+    fn a_fault_of_an_instrument_hides_no_other_and_is_not_repeated() {
+        let (_, faults) = read(concat!(
+            "a: {from: MARS, to: PLUTO, basis: 7, valid_until: soon, recipients: [], fallback: gone, tia: 7, extra: 1}\n",
+            "b: {from: EEA, to: US, basis: UK-GDPR-45, valid_untill: 2027-01-01, fallback: c}\n",
+            "c: {from: UK, to: US, basis: UK-GDPR-45, review_by: 7}\n",
+            "d: {from: CH, to: EEA, basis: FADP-16, review_by: 2027-01-01, fallback: e}\n",
+            "e: 7\n",
+        ));
+        let places: Vec<&str> = faults
+            .lines()
+            .filter_map(|line| line.split(": ").next()?.strip_prefix("policies/residency.yaml:"))
+            .collect();
+        let expected = [
+            "1:11", "1:21", "1:35", "1:51", "1:69", "1:83", "1:94", "1:97", "2:31", "2:43", "2:79", "2:79", "3:53",
+            "5:4",
+        ];
+        assert_eq!(places, expected, "{faults}");
     }
 
     #[test]

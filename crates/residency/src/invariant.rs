@@ -3,11 +3,12 @@
 //! A crossing is governed by the data's origin and the regime it reaches, whatever hop it is on; so an invariant
 //! that holds for every crossing the rules speak of holds on every path.
 
-use tollgate_config::{At, Read, Value};
+use tollgate_config::{At, Value};
 
 use crate::class::Class;
+use crate::document::{Laws, regime};
 use crate::form::Form;
-use crate::reading::only;
+use crate::reading::{if_there, only};
 
 /// What must never be so.
 #[derive(Debug)]
@@ -23,11 +24,6 @@ pub(crate) struct Invariant {
 }
 
 impl Invariant {
-    /// The regimes it names; one that nobody knows would make it hold for nothing.
-    pub(crate) fn regimes(&self) -> impl Iterator<Item = &str> {
-        self.origin.iter().chain(&self.inside).map(String::as_str)
-    }
-
     /// Says whether a value of this class may not cross in this form.
     pub(crate) fn forbids(&self, origin: &str, reaching: &str, class: Class, form: Form) -> bool {
         form != Form::Absent
@@ -38,18 +34,19 @@ impl Invariant {
     }
 }
 
-impl Read for Invariant {
-    fn read(value: Value<'_>) -> Option<Self> {
+impl Invariant {
+    /// Reads an invariant; one that names a regime nobody knows would hold for nothing, or for too much.
+    pub(crate) fn read(value: Value<'_>, laws: &Laws) -> Option<Self> {
         let mut fields = value.fields()?;
         let never = fields.required_value("never");
-        fields.done();
+        let known = fields.done();
         let never = never?;
         let mut fields = never.fields()?;
-        let origin = fields.optional("origin");
+        let origin = if_there(fields.value("origin"), |value| regime(value, laws));
         let classes = fields.required_value("class").and_then(classes);
         let (form, crosses) = (fields.value("form"), fields.value("crosses"));
-        let inside = fields.optional::<Vec<String>>("outside").unwrap_or_default();
-        fields.done();
+        let inside = if_there(fields.value("outside"), |value| regimes(value, laws));
+        let known = fields.done().and(known);
         let form = match (form, crosses) {
             (Some(form), None) => form.read(),
             (None, Some(crosses)) => only(crosses, "any", "it says that no form crosses").map(|()| Form::Aggregated),
@@ -58,8 +55,21 @@ impl Read for Invariant {
                 None
             }
         };
-        Some(Self { origin, classes: classes?, form: form?, inside, at: value.at() })
+        known?;
+        Some(Self {
+            origin: origin?,
+            classes: classes?,
+            form: form?,
+            inside: inside?.unwrap_or_default(),
+            at: value.at(),
+        })
     }
+}
+
+fn regimes(value: Value<'_>, laws: &Laws) -> Option<Vec<String>> {
+    // Collected before it is judged, so that every unknown regime is reported.
+    let named: Vec<Option<String>> = value.items()?.into_iter().map(|item| regime(item, laws)).collect();
+    named.into_iter().collect()
 }
 
 fn classes(value: Value<'_>) -> Option<Vec<Class>> {

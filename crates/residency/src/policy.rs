@@ -8,17 +8,18 @@
 use sha2::{Digest, Sha256};
 use time::Date;
 use tollgate_config::{Document, Faults, Set};
-use tollgate_federation::{Federation, LinkId, Origin, Signal};
+use tollgate_federation::{Federation, FederationDraft, Link, LinkId, Origin, Regime, Signal};
 
 use crate::catalogue::Catalogue;
 use crate::closed::Closed;
 use crate::document::Residency;
 use crate::prove;
+use crate::standing::Standing;
 use crate::table::{Parts, Table};
-use crate::transfer::Transfer;
+use crate::transfer::{self, Transfer};
 
 const CATALOGUE: &str = "policies/catalogue.yaml";
-pub(crate) const RESIDENCY: &str = "policies/residency.yaml";
+const RESIDENCY: &str = "policies/residency.yaml";
 
 /// A residency policy without faults.
 #[derive(Debug)]
@@ -29,18 +30,26 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads `policies/catalogue.yaml` and `policies/residency.yaml` and checks them against the federation.
-    pub fn read(set: &Set, federation: &Federation, faults: &Faults) -> Option<Self> {
+    /// Reads `policies/catalogue.yaml` and `policies/residency.yaml` and checks them against what the federation says.
+    pub fn read(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Self> {
         let before = faults.len();
         let documents = (set.require(CATALOGUE, faults), set.require(RESIDENCY, faults));
-        let (Some(catalogue), Some(residency)) = documents else { return None };
-        let digest = digest([catalogue, residency]);
-        let catalogue = Catalogue::read(catalogue.root(faults)).unwrap_or_default();
-        let residency = Residency::read(residency.root(faults), &catalogue)?;
+        let catalogue = documents.0.map_or_else(Catalogue::unread, |document| Catalogue::read(document.root(faults)));
+        let residency = documents.1.and_then(|document| Residency::read(document.root(faults), &catalogue))?;
         prove::links(&residency, federation, faults);
         prove::invariants(&residency, &catalogue, faults);
-        // A rule that could not be read may have been a deny: with one fault there is no policy.
-        (faults.len() == before).then_some(Self { catalogue, residency, digest })
+        let digest = digest([documents.0?, documents.1?]);
+        // A rule that could not be read may have been a deny: with one fault, of notation or of meaning, there is no policy.
+        let sound = faults.iter().all(|fault| ![CATALOGUE, RESIDENCY].contains(&&*fault.at.file));
+        let whole = sound && residency.unsettled.is_empty() && faults.len() == before;
+        whole.then_some(Self { catalogue, residency, digest })
+    }
+
+    /// Returns by which instrument data of one regime may cross a link, and until when; `None` where it needs none,
+    /// because it stays in its regime.
+    #[must_use]
+    pub fn standing(&self, link: &Link, origin: &Regime) -> Option<Standing<'_>> {
+        transfer::standing(link, origin, &self.residency)
     }
 
     /// Compiles what one link lets through of one signal from one origin on that day.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_config::{At, Faults};
-use tollgate_federation::Federation;
+use tollgate_config::Faults;
+use tollgate_federation::{FederationDraft, Reliance};
 
 use crate::carrier::Carrier;
 use crate::catalogue::Catalogue;
@@ -12,15 +12,16 @@ use crate::compile;
 use crate::document::Residency;
 use crate::form::Action;
 use crate::invariant::Invariant;
-use crate::policy::RESIDENCY;
 use crate::rule::{Answers, Crossing, Rule};
 use crate::table::Cell;
 
-/// Checks every invariant on every crossing that a rule speaks of. Other crossings let nothing through.
+/// Checks every invariant on every crossing that a rule speaks of. Other crossings let nothing through. Where a rule with a
+/// fault speaks of a crossing too, or may do so, nothing is proved of it: that rule may have been the deny.
 pub(crate) fn invariants(residency: &Residency, catalogue: &Catalogue, faults: &Faults) {
     let mut seen: Vec<&Crossing> = Vec::new();
     for rule in &residency.rules {
-        if seen.contains(&&rule.crossing) {
+        let settled = !residency.unsettled.iter().any(|outline| outline.may_be(&rule.crossing));
+        if seen.contains(&&rule.crossing) || !settled {
             continue;
         }
         seen.push(&rule.crossing);
@@ -64,28 +65,12 @@ fn broken(invariant: &Invariant, crossing: &Crossing, passed: &Passed, rule: &st
 
 /// Checks that every regime is declared, and that each link's instruments cover what it carries. That a link names an
 /// instrument for each regime is checked where links are read.
-pub(crate) fn links(residency: &Residency, federation: &Federation, faults: &Faults) {
-    for region in federation.regions().filter(|region| !residency.laws.contains_key(region.regime().as_str())) {
-        let (name, regime) = (region.name(), region.regime());
-        faults.report(&At::document(RESIDENCY), format_args!("`regimes` lacks {regime}, in which region {name} lies"));
+pub(crate) fn links(residency: &Residency, federation: &FederationDraft, faults: &Faults) {
+    for regime in federation.regimes().iter().filter(|regime| !residency.laws.knows(regime.value.as_str())) {
+        faults.report(&regime.at, format_args!("the residency policy knows no regime {}", regime.value));
     }
-    for link in federation.links() {
-        let to = link.regime();
-        if !residency.laws.contains_key(to.as_str()) {
-            faults.report(link.at(), format_args!("the residency policy knows no regime {to}"));
-        }
-        for (from, name) in link.instruments().iter().filter(|(from, _)| *from != to) {
-            match residency.instruments.named(name) {
-                None => faults.report(link.at(), format_args!("no instrument is called `{name}`")),
-                Some(instrument) if !instrument.covers(from.as_str(), to.as_str(), link.entity()) => {
-                    let why = "is not for these regimes, or not for this recipient";
-                    faults.report(
-                        link.at(),
-                        format_args!("instrument `{name}` {why}: {from} to {to}, {}", link.entity()),
-                    );
-                }
-                Some(_) => {}
-            }
-        }
+    let abroad = |reliance: &&Reliance| reliance.reaching.as_ref() != Some(&reliance.origin);
+    for reliance in federation.reliances().iter().filter(abroad) {
+        residency.instruments.check_reliance(reliance, faults);
     }
 }

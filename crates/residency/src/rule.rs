@@ -7,14 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_config::{At, Value};
+use tollgate_config::{Located, Value};
 use tollgate_federation::Signal;
 
 use crate::catalogue::{Catalogue, Entry, template_prefix};
 use crate::class::Class;
-use crate::document::Laws;
+use crate::document::{Laws, regime};
 use crate::form::Action;
-use crate::reading::unsupported;
+use crate::reading::{Found, Named, unsupported};
 
 /// Which data a rule speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,36 @@ pub(crate) struct Rule {
     pub(crate) crossing: Crossing,
     allow: BTreeMap<Class, Grant>,
     deny: Denial,
-    pub(crate) at: At,
+}
+
+/// What could be read of the data that a rule speaks of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outline {
+    origin: Option<String>,
+    reaching: Option<String>,
+    signal: Option<Signal>,
+}
+
+impl Outline {
+    /// Says whether the rule may speak of this crossing.
+    pub(crate) fn may_be(&self, crossing: &Crossing) -> bool {
+        self.origin.as_ref().is_none_or(|origin| *origin == crossing.origin)
+            && self.reaching.as_ref().is_none_or(|reaching| *reaching == crossing.reaching)
+            && self.signal.is_none_or(|signal| signal == crossing.signal)
+    }
+
+    fn whole(&self) -> Option<Crossing> {
+        Some(Crossing { origin: self.origin.clone()?, reaching: self.reaching.clone()?, signal: self.signal? })
+    }
+}
+
+/// What could be read of a rule.
+#[derive(Debug, Default)]
+pub(crate) struct RuleDraft {
+    pub(crate) id: Option<Located<String>>,
+    pub(crate) outline: Outline,
+    /// The rule, if nothing of it had a fault: what is missing may be a deny.
+    pub(crate) rule: Option<Rule>,
 }
 
 /// What a rule allows of one class.
@@ -55,36 +84,45 @@ struct Denial {
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'a> {
     pub(crate) catalogue: &'a Catalogue,
-    pub(crate) transforms: &'a BTreeMap<String, Action>,
+    pub(crate) transforms: &'a Named<Action>,
     pub(crate) regimes: &'a Laws,
 }
 
-impl Rule {
-    pub(crate) fn read(value: Value<'_>, words: Words<'_>) -> Option<Self> {
-        let mut fields = value.fields()?;
-        let id = fields.required::<String>("id");
-        let origin = fields.required_value("origin").and_then(|value| words.regime(value));
-        let reaching = fields.required_value("reaching").and_then(|value| words.regime(value));
-        let signal = fields.required_value("signal").and_then(Value::parse::<Signal>);
+impl RuleDraft {
+    pub(crate) fn read(value: Value<'_>, words: Words<'_>) -> Self {
+        let Some(mut fields) = value.fields() else { return Self::default() };
+        let id = fields.required::<Located<String>>("id");
+        let origin = fields.required_value("origin").and_then(|value| regime(value, words.regimes));
+        let reaching = fields.required_value("reaching").and_then(|value| regime(value, words.regimes));
+        let signal = fields.required_value("signal").and_then(Value::read::<Signal>);
         let (allow, deny) = (fields.value("allow"), fields.value("deny"));
         if allow.is_none() && deny.is_none() {
             value.fault("a rule allows or denies something");
         }
-        unsupported(&mut fields, &["where", "mode", "require", "not_together", "service", "namespace", "environment"]);
-        fields.done();
-        let rule = Self {
-            allow: allow.map(|value| words.grants(value)).unwrap_or_default(),
-            deny: deny.map(|value| words.denial(value)).unwrap_or_default(),
-            id: id?,
-            crossing: Crossing { origin: origin?, reaching: reaching?, signal: signal? },
-            at: value.at(),
-        };
-        if rule.crossing.signal != Signal::Traces && !rule.deny.all {
+        let supported = unsupported(
+            &mut fields,
+            &["where", "mode", "require", "not_together", "service", "namespace", "environment"],
+        );
+        let known = fields.done();
+        let allow = allow.map_or_else(|| Some(BTreeMap::new()), |value| words.grants(value));
+        let deny = deny.map_or_else(|| Some(Denial::default()), |value| words.denial(value));
+        if let (Some(signal), Some(deny)) = (signal, &deny)
+            && signal != Signal::Traces
+            && !deny.all
+        {
             value.fault("only traces can cross a border yet: say `deny: [all]`");
         }
-        Some(rule)
+        let outline = Outline { origin, reaching, signal };
+        let rule = || {
+            let (id, crossing) = (id.as_ref()?.value.clone(), outline.whole()?);
+            supported.and(known).and(Some(Rule { id, crossing, allow: allow?, deny: deny? }))
+        };
+        let rule = rule();
+        Self { id, outline, rule }
     }
+}
 
+impl Rule {
     /// Says whether the rule closes the crossing as a whole.
     pub(crate) fn denies_all(&self) -> bool {
         self.deny.all
@@ -92,99 +130,105 @@ impl Rule {
 }
 
 impl Words<'_> {
-    fn regime(self, value: Value<'_>) -> Option<String> {
-        let name = value.read::<String>()?;
-        if self.regimes.contains_key(&name) {
-            return Some(name);
-        }
-        value.fault(format_args!("no regime is called `{name}`"));
-        None
-    }
-
     fn action(self, value: Value<'_>) -> Option<Action> {
         let name = value.read::<String>()?;
-        let action = if name == "raw" { Some(Action::Raw) } else { self.transforms.get(&name).copied() };
-        if action.is_none() {
-            value.fault(format_args!("`{name}` is neither `raw` nor the name of a transform"));
+        if name == "raw" {
+            return Some(Action::Raw);
         }
-        action
+        match self.transforms.find(&name) {
+            Found::Whole(action) => Some(*action),
+            Found::Faulty => None,
+            Found::Nowhere => {
+                value.fault(format_args!("`{name}` is neither `raw` nor the name of a transform"));
+                None
+            }
+        }
     }
 
-    fn grants(self, value: Value<'_>) -> BTreeMap<Class, Grant> {
-        let mut fields = match value.fields() {
-            Some(fields) => fields,
-            None => return BTreeMap::new(),
-        };
-        let mut grants = BTreeMap::new();
-        for class in Class::ALL {
-            let Some(value) = fields.value(class.as_str()) else { continue };
-            if !class.may_be_allowed() {
-                value.fault(format_args!("no rule can allow {class}"));
-                continue;
-            }
-            if let Some(grant) = self.grant(class, value) {
-                grants.insert(class, grant);
-            }
-        }
-        fields.done();
-        grants
+    fn grants(self, value: Value<'_>) -> Option<BTreeMap<Class, Grant>> {
+        let mut fields = value.fields()?;
+        let grants = Class::ALL.into_iter().filter_map(|class| {
+            let value = fields.value(class.as_str())?;
+            Some(self.grant(class, value).map(|grant| (class, grant)))
+        });
+        // Collected before it is judged, so that every grant's faults are reported.
+        let grants: Vec<Option<(Class, Grant)>> = grants.collect();
+        fields.done()?;
+        grants.into_iter().collect()
     }
 
     fn grant(self, class: Class, value: Value<'_>) -> Option<Grant> {
+        if !class.may_be_allowed() {
+            value.fault(format_args!("no rule can allow {class}"));
+            return None;
+        }
         if value.is_scalar() {
             return self.action(value).map(Grant::All);
         }
         let mut fields = value.fields()?;
         let list = fields.required_value("only");
-        fields.done();
+        let known = fields.done();
+        let list: Vec<_> = list?.entries()?.into_iter().map(|(name, value)| self.only(class, &name, value)).collect();
+        known?;
         let mut only = BTreeMap::new();
-        for (name, value) in list?.entries()? {
-            let Some(entry) = self.attribute(&name.value, value) else { continue };
-            if entry.class != class {
-                value.fault(format_args!("`{}` is {}, not {class}", name.value, entry.class));
-            }
-            let Some(action) = self.action(value) else { continue };
-            let attribute = entry.attribute.clone();
+        for (attribute, action) in list.into_iter().collect::<Option<Vec<_>>>()? {
             // Two names of one attribute: the stricter answer holds for both.
             only.entry(attribute).and_modify(|other: &mut Action| *other = other.meet(action)).or_insert(action);
         }
         Some(Grant::Only(only))
     }
 
-    fn denial(self, value: Value<'_>) -> Denial {
+    fn only(self, class: Class, name: &Located<String>, value: Value<'_>) -> Option<(String, Action)> {
+        let (entry, action) = (self.attribute(name, value), self.action(value));
+        let entry = entry?;
+        if entry.class != class {
+            value.faults().report(&name.at, format_args!("`{}` is {}, not {class}", name.value, entry.class));
+            return None;
+        }
+        Some((entry.attribute.clone(), action?))
+    }
+
+    fn denial(self, value: Value<'_>) -> Option<Denial> {
         let mut denial = Denial::default();
-        for item in value.items().unwrap_or_default() {
-            if item.is_mapping() {
-                denial.attributes.extend(self.denied_attributes(item).unwrap_or_default());
+        let mut whole = Some(());
+        for item in value.items()? {
+            let read = if item.is_mapping() {
+                self.denied_attributes(item).map(|attributes| denial.attributes.extend(attributes))
             } else if item.as_text() == Some("all") {
                 denial.all = true;
+                Some(())
             } else {
-                denial.classes.extend(item.read::<Class>());
-            }
+                item.read::<Class>().map(|class| denial.classes.extend([class]))
+            };
+            whole = whole.and(read);
         }
-        denial
+        whole.map(|()| denial)
     }
 
     /// Whoever denies a template means every name below it, also those with an entry of their own.
     fn denied_attributes(self, item: Value<'_>) -> Option<BTreeSet<String>> {
         let mut fields = item.fields()?;
         let value = fields.required_value("attribute");
-        fields.done();
+        let known = fields.done();
         let value = value?;
-        let denied = &self.attribute(&value.read::<String>()?, value)?.attribute;
+        let name = Located { value: value.read::<String>()?, at: value.at() };
+        let denied = &self.attribute(&name, value)?.attribute;
         let own = self.catalogue.entries().filter(|(_, entry)| entry.attribute == *denied);
         let prefixes: Vec<_> = own.filter_map(|(name, _)| template_prefix(name)).collect();
         let below = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
         let entries = self.catalogue.entries().filter(|(name, entry)| entry.attribute == *denied || below(name));
-        Some(entries.map(|(_, entry)| entry.attribute.clone()).collect())
+        known.map(|()| entries.map(|(_, entry)| entry.attribute.clone()).collect())
     }
 
-    fn attribute(&self, name: &str, value: Value<'_>) -> Option<&Entry> {
-        let entry = self.catalogue.named(name);
-        if entry.is_none() {
-            value.fault(format_args!("the catalogue does not know `{name}`"));
+    fn attribute(&self, name: &Located<String>, value: Value<'_>) -> Option<&Entry> {
+        match self.catalogue.find(&name.value) {
+            Found::Whole(entry) => Some(entry),
+            Found::Faulty => None,
+            Found::Nowhere => {
+                value.faults().report(&name.at, format_args!("the catalogue does not know `{}`", name.value));
+                None
+            }
         }
-        entry
     }
 }
 

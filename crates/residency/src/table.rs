@@ -16,6 +16,7 @@ use crate::catalogue::is_credential;
 use crate::class::Class;
 use crate::digest;
 use crate::form::{Action, Form, TransformIndex};
+use crate::lookup::{KeyNumber, Lookup};
 use crate::pattern::{Pattern, Piece};
 use crate::transform::Keyed;
 
@@ -164,6 +165,10 @@ pub(crate) struct Parts {
 pub struct Table {
     parts: Parts,
     span_names: Vec<Vec<Piece<u8>>>,
+    /// `parts.rows.keys` once more, made for looking up.
+    lookup: Lookup,
+    /// For each carrier, the form in which its value crosses, and whether it holds attributes of this signal.
+    carriers: Vec<(Form, bool)>,
     digest: [u8; 32],
 }
 
@@ -173,35 +178,57 @@ impl Table {
         keep_used_transforms(&mut parts);
         let span_names = number_slots(&mut parts);
         let digest = digest::of(&parts);
-        Self { parts, span_names, digest }
+        let lookup = Lookup::new(parts.rows.keys.iter().map(|(key, row)| (&**key, row)));
+        let carriers = Carrier::ALL.iter().map(|carrier| (parts.form(*carrier), parts.holds_attributes(*carrier)));
+        Self { span_names, lookup, carriers: carriers.collect(), parts, digest }
     }
 
     /// Returns the answer for an attribute in one of the carriers that hold attributes.
-    #[inline]
     #[must_use]
     pub fn attribute(&self, carrier: Carrier, key: &[u8], resource: Resource) -> Cell {
-        let open = matches!(carrier.holds(), Holds::Attributes) && carrier.is_on(self.parts.scope.signal);
-        let row = if open { self.parts.rows.find(key) } else { None };
+        let listed = self.listed(carrier, key, resource).map(|(cell, _)| cell);
+        listed.unwrap_or_else(|| self.below_template(carrier, key, resource))
+    }
+
+    /// Returns the answer for an attribute whose very key is known.
+    #[inline]
+    #[must_use]
+    pub fn listed(&self, carrier: Carrier, key: &[u8], resource: Resource) -> Option<(Cell, KeyNumber)> {
+        if self.holds_attributes(carrier) { self.lookup.find(key, resource) } else { None }
+    }
+
+    /// Returns the answer for an attribute whose key is not listed itself: what a template around it says. It takes one
+    /// lookup for each dot of the key.
+    #[must_use]
+    pub fn below_template(&self, carrier: Carrier, key: &[u8], resource: Resource) -> Cell {
+        let row = if self.holds_attributes(carrier) { self.parts.rows.below_template(key) } else { None };
         row.map_or(Cell::UNKNOWN, |row| match resource {
             Resource::Server => row.server,
             Resource::Device => row.device,
         })
     }
 
+    fn holds_attributes(&self, carrier: Carrier) -> bool {
+        self.carriers.get(carrier as usize).is_some_and(|(_, attributes)| *attributes)
+    }
+
+    /// Returns how many keys are listed.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.lookup.len()
+    }
+
     /// Returns the form in which a carrier's value crosses: raw or absent. Attributes are asked for one by one.
     #[inline]
     #[must_use]
     pub fn carrier(&self, carrier: Carrier) -> Form {
-        let action = carrier.class().map_or(Action::Absent, |class| self.class(carrier, class));
-        // No transform is defined on ids, times or texts outside attributes, so what asks for one is left out.
-        if action == Action::Raw { Form::Raw } else { Form::Absent }
+        self.carriers.get(carrier as usize).map_or(Form::Absent, |(form, _)| *form)
     }
 
     /// Returns the answer for whatever is of a class, in a carrier, and has no answer of its own.
     #[must_use]
     pub fn class(&self, carrier: Carrier, class: Class) -> Action {
-        let row = self.parts.cells.get(carrier as usize);
-        row.and_then(|row| row.get(class as usize)).copied().unwrap_or(Action::Absent)
+        self.parts.class(carrier, class)
     }
 
     /// Says whether the presence of this resource attribute tells that the resource is somebody's device.
@@ -275,6 +302,21 @@ impl Table {
 }
 
 impl Parts {
+    fn class(&self, carrier: Carrier, class: Class) -> Action {
+        let row = self.cells.get(carrier as usize);
+        row.and_then(|row| row.get(class as usize)).copied().unwrap_or(Action::Absent)
+    }
+
+    fn holds_attributes(&self, carrier: Carrier) -> bool {
+        matches!(carrier.holds(), Holds::Attributes) && carrier.is_on(self.scope.signal)
+    }
+
+    fn form(&self, carrier: Carrier) -> Form {
+        let action = carrier.class().map_or(Action::Absent, |class| self.class(carrier, class));
+        // No transform is defined on ids, times or texts outside attributes, so what asks for one is left out.
+        if action == Action::Raw { Form::Raw } else { Form::Absent }
+    }
+
     /// Cell by cell the stricter answer. The scope is taken from `self`.
     pub(crate) fn meet(&self, other: &Self) -> Self {
         let (one, two) = self.on_common_transforms(other);

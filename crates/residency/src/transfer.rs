@@ -12,6 +12,7 @@ use crate::document::Residency;
 use crate::form::Action;
 use crate::instrument::Need;
 use crate::rule::{Answers, Crossing};
+use crate::standing::Standing;
 use crate::table::{Parts, Scope};
 
 /// Data of one signal and origin, about to go over a link that carries both.
@@ -88,15 +89,11 @@ impl<'a> Transfer<'a> {
         residency: &Residency,
         today: Date,
     ) -> Result<BTreeMap<String, String>, Closed> {
-        if member == self.link.regime() {
-            return Ok(BTreeMap::new());
-        }
+        let Some(standing) = standing(self.link, member, residency) else { return Ok(BTreeMap::new()) };
         let named = self.link.instruments().get(member).ok_or_else(|| Closed::NoInstrument(member.clone()))?;
-        let need = Need { from: member.as_str(), to: self.link.regime().as_str(), recipient: self.link.entity() };
-        let in_force = residency.instruments.in_force(named, &need, today);
         let expired = || Closed::Expired { instrument: named.clone(), origin: member.clone() };
-        let name = in_force.ok_or_else(expired)?;
-        Ok(BTreeMap::from([(member.to_string(), name.to_owned())]))
+        let term = standing.in_force(today).ok_or_else(expired)?;
+        Ok(BTreeMap::from([(member.to_string(), term.instrument.to_owned())]))
     }
 
     fn open(&self, member: &Regime, answers: &Answers<'_>) -> Result<(), Closed> {
@@ -109,4 +106,14 @@ impl<'a> Transfer<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// Returns what justifies that data of one regime crosses a link; `None` where it stays in its regime.
+pub(crate) fn standing<'p>(link: &Link, origin: &Regime, residency: &'p Residency) -> Option<Standing<'p>> {
+    if origin == link.regime() {
+        return None;
+    }
+    let need = Need { from: origin.as_str(), to: link.regime().as_str(), recipient: link.entity() };
+    let named = link.instruments().get(origin);
+    Some(named.map_or_else(|| Standing::new(Vec::new()), |name| residency.instruments.standing(name, &need)))
 }

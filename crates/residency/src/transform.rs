@@ -35,15 +35,25 @@ impl Read for Transform {
     fn read(value: Value<'_>) -> Option<Self> {
         let mut fields = value.fields()?;
         let (hmac, truncate) = (fields.value("hmac"), fields.value("truncate"));
-        let risk = fields.optional::<String>("accept_risk");
-        fields.done();
-        match (hmac, truncate) {
-            (Some(hmac), None) => keyed(hmac).map(Self::Keyed),
-            (None, Some(prefixes)) => truncated(prefixes, risk.as_deref()),
-            _ => {
-                value.fault("a transform is either `hmac` or `truncate`; hashing without a key is none");
-                None
-            }
+        let risk = fields.value("accept_risk").map(Value::read::<String>);
+        let known = fields.done();
+        if hmac.is_some() == truncate.is_some() {
+            value.fault("a transform is either `hmac` or `truncate`; hashing without a key is none");
+        }
+        // What has another fault, or may be an unknown key, is not called missing too.
+        let accepted = known.is_none() || risk.is_some_and(|risk| risk.as_deref() != Some(""));
+        let (keyed, truncated) = (hmac.map(keyed), truncate.map(truncated));
+        if let (Some(value), Some((_, Some(v6)))) = (truncate, truncated)
+            && v6 >= HOUSEHOLD_V6
+            && !accepted
+        {
+            value.fault(format_args!("a /{v6} may be one household: name the accepted risk as `accept_risk`"));
+            return None;
+        }
+        match (keyed, truncated) {
+            (Some(keyed), None) => keyed.map(Self::Keyed),
+            (None, Some((v4, v6))) => Some(Self::Truncate { v4: v4?, v6: v6? }),
+            _ => None,
         }
     }
 }
@@ -54,34 +64,31 @@ fn keyed(value: Value<'_>) -> Option<Keyed> {
     let epoch = fields.required::<Duration>("epoch");
     let scope = fields.required_value("scope");
     fields.done();
-    only(scope?, "per_destination", "pseudonyms that several destinations could join are not supported yet")?;
-    let epoch = epoch?;
+    let scope = scope.and_then(|scope| {
+        only(scope, "per_destination", "pseudonyms that several destinations could join are not supported yet")
+    });
     // An epoch under a second would make more keys than events; whole seconds keep the arithmetic exact.
-    if epoch.as_secs() == 0 || epoch.subsec_nanos() != 0 {
+    if epoch.is_some_and(|epoch| epoch.as_secs() == 0 || epoch.subsec_nanos() != 0) {
         value.fault("an epoch lasts whole seconds, at least one");
         return None;
     }
-    Some(Keyed { group: group?, key: key?, epoch })
+    scope?;
+    Some(Keyed { group: group?, key: key?, epoch: epoch? })
 }
 
-fn truncated(value: Value<'_>, risk: Option<&str>) -> Option<Transform> {
-    let mut fields = value.fields()?;
-    let v4 = prefix(value, "v4", fields.required::<u8>("v4"), LONGEST_V4);
-    let v6 = prefix(value, "v6", fields.required::<u8>("v6"), LONGEST_V6);
+fn truncated(value: Value<'_>) -> (Option<u8>, Option<u8>) {
+    let Some(mut fields) = value.fields() else { return (None, None) };
+    let v4 = fields.required_value("v4").and_then(|bits| prefix(bits, LONGEST_V4));
+    let v6 = fields.required_value("v6").and_then(|bits| prefix(bits, LONGEST_V6));
     fields.done();
-    let (v4, v6) = (v4?, v6?);
-    if v6 >= HOUSEHOLD_V6 && risk.is_none_or(str::is_empty) {
-        value.fault(format_args!("a /{v6} may be one household: name the accepted risk as `accept_risk`"));
+    (v4, v6)
+}
+
+fn prefix(value: Value<'_>, longest: u8) -> Option<u8> {
+    let bits = value.read::<u8>()?;
+    if bits > longest {
+        value.fault(format_args!("a prefix longer than /{longest} still tells one subscriber: /{bits}"));
         return None;
     }
-    Some(Transform::Truncate { v4, v6 })
-}
-
-fn prefix(value: Value<'_>, family: &str, bits: Option<u8>, longest: u8) -> Option<u8> {
-    let bits = bits?;
-    let prefix = (bits <= longest).then_some(bits);
-    if prefix.is_none() {
-        value.fault(format_args!("{family}: a prefix longer than /{longest} still tells one subscriber: /{bits}"));
-    }
-    prefix
+    Some(bits)
 }

@@ -49,37 +49,39 @@ impl Stopper {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// When the process may not listen for signals.
-pub async fn on_signals() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+/// SIGTERM and SIGINT, which end the process only by what it makes of them.
+#[derive(Clone, Debug)]
+pub struct Signals {
+    /// Set by the first signal: stop in order.
+    pub stop: Shutdown,
+    /// Set by the second: stop at once.
+    pub stop_at_once: Shutdown,
 }
 
-/// A flag that SIGTERM or SIGINT sets, for a program without an event queue of its own.
-///
-/// # Errors
-/// When the process may not listen for signals.
-pub fn shutdown_by_signals() -> std::io::Result<Shutdown> {
-    let (stopper, shutdown) = Shutdown::new();
-    let queue = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let wait = move || {
-        // Who cannot listen is stopped by the signal itself.
-        if queue.block_on(on_signals()).is_ok() {
-            stopper.stop();
-        } else {
-            std::mem::forget(stopper);
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
-    Ok(shutdown)
+impl Signals {
+    /// Listens from the moment this returns, on a thread of its own: one that comes while the process is busy is kept.
+    ///
+    /// # Errors
+    /// When the process may not listen for signals.
+    pub fn listen() -> std::io::Result<Self> {
+        let queue = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (mut terminate, mut interrupt) = {
+            let _queue = queue.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        let ((first, stop), (second, stop_at_once)) = (Shutdown::new(), Shutdown::new());
+        let listen = async move {
+            for stopper in [&first, &second] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                stopper.stop();
+            }
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || queue.block_on(listen))?;
+        Ok(Self { stop, stop_at_once })
+    }
 }
 
 #[cfg(test)]
@@ -94,5 +96,16 @@ mod tests {
         stopper.stop();
         assert!(!shutdown.sleep(Duration::from_secs(1)).await);
         assert!(shutdown.is_started());
+    }
+
+    #[tokio::test]
+    async fn the_first_signal_asks_to_stop_and_the_second_to_stop_at_once() {
+        use rustix::process::{Signal, getpid, kill_process};
+        let signals = Signals::listen().unwrap();
+        kill_process(getpid(), Signal::TERM).unwrap();
+        signals.stop.started().await;
+        assert!(!signals.stop_at_once.is_started());
+        kill_process(getpid(), Signal::INT).unwrap();
+        signals.stop_at_once.started().await;
     }
 }

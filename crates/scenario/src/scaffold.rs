@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. The documents are the repository's, except that tiers list loopback addresses instead of a DNS name.
 //! 2. What is written is a valid set: it is read back before it is called done.
-//! 3. Private keys and root keys are readable by their owner alone; a region's root keys go to its gateways only.
+//! 3. Nothing is written over what is there: processes may be running from it.
+//! 4. Private keys and root keys are readable by their owner alone; a region's root keys go to its gateways only.
 //!
 //! Not here: starting the processes (`tollgate demo`, or the `Procfile` by hand).
 
@@ -13,7 +14,9 @@ mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -32,6 +35,12 @@ const KEYS: [&str; 2] = ["user", "session"];
 /// The federation could not be laid out.
 #[derive(Debug, thiserror::Error)]
 pub enum ScaffoldError {
+    /// There is something in the folder.
+    #[error(
+        "{} is not empty, and processes may be running from it: name a folder that is new or empty, or remove this one first",
+        .0.display()
+    )]
+    Occupied(PathBuf),
     /// A certificate, a key or a file could not be made.
     #[error(transparent)]
     Certs(#[from] CertError),
@@ -59,8 +68,9 @@ pub struct Scaffold {
 /// Writes documents, certificates, keys, one node file a process, `Procfile` and `nodes.json` below `dir`.
 ///
 /// # Errors
-/// When the file system or the machine's randomness refuses.
+/// When the folder is not empty, or the file system or the machine's randomness refuses.
 pub fn write(dir: &Path, loopback: Loopback, now: Timestamp) -> Result<Scaffold, ScaffoldError> {
+    refuse_occupied(dir)?;
     let documents = DOCUMENTS.map(|(name, text)| (name, plan::localised(name, text, loopback)));
     let federation = read(&documents)?;
     for (name, text) in &documents {
@@ -81,6 +91,20 @@ pub fn write(dir: &Path, loopback: Loopback, now: Timestamp) -> Result<Scaffold,
     write_public(&dir.join("Procfile"), &procfile(&processes))?;
     write_public(&dir.join("nodes.json"), &nodes_json(&processes)?)?;
     Ok(Scaffold { federation, processes, authorities })
+}
+
+/// Everything that the processes of a scaffold in this block listen on.
+pub fn listeners(loopback: Loopback) -> Vec<SocketAddr> {
+    plan::processes(loopback).iter().flat_map(Process::listeners).collect()
+}
+
+fn refuse_occupied(dir: &Path) -> Result<(), ScaffoldError> {
+    match fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(ScaffoldError::Occupied(dir.to_owned())),
+        Ok(false) => Ok(()),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(CertError::Write { path: dir.to_owned(), source }.into()),
+    }
 }
 
 fn read(documents: &[(&str, String)]) -> Result<Federation, ScaffoldError> {

@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run one node of the federation until it is told to stop.
     Run(Run),
-    /// Check the documents; print the resolved federation and every place data can go.
+    /// Check the documents and a node file; print the resolved federation and every place data can go.
     Check(Check),
     /// Certificates.
     #[command(subcommand)]
@@ -31,6 +31,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Spool(Spool),
     /// Run the example federation on this machine and show what crosses its borders.
+    ///
+    /// Needs nothing but this program: starts collectors, gateways and two central nodes of three regions on loopback, sends
+    /// checkout traffic with planted personal data, then searches everything that each region holds for the values that were
+    /// planted in the others. Ends with 1 if one is found. What was kept stays in a temporary folder that the summary names.
     Demo(Demo),
 }
 
@@ -53,13 +57,19 @@ pub(crate) struct Run {
     /// What this process has on its own machine: folders, addresses, budgets, keys.
     #[arg(long, value_name = "FILE")]
     pub(crate) node_file: PathBuf,
+    /// End when this process ends, which must be the one that starts this one: how the demo leaves nothing behind.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub(crate) end_with_parent: Option<i32>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    /// Which node the node file is for; unless given, the one that its certificate names.
+    #[arg(value_name = "NODE", requires = "node_file")]
+    pub(crate) node: Option<NodeId>,
     #[command(flatten)]
     pub(crate) set: Set,
-    /// Also check this node file, and use its disk budget.
+    /// Also check whether a node could run with this node file: keys, secrets, certificates, budgets.
     #[arg(long, value_name = "FILE")]
     pub(crate) node_file: Option<PathBuf>,
     /// Rate at which the backlog of each consumer is measured, in bytes a second at one node.
@@ -97,8 +107,8 @@ pub(crate) struct Demo {
     /// How the result is printed: a table for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
-    /// Instead of running it, write the federation out, for running its processes by hand.
-    #[arg(long, value_name = "DIR")]
+    /// Instead of running it, write the federation out to a new folder, for running its processes by hand.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["duration", "output"])]
     pub(crate) scaffold: Option<PathBuf>,
 }
 
@@ -119,7 +129,8 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 /// The same grammar as in the documents.
 fn quantity<T: Read>(text: &str) -> Result<T, String> {
-    let (document, faults) = tollgate_config::parse("argument", text);
+    // Quoted, because a bare number is not told to be put into quotes here.
+    let (document, faults) = tollgate_config::parse("argument", &format!("{text:?}"));
     let value = document.root(&faults).read();
     let first = faults.iter().next().map(|fault| fault.message);
     value.ok_or_else(|| first.unwrap_or_else(|| "not a quantity".to_owned()))
@@ -141,5 +152,7 @@ mod tests {
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(bytes("64MiB"), Ok(64 << 20));
         assert!(duration("5 parsecs").is_err() && bytes("many").is_err());
+        let bare = duration("5").unwrap_err();
+        assert!(bare.contains("such as 5s") && !bare.contains("quote"), "{bare}");
     }
 }

@@ -2,15 +2,17 @@
 
 use std::process::ExitCode;
 
+use tollgate_pipeline::{RunError, Unfit};
+
 const USAGE: u8 = 64;
 const CONFIG: u8 = 78;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Exit {
-    /// Something failed at run time.
+    /// Something failed that a later attempt may do better.
     Failed(String),
-    /// The documents or the node file are not valid; one fault a line.
+    /// The documents, the node file or a file that it names must be changed first; one fault a line.
     Config(String),
 }
 
@@ -31,6 +33,18 @@ impl Exit {
         };
         say(&text);
         code
+    }
+}
+
+impl From<Unfit> for Exit {
+    fn from(unfit: Unfit) -> Self {
+        if unfit.may_pass() { Self::failed(unfit) } else { Self::config(unfit) }
+    }
+}
+
+impl From<RunError> for Exit {
+    fn from(error: RunError) -> Self {
+        if error.may_pass() { Self::failed(error) } else { Self::config(error) }
     }
 }
 

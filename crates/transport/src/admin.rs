@@ -9,7 +9,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -77,7 +79,10 @@ async fn exchange(stream: TcpStream, pages: &Arc<dyn Pages>, shutdown: &Shutdown
 
 fn page(pages: &dyn Pages, method: &Method, path: &str) -> Response<Reply> {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is answered here\n");
+        let mut refused =
+            response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET and HEAD are answered here\n");
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
     }
     match path {
         "/livez" if pages.livez() => response(StatusCode::OK, "text/plain", "ok\n"),

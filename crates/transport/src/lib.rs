@@ -26,5 +26,8 @@ pub use client::{
     PeerCode, Peering, SendError, Words,
 };
 pub use dns::{Answer, Dns, ResolveError};
-pub use server::{Bound, Denial, Inbound, Limits, Peer, Protocols, Receive, Security, Service};
+pub use server::{
+    Bound, Denial, HandshakeFault, Inbound, Limits, Peer, Protocols, Receive, Security, Service, Stranger, Transport,
+    Unsupported,
+};
 pub use tls::{BackendTrust, Expected, IdentityFault, ServerTls, TierFiles, TierTls, TlsError};

@@ -6,11 +6,14 @@ mod front;
 mod gather;
 mod grpc;
 mod http;
+mod linger;
 mod listener;
 mod prompt;
 mod receive;
 pub(crate) mod reply;
+mod stranger;
 
-pub use denial::Denial;
+pub use denial::{Denial, Unsupported};
 pub use listener::{Bound, Limits, Protocols, Security, Service};
-pub use receive::{Inbound, Peer, Receive};
+pub use receive::{Inbound, Peer, Receive, Transport};
+pub use stranger::{HandshakeFault, Stranger};

@@ -11,5 +11,6 @@ pub(crate) use config::ClockTime;
 pub(crate) use config::Proof;
 pub use config::{BackendTrust, ServerTls, TierFiles, TierTls};
 pub use files::TlsError;
+pub(crate) use identity::Claim;
 pub use identity::{Expected, IdentityFault};
 pub(crate) use reload::Generations;

@@ -1,6 +1,7 @@
 //! The steps that run cargo and what is installed beside it.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::check::{Outcome, Suite};
@@ -10,19 +11,19 @@ use crate::workspace::Workspace;
 const CARGO_DENY: &str = "0.20.2";
 
 pub(crate) fn format(workspace: &Workspace, _: Suite) -> Outcome {
-    run(cargo(workspace).args(["fmt", "--all", "--check"]))
+    run(cargo(&workspace.root).args(["fmt", "--all", "--check"]))
 }
 
 pub(crate) fn clippy(workspace: &Workspace, _: Suite) -> Outcome {
-    run(cargo(workspace).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    run(cargo(&workspace.root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 pub(crate) fn docs(workspace: &Workspace, _: Suite) -> Outcome {
-    run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    run(cargo(&workspace.root).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 pub(crate) fn test(workspace: &Workspace, suite: Suite) -> Outcome {
-    let mut command = cargo(workspace);
+    let mut command = cargo(&workspace.root);
     if suite == Suite::Full {
         command.env("TOLLGATE_FULL", "1");
     }
@@ -31,7 +32,7 @@ pub(crate) fn test(workspace: &Workspace, suite: Suite) -> Outcome {
 
 /// Two providers in one tree make rustls panic at run time when it is asked for the default one.
 pub(crate) fn ring(workspace: &Workspace, _: Suite) -> Outcome {
-    let mut tree = cargo(workspace);
+    let mut tree = cargo(&workspace.root);
     tree.args(["tree", "--workspace", "--edges", "all", "--prefix", "none"]);
     let output = match tree.stderr(Stdio::inherit()).output() {
         Ok(output) if output.status.success() => output,
@@ -46,7 +47,7 @@ pub(crate) fn ring(workspace: &Workspace, _: Suite) -> Outcome {
 }
 
 pub(crate) fn deny(workspace: &Workspace, _: Suite) -> Outcome {
-    let version = cargo(workspace).args(["deny", "--version"]).stderr(Stdio::null()).output();
+    let version = cargo(&workspace.root).args(["deny", "--version"]).stderr(Stdio::null()).output();
     let version = version.ok().filter(|output| output.status.success());
     let Some(version) = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()) else {
         return Outcome::Skipped(format!(
@@ -56,7 +57,7 @@ pub(crate) fn deny(workspace: &Workspace, _: Suite) -> Outcome {
     if version != format!("cargo-deny {CARGO_DENY}") {
         return Outcome::Skipped(format!("{version} is installed, this repository is checked by {CARGO_DENY}"));
     }
-    run(cargo(workspace).args([
+    run(cargo(&workspace.root).args([
         "deny",
         "--workspace",
         "check",
@@ -67,14 +68,14 @@ pub(crate) fn deny(workspace: &Workspace, _: Suite) -> Outcome {
     ]))
 }
 
-fn cargo(workspace: &Workspace) -> Command {
+pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.current_dir(&workspace.root);
+    command.current_dir(root);
     command
 }
 
 /// Runs a tool in the open: what it prints is for the person who waits.
-fn run(command: &mut Command) -> Outcome {
+pub(crate) fn run(command: &mut Command) -> Outcome {
     match command.status() {
         Ok(status) if status.success() => Outcome::Passed,
         Ok(status) => Outcome::Failed(vec![format!("{}: {status}", command.get_program().display())]),

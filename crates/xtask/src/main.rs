@@ -1,9 +1,11 @@
-//! The repository's own commands. `cargo xtask check` is exactly what CI runs.
+//! The repository's own commands. `cargo xtask check` is exactly what CI runs; `cargo xtask bench` measures.
 
+mod bench;
 mod check;
 mod command;
 mod deploy;
 mod finding;
+mod imports;
 mod report;
 mod rules;
 mod source;
@@ -14,13 +16,17 @@ mod workspace;
 use std::env;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask check [--full] [STEP...]";
+const USAGE: &str = "usage: cargo xtask check [--full] [STEP...]
+       cargo xtask bench [--quick] [--output table|json] [ROW...]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let Some((command, rest)) = arguments.split_first() else {
         return usage();
     };
+    if command == "bench" {
+        return bench::bench(rest);
+    }
     let full = rest.iter().any(|word| word == "--full");
     let chosen: Vec<&str> = rest.iter().map(String::as_str).filter(|word| *word != "--full").collect();
     if command != "check" || chosen.iter().any(|name| !check::STEPS.iter().any(|step| step.name == *name)) {

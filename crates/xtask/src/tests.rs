@@ -221,6 +221,43 @@ fn the_instant_of_timers_is_not_a_clock_but_that_of_the_machine_is() {
     }
 }
 
+/// Guarantees: tokio's Instant in a file excuses no read of the machine's clock in the same file, however it is spelled.
+#[test]
+fn the_instant_of_timers_excuses_no_other_in_its_file() {
+    let planted = Planted::new();
+    let timers = "use tokio::time::Instant;\nfn wait() { let _ = Instant::now(); }\n";
+    for read in [
+        "fn read() { let _ = std::time::Instant::now(); }",
+        "fn read() { let _ = ::std::time::Instant::now(); }",
+        "use std::time; fn read() { let _ = time::Instant::now(); }",
+        "use std::{time::{self as machine}}; fn read() { let _ = machine::Instant::now(); }",
+        "use std::time::Instant as Machine; fn read() { let _ = Machine::now(); }",
+        "use std::time::{Duration, Instant as Machine}; fn read() { let _ = Machine::now(); }",
+        "fn read() { let _ = elsewhere::Instant::now(); }",
+        "fn read() { let _ = SystemTime::now(); }",
+    ] {
+        planted.write("crates/transport/src/wait.rs", &format!("{timers}{read}\n"));
+        planted.reports(rules::purity::check, "crates/transport/src/wait.rs:", "outside the clock");
+    }
+    for fine in [
+        "fn wait_more() { let _ = tokio::time::Instant::now(); }",
+        "use tokio::time; fn wait_more() { let _ = time::Instant::now(); }",
+        "use tokio::time::{Duration, Instant as Timer}; fn wait_more() { let _ = Timer::now(); }",
+        "fn kept(at: std::time::Instant) -> std::time::Duration { at.elapsed() }",
+    ] {
+        planted.write("crates/transport/src/wait.rs", &format!("{timers}{fine}\n"));
+        assert!(planted.found(rules::purity::check).is_empty(), "{fine}");
+    }
+    // Where one name has two meanings in a file, neither is believed.
+    let both = format!("{timers}fn read() {{ use std::time::Instant; let _ = Instant::now(); }}\n");
+    planted.write("crates/transport/src/wait.rs", &both);
+    assert_eq!(planted.found(rules::purity::check).len(), 2);
+    // A mention alone is no import.
+    let mention = "fn wait(until: tokio::time::Instant) { let _ = Instant::now(); }\n";
+    planted.write("crates/transport/src/wait.rs", mention);
+    planted.reports(rules::purity::check, "crates/transport/src/wait.rs:1", "Instant::now");
+}
+
 #[test]
 fn io_in_a_pure_layer_is_found_in_every_spelling() {
     let planted = Planted::new();

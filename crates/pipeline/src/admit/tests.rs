@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tollgate_otlp::{Batch, Index};
 use tollgate_runtime::ByteBudget;
-use tollgate_transport::Denial;
+use tollgate_transport::{Denial, Transport};
 
 use super::*;
 use crate::receive::refusal::Remedy;
@@ -39,7 +39,7 @@ fn plain() -> Peer {
 
 fn inbound(signal: Signal, payload: Vec<u8>, peer: Peer, manifest: Option<Manifest>) -> Inbound {
     let permit = ByteBudget::new(1 << 20).try_take(1).unwrap();
-    Inbound { signal, payload: payload.into(), peer, manifest, permit }
+    Inbound { signal, transport: Transport::Grpc, payload: payload.into(), peer, manifest, permit }
 }
 
 /// A parcel of traces whose manifest agrees with its certificate.
@@ -132,6 +132,21 @@ fn a_signal_that_the_link_does_not_carry_is_refused() {
     }
 }
 
+/// Guarantees: a manifest vouches for its own request only: its signal and its count are those of what it came with.
+#[test]
+fn a_manifest_of_another_request_is_refused() {
+    let from = "uk-south/collector/uk-south-a-0";
+    let of = |manifest| inbound(Signal::Logs, Vec::new(), Peer::Node(node(from)), Some(manifest));
+    let refused = refusal(&gateway(), of(Manifest { items: 0, ..manifest(from, "UK") }));
+    assert!(matches!(refused, Refusal::ForeignSignal { stated: Signal::Traces, found: Signal::Logs }), "{refused}");
+    assert_eq!(refused.remedy(), Remedy::Hold);
+    let logs = |items| of(Manifest { signal: Signal::Logs, items, ..manifest(from, "UK") });
+    assert_eq!(origin_and_peer(&gateway(), logs(0)).1, from);
+    let refused = refusal(&gateway(), logs(1));
+    assert!(matches!(refused, Refusal::Miscounted { stated: 1, found: 0 }), "{refused}");
+    assert_eq!(refused.remedy(), Remedy::GiveUp, "a sender that counts anew when it takes it apart gets through");
+}
+
 #[test]
 fn one_bad_span_does_not_sink_the_rest() {
     let mut payload = spans([1, 2]);
@@ -141,7 +156,7 @@ fn one_bad_span_does_not_sink_the_rest() {
         Signal::Traces,
         payload.clone(),
         Peer::Node(node("eu-west/gateway/0")),
-        Some(manifest("eu-west/gateway/0", "EEA")),
+        Some(Manifest { items: 2, ..manifest("eu-west/gateway/0", "EEA") }),
     ));
     let admitted = admitted.ok().unwrap();
     assert_eq!((admitted.items, admitted.receipt.rejected), (1, 1));

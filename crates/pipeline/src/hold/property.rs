@@ -44,7 +44,7 @@ async fn run(events: Vec<Event>) -> Result<(), TestCaseError> {
                 expected.extend(spans.iter().filter(|span| span.is_error).map(|span| span.number));
                 bench.append(&spans).await;
             }
-            Event::Pass(eighths) => bench.hand.advance(WAIT / 8 * eighths),
+            Event::Pass(eighths) => bench.pass(WAIT / 8 * eighths),
             Event::Tick => drop(bench.tick().await),
             Event::Refuse(passing) => {
                 bench.faults.plant(Operation::Write, passing, Fault::Fail(std::io::ErrorKind::StorageFull));

@@ -23,7 +23,7 @@ pub(super) struct Bench {
     kept: Spool,
     out: Consumer,
     pub(super) hold: Hold,
-    pub(super) hand: ManualClock,
+    hand: ManualClock,
     pub(super) counted: Counted,
     pub(super) faults: DiskFaults,
 }
@@ -87,6 +87,22 @@ impl Bench {
         self.received.append(entry(request(spans))).await.unwrap();
     }
 
+    /// Time passes while the process looks on.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let mut left = time;
+        while left > Duration::ZERO {
+            let step = left.min(attended::STRETCH);
+            self.hand.advance(step);
+            self.hold.clock.now();
+            left -= step;
+        }
+    }
+
+    /// Time passes while the process stands still.
+    fn stand_still(&self, time: Duration) {
+        self.hand.advance(time);
+    }
+
     /// The head reads all there is.
     pub(super) async fn fold(&mut self) {
         let (_stopper, shutdown) = Shutdown::new();
@@ -105,7 +121,7 @@ impl Bench {
     /// Time passes until everything has its verdict and is swept.
     pub(super) async fn settle(&mut self) {
         self.tick().await.unwrap();
-        self.hand.advance(WAIT);
+        self.pass(WAIT);
         self.tick().await.unwrap();
         assert_eq!(self.hold.tail, self.received.durable_end());
     }
@@ -150,13 +166,13 @@ async fn spans_wait_for_their_verdict_and_follow_it() {
     let mut bench = Bench::new().await;
     bench.append(&[span(1, 10), span(2, 20)]).await;
     bench.tick().await.unwrap();
-    bench.hand.advance(WAIT / 2);
+    bench.pass(WAIT / 2);
     bench.append(&[span(2, 21), error(1, 11)]).await;
     bench.tick().await.unwrap();
-    bench.hand.advance(WAIT / 2);
+    bench.pass(WAIT / 2);
     bench.tick().await.unwrap();
     assert_eq!(bench.kept().await, [10], "what came later is swept later");
-    bench.hand.advance(WAIT / 2);
+    bench.pass(WAIT / 2);
     bench.tick().await.unwrap();
     assert_eq!(bench.kept().await, [10, 11]);
     let sampling = |name: &str| bench.counted.read(&format!("tollgate_sampling_spans_{name}_total"), "");
@@ -170,7 +186,7 @@ async fn a_verdict_stands_before_its_spans() {
     for trace in 0..50 {
         bench.append(&[error(trace, trace)]).await;
         if trace % 10 == 0 {
-            bench.hand.advance(WAIT / 4);
+            bench.pass(WAIT / 4);
             bench.tick().await.unwrap();
         }
     }
@@ -212,16 +228,31 @@ async fn a_pending_trace_waits_anew_after_a_restart() {
     let mut bench = Bench::new().await;
     bench.append(&[error(1, 10)]).await;
     bench.tick().await.unwrap();
-    bench.hand.advance(WAIT - Duration::from_millis(1));
+    bench.pass(WAIT - Duration::from_millis(1));
     bench.tick().await.unwrap();
     let mut bench = bench.crashed().await;
     bench.append(&[span(1, 11)]).await;
     bench.tick().await.unwrap();
-    bench.hand.advance(WAIT - Duration::from_millis(1));
+    bench.pass(WAIT - Duration::from_millis(1));
     bench.tick().await.unwrap();
     assert_eq!(bench.kept().await, [0; 0]);
-    bench.hand.advance(Duration::from_millis(1));
+    bench.pass(Duration::from_millis(1));
     bench.tick().await.unwrap();
+    assert_eq!(bench.kept().await, [10, 11]);
+}
+
+/// Scenario: the process is stopped by a signal while a trace waits, for longer than its wait; the rest of the trace comes
+/// when it goes on. Guarantees: the verdict sees it.
+#[tokio::test]
+async fn standing_still_is_no_time_in_which_evidence_could_have_come() {
+    let mut bench = Bench::new().await;
+    bench.append(&[span(1, 10)]).await;
+    bench.tick().await.unwrap();
+    bench.stand_still(WAIT * 3);
+    bench.hold.judge_and_sweep().await.unwrap();
+    assert_eq!(bench.hold.sampler.pending(), 1, "judged before anybody could say more");
+    bench.append(&[error(1, 11)]).await;
+    bench.settle().await;
     assert_eq!(bench.kept().await, [10, 11]);
 }
 
@@ -276,7 +307,7 @@ async fn a_disk_that_refuses_costs_nothing() {
             bench.received.append(record).await.unwrap();
         }
         bench.tick().await.unwrap();
-        bench.hand.advance(WAIT);
+        bench.pass(WAIT);
         bench.faults.plant(Operation::Write, passing, Fault::Fail(std::io::ErrorKind::StorageFull));
         bench.faults.plant(Operation::Allocate, 0, Fault::Fail(std::io::ErrorKind::StorageFull));
         assert!(bench.tick().await.is_err(), "the fault strikes");
@@ -301,7 +332,7 @@ async fn a_crash_within_a_flush_loses_nothing() {
             bench.received.append(record).await.unwrap();
         }
         bench.tick().await.unwrap();
-        bench.hand.advance(WAIT);
+        bench.pass(WAIT);
         bench.faults.plant(Operation::Write, passing, Fault::Crash(Torn::Prefix(100)));
         drop(bench.tick().await);
         let mut bench = bench.crashed().await;
@@ -397,13 +428,13 @@ async fn the_journal_lets_go_of_old_verdicts() {
     };
     bench.append(&[error(1, 1)]).await;
     bench.settle().await;
-    bench.hand.advance(REMEMBER - Duration::from_secs(1));
+    bench.pass(REMEMBER - Duration::from_secs(1));
     bench.append(&[error(2, 2)]).await;
     bench.tick().await.unwrap();
     assert_eq!(journal(&bench), Position::ZERO);
-    bench.hand.advance(WAIT);
+    bench.pass(WAIT);
     bench.tick().await.unwrap();
-    bench.hand.advance(REMEMBER);
+    bench.pass(REMEMBER);
     bench.tick().await.unwrap();
     assert!(journal(&bench) > Position::ZERO);
     bench.kept.close().await;
@@ -419,7 +450,7 @@ async fn an_idle_log_moves_no_cursor() {
     bench.settle().await;
     let (tail, saved) = (bench.hold.tail, bench.hold.saved);
     for _ in 0..10 {
-        bench.hand.advance(WAIT);
+        bench.pass(WAIT);
         bench.tick().await.unwrap();
     }
     assert_eq!((bench.hold.tail, bench.hold.saved), (tail, saved));

@@ -3,11 +3,15 @@
 //! Promises:
 //! 1. A key that cannot be read is absent, never guessed; what needs it does not cross.
 //! 2. Bytes of keys are wiped when they are dropped and appear in no log, error or debug output.
+//! 3. Every key and secret that cannot be used is reported at once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use tollgate_disk::{PrivateError, may_pass, open_private};
 use tollgate_redaction::{Keys, RootKey};
 use zeroize::Zeroizing;
 
@@ -16,41 +20,80 @@ use crate::node::node_file::Source;
 /// Bytes of a root key.
 const ROOT_BYTES: usize = 32;
 
+/// What a node file gives a name to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A root key.
+    Key(String),
+    /// A secret, such as a backend's token.
+    Secret(String),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(name) => write!(f, "key {name}"),
+            Self::Secret(name) => write!(f, "secret {name}"),
+        }
+    }
+}
+
 /// A key or secret cannot be used. Never carries its content.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
-    #[error("cannot read {name}: {source}")]
+    #[error("cannot read {what} from {path}: {source}")]
     Unreadable {
-        /// The name in the documents.
-        name: String,
+        /// Its name in the documents.
+        what: Named,
+        /// The file.
+        path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The environment variable is not set.
-    #[error("the environment variable for {name} is not set")]
+    #[error("the environment variable {variable} for {what} is not set, or not to text")]
     Unset {
-        /// The name in the documents.
-        name: String,
+        /// Its name in the documents.
+        what: Named,
+        /// The variable.
+        variable: String,
     },
     /// Others than its owner may read the file.
-    #[error("the file of key {name} can be read by others: its mode must be 0400 or 0600")]
+    #[error("{what} in {path} {source}")]
     Exposed {
-        /// The name in the documents.
-        name: String,
+        /// Its name in the documents.
+        what: Named,
+        /// The file.
+        path: PathBuf,
+        /// How.
+        source: PrivateError,
     },
     /// It is not a key.
-    #[error("key {name} is not 64 hexadecimal digits")]
+    #[error("{what} is not 64 hexadecimal digits")]
     NotAKey {
-        /// The name in the documents.
-        name: String,
+        /// Its name in the documents.
+        what: Named,
+    },
+    /// There is nothing in it.
+    #[error("{what} is empty")]
+    Empty {
+        /// Its name in the documents.
+        what: Named,
     },
     /// The node file does not name it.
-    #[error("the node file does not say where {name} lies")]
+    #[error("the node file does not say where {what} lies")]
     Unknown {
-        /// The name in the documents.
-        name: String,
+        /// Its name in the documents.
+        what: Named,
     },
+}
+
+impl SecretError {
+    /// Whether a later attempt may succeed although nobody has changed a file.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if may_pass(source))
+    }
 }
 
 /// The root keys of this process.
@@ -58,9 +101,13 @@ pub(crate) struct KeyRing(BTreeMap<String, Zeroizing<[u8; ROOT_BYTES]>>);
 
 impl KeyRing {
     /// Reads every key the node file names.
-    pub(crate) fn load(sources: &BTreeMap<String, Source>) -> Result<Self, SecretError> {
-        let keys = sources.iter().map(|(name, source)| Ok((name.clone(), root(name, source)?)));
-        keys.collect::<Result<_, _>>().map(Self)
+    pub(crate) fn load(sources: &BTreeMap<String, Source>) -> Result<Self, Vec<SecretError>> {
+        all(sources, |name, source| root(Named::Key(name), source)).map(Self)
+    }
+
+    /// Whether a key of this name is here.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 }
 
@@ -70,47 +117,68 @@ impl Keys for KeyRing {
     }
 }
 
-fn root(name: &str, source: &Source) -> Result<Zeroizing<[u8; ROOT_BYTES]>, SecretError> {
-    if let Source::File(path) = source {
-        refuse_exposed(name, path)?;
+/// The secrets of this process.
+pub(crate) struct Secrets(BTreeMap<String, Zeroizing<String>>);
+
+impl Secrets {
+    /// Reads every secret the node file names.
+    pub(crate) fn load(sources: &BTreeMap<String, Source>) -> Result<Self, Vec<SecretError>> {
+        all(sources, |name, source| text(Named::Secret(name), source)).map(Self)
     }
-    let text = read(name, source)?;
-    let not_a_key = || SecretError::NotAKey { name: name.to_owned() };
+
+    /// A secret, as text without surrounding white space.
+    pub(crate) fn find(&self, name: &str) -> Result<Zeroizing<String>, SecretError> {
+        self.0.get(name).cloned().ok_or_else(|| SecretError::Unknown { what: Named::Secret(name.to_owned()) })
+    }
+}
+
+fn all<T>(
+    sources: &BTreeMap<String, Source>,
+    load: impl Fn(String, &Source) -> Result<T, SecretError>,
+) -> Result<BTreeMap<String, T>, Vec<SecretError>> {
+    let (mut loaded, mut faults) = (BTreeMap::new(), Vec::new());
+    for (name, source) in sources {
+        match load(name.clone(), source) {
+            Ok(value) => drop(loaded.insert(name.clone(), value)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(loaded) } else { Err(faults) }
+}
+
+fn root(what: Named, source: &Source) -> Result<Zeroizing<[u8; ROOT_BYTES]>, SecretError> {
+    let text = text(what.clone(), source)?;
     let mut key = Zeroizing::new([0; ROOT_BYTES]);
-    let digits = text.trim().as_bytes();
-    if digits.len() != 2 * ROOT_BYTES {
-        return Err(not_a_key());
+    let digits = text.as_bytes();
+    if digits.len() != 2 * ROOT_BYTES || HEXLOWER_PERMISSIVE.decode_mut(digits, &mut *key).is_err() {
+        return Err(SecretError::NotAKey { what });
     }
-    HEXLOWER_PERMISSIVE.decode_mut(digits, &mut *key).map_err(|_| not_a_key())?;
     Ok(key)
 }
 
-/// A named secret, as text without surrounding white space.
-pub(crate) fn secret(sources: &BTreeMap<String, Source>, name: &str) -> Result<Zeroizing<String>, SecretError> {
-    let source = sources.get(name).ok_or_else(|| SecretError::Unknown { name: name.to_owned() })?;
-    Ok(Zeroizing::new(read(name, source)?.trim().to_owned()))
-}
-
-fn read(name: &str, source: &Source) -> Result<Zeroizing<String>, SecretError> {
-    match source {
-        Source::File(path) => std::fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(|source| SecretError::Unreadable { name: name.to_owned(), source }),
+fn text(what: Named, source: &Source) -> Result<Zeroizing<String>, SecretError> {
+    let text = match source {
+        Source::File(path) => read_private(&what, path)?,
         Source::Env(variable) => {
-            std::env::var(variable).map(Zeroizing::new).map_err(|_| SecretError::Unset { name: name.to_owned() })
+            let unset = |_| SecretError::Unset { what: what.clone(), variable: variable.clone() };
+            Zeroizing::new(std::env::var(variable).map_err(unset)?)
         }
-    }
+    };
+    let text = Zeroizing::new(text.trim().to_owned());
+    if text.is_empty() { Err(SecretError::Empty { what }) } else { Ok(text) }
 }
 
-fn refuse_exposed(name: &str, path: &Path) -> Result<(), SecretError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata =
-        std::fs::metadata(path).map_err(|source| SecretError::Unreadable { name: name.to_owned(), source })?;
-    if metadata.permissions().mode() & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(SecretError::Exposed { name: name.to_owned() })
-    }
+fn read_private(what: &Named, path: &Path) -> Result<Zeroizing<String>, SecretError> {
+    let unreadable = |source| SecretError::Unreadable { what: what.clone(), path: path.to_owned(), source };
+    let mut file = open_private(path).map_err(|error| match error {
+        PrivateError::Io(source) => unreadable(source),
+        source @ PrivateError::Exposed { .. } => {
+            SecretError::Exposed { what: what.clone(), path: path.to_owned(), source }
+        }
+    })?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -127,20 +195,37 @@ mod tests {
         (dir, Source::File(path))
     }
 
+    fn user() -> Named {
+        Named::Key("user".to_owned())
+    }
+
     #[test]
-    fn a_key_that_others_can_read_is_refused() {
+    fn a_key_or_secret_that_others_can_read_is_refused() {
         let (_dir, source) = file(&"ab".repeat(32), 0o644);
-        assert!(matches!(root("user", &source), Err(SecretError::Exposed { .. })));
+        assert!(matches!(root(user(), &source), Err(SecretError::Exposed { .. })));
+        let said = text(Named::Secret("vendor".to_owned()), &source).unwrap_err().to_string();
+        assert!(said.starts_with("secret vendor in ") && said.contains("its mode is 0644"), "{said}");
         let (_dir, source) = file(&"Ab".repeat(32), 0o400);
-        assert_eq!(*root("user", &source).unwrap(), [0xab; 32]);
+        assert_eq!(*root(user(), &source).unwrap(), [0xab; 32]);
     }
 
     #[test]
     fn errors_never_show_what_the_file_holds() {
         for content in ["short", &"zz".repeat(32)] {
             let (_dir, source) = file(content, 0o600);
-            let error = root("user", &source).unwrap_err();
+            let error = root(user(), &source).unwrap_err();
             assert!(matches!(error, SecretError::NotAKey { .. }) && !error.to_string().contains(content));
         }
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once() {
+        let (_dir, short) = file("short", 0o600);
+        let (_other, open) = file("token", 0o640);
+        let (_third, empty) = file(" \n", 0o600);
+        let sources = [("a", short), ("b", open), ("c", empty), ("d", Source::File("/nowhere".into()))];
+        let sources = sources.map(|(name, source)| (name.to_owned(), source)).into();
+        let faults = KeyRing::load(&sources).err().unwrap();
+        assert!(faults.len() == 4 && faults.iter().all(|fault| !fault.may_pass()), "{faults:?}");
     }
 }

@@ -171,7 +171,7 @@ impl Launch<'_> {
                 self.gather.linger = FILE_LINGER;
                 let rotation = Rotation { rotate: rotate.bytes(), keep: *keep };
                 let folder = self.node.folder("backends").join(id.name().as_str()).join(self.signal.as_str());
-                let door = FileDoor::new(self.node.disk.clone(), folder, rotation, self.signal);
+                let door = FileDoor::new(self.node.disk.clone(), folder, rotation, &self.counters);
                 self.start(step, door, hop);
             }
             (_, None) => return Err(no_place()),
@@ -184,7 +184,7 @@ impl Launch<'_> {
     }
 
     fn exporter(&self, backend: &Backend) -> Result<Option<tollgate_transport::Exporter>, BackendError> {
-        backends::exporter(backend, &self.node.file.secrets, &self.node.documents.dir, &self.node.clock)
+        backends::exporter(backend, &self.node.secrets, &self.node.documents.dir, &self.node.clock)
     }
 
     /// Whoever judges whole traces is waited for; everybody else is replaced at once.

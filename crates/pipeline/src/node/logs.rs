@@ -23,6 +23,8 @@ const RECENT: ByteSize = ByteSize(8 << 20);
 const SEGMENTS: u64 = 8;
 /// The smallest segment that a large request fits into.
 const SMALLEST_SEGMENT: u64 = 20 << 20;
+/// The smallest log: the spool does not work with less than four segments.
+const SMALLEST_LOG: u64 = 4 * SMALLEST_SEGMENT;
 
 /// A log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +100,14 @@ pub(crate) fn disk_of(disk: ByteSize, role: Role, log: Log) -> ByteSize {
     ByteSize(disk.bytes() / of * part)
 }
 
+/// The least disk that a node of this role can work with.
+pub(crate) fn smallest_disk(role: Role) -> ByteSize {
+    let received = Signal::ALL.map(Log::Received);
+    let shares = received.into_iter().chain([Log::Kept]).map(|log| share_of_disk(role, log));
+    let least = |(part, of): (u64, u64)| if part == 0 { 0 } else { SMALLEST_LOG.div_ceil(part) * of };
+    ByteSize(shares.map(least).max().unwrap_or(0))
+}
+
 /// A quarter is left for what the others still need when one consumer is at its limit.
 pub(crate) fn share_of_consumer(log: ByteSize) -> ByteSize {
     ByteSize(log.bytes() / 4 * 3)
@@ -142,4 +152,22 @@ fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsEr
     let (records, truncated, quarantined) = (recovered.records, recovered.truncated_bytes, recovered.quarantined.len());
     tracing::info!(log = name(log), records, truncated, quarantined, "opened");
     Ok(spool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_disk_is_enough_for_every_log_and_no_less_is() {
+        for (role, least) in [(Role::Collector, 400), (Role::Gateway, 400), (Role::Central, 800)] {
+            let least = ByteSize(least << 20);
+            assert_eq!(smallest_disk(role), least);
+            let logs = Signal::ALL.map(Log::Received).into_iter().chain([Log::Kept]);
+            let smallest =
+                |disk| logs.clone().map(|log| disk_of(disk, role, log).bytes()).filter(|bytes| *bytes > 0).min();
+            assert_eq!(smallest(least), Some(SMALLEST_LOG));
+            assert!(smallest(ByteSize(least.bytes() - 1)) < Some(SMALLEST_LOG));
+        }
+    }
 }

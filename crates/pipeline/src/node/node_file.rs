@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use tollgate_config::{ByteSize, Faults, Fields, Read, Value};
+use tollgate_config::{At, ByteSize, Faults, Fields, Read, Value};
 
 /// What one process has on its own machine.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct NodeFile {
     pub(crate) identity: Option<Identity>,
     pub(crate) memory: Option<ByteSize>,
     pub(crate) disk: ByteSize,
+    /// Where the file says how much disk; nowhere if it leaves that to us.
+    pub(crate) disk_at: Option<At>,
     pub(crate) workers: Option<u16>,
     pub(crate) secrets: BTreeMap<String, Source>,
     pub(crate) keys: BTreeMap<String, Source>,
@@ -61,6 +63,8 @@ pub(crate) enum Durability {
     Os,
 }
 
+/// The least that requests may take in memory: one of the largest while it is inflated, and others beside it.
+pub(crate) const SMALLEST_MEMORY: ByteSize = ByteSize(64 << 20);
 /// The disk a process may use when its node file does not say.
 const DEFAULT_DISK: ByteSize = ByteSize(8 << 30);
 
@@ -99,6 +103,7 @@ impl NodeFile {
             identity: None,
             memory: None,
             disk: DEFAULT_DISK,
+            disk_at: None,
             workers: None,
             secrets: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -129,6 +134,7 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
     let listen = fields.value("listen").and_then(read_listen);
     let identity = fields.value("identity").and_then(|value| read_identity(value, base));
     let (memory, disk) = fields.value("budgets").map_or((None, None), read_budgets);
+    let (disk, disk_at) = disk.map_or((DEFAULT_DISK, None), |(disk, at)| (disk, Some(at)));
     let workers = fields.optional("workers");
     let secrets = read_sources(&mut fields, "secrets", base);
     let keys = read_sources(&mut fields, "keys", base);
@@ -140,7 +146,8 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
         listen: listen.unwrap_or_default(),
         identity,
         memory,
-        disk: disk.unwrap_or(DEFAULT_DISK),
+        disk,
+        disk_at,
         workers,
         secrets,
         keys,
@@ -151,12 +158,23 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
 
 fn read_listen(value: Value<'_>) -> Option<Listen> {
     let mut fields = value.fields()?;
+    let mut taken = Vec::new();
+    let mut address = |key| {
+        let value = fields.value(key)?;
+        let address = value.read::<SocketAddr>()?;
+        // Port 0 is another port each time.
+        if address.port() != 0 && taken.contains(&address) {
+            value.fault(format_args!("another listener has {address} already"));
+        }
+        taken.push(address);
+        Some(address)
+    };
     let listen = Listen {
-        otlp_grpc: fields.optional("otlp_grpc"),
-        otlp_http: fields.optional("otlp_http"),
-        tier: fields.optional("tier"),
-        admin: fields.optional("admin"),
-        metrics: fields.optional("metrics"),
+        otlp_grpc: address("otlp_grpc"),
+        otlp_http: address("otlp_http"),
+        tier: address("tier"),
+        admin: address("admin"),
+        metrics: address("metrics"),
     };
     fields.done();
     Some(listen)
@@ -169,11 +187,18 @@ fn read_identity(value: Value<'_>, base: &Path) -> Option<Identity> {
     Some(Identity { cert: base.join(cert?), key: base.join(key?) })
 }
 
-fn read_budgets(value: Value<'_>) -> (Option<ByteSize>, Option<ByteSize>) {
+fn read_budgets(value: Value<'_>) -> (Option<ByteSize>, Option<(ByteSize, At)>) {
     let Some(mut fields) = value.fields() else { return (None, None) };
-    let budgets = (fields.optional("memory"), fields.optional("disk"));
+    let memory = fields.value("memory").and_then(|value| {
+        let memory = value.read::<ByteSize>()?;
+        if memory < SMALLEST_MEMORY {
+            value.fault(format_args!("is at least {SMALLEST_MEMORY}: the largest request has to fit in"));
+        }
+        Some(memory)
+    });
+    let disk = fields.value("disk").and_then(|value| Some((value.read()?, value.at())));
     fields.done();
-    budgets
+    (memory, disk)
 }
 
 fn read_sources(fields: &mut Fields<'_>, key: &'static str, base: &Path) -> BTreeMap<String, Source> {
@@ -254,6 +279,18 @@ mod tests {
         for fault in ["node.yaml:2:", "node.yaml:3:", "node.yaml:4:", "node.yaml:5:"] {
             assert!(faults.contains(fault), "{fault} is missing in\n{faults}");
         }
+    }
+
+    #[test]
+    fn what_cannot_work_is_a_fault_with_its_place() {
+        let text = "data: d\nlisten: {admin: 127.0.0.1:1, metrics: 127.0.0.1:1}\nbudgets: {memory: 1MiB}\n";
+        let faults = parse(text).unwrap_err();
+        assert_eq!(
+            faults,
+            "node.yaml:2:39: listen.metrics: another listener has 127.0.0.1:1 already\n\
+             node.yaml:3:19: budgets.memory: is at least 64MiB: the largest request has to fit in"
+        );
+        parse("data: d\nlisten: {admin: 127.0.0.1:0, metrics: 127.0.0.1:0}\nbudgets: {memory: 64MiB}\n").unwrap();
     }
 
     #[test]

@@ -4,13 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tollgate_federation::Signal;
 use tollgate_runtime::Metrics;
 use tollgate_spool::Status;
 use tollgate_transport::admin::Pages;
 
 use crate::node::Node;
+use crate::node::backlogs::{Backlogs, Watched};
 use crate::node::logs::Logs;
 use crate::node::node_file::Listen;
+use crate::node::ways::{Consumption, Log, Way, ways};
 
 /// The pages of one node.
 pub(crate) struct NodePages {
@@ -21,6 +24,8 @@ pub(crate) struct NodePages {
 
 impl NodePages {
     pub(crate) fn new(node: Arc<Node>, logs: Logs, metrics: Metrics) -> Self {
+        let backlogs = backlogs(&node, &logs);
+        metrics.register(|registry| registry.register_collector(Box::new(backlogs)));
         Self { node, logs, metrics }
     }
 
@@ -56,6 +61,18 @@ impl Pages for NodePages {
     fn metrics(&self) -> String {
         self.metrics.encode()
     }
+}
+
+fn backlogs(node: &Node, logs: &Logs) -> Backlogs {
+    let ways = ways(&node.federation, &node.me);
+    let all =
+        Signal::ALL.map(|signal| (Log::Received(signal), signal)).into_iter().chain([(Log::Kept, Signal::Traces)]);
+    let watched = |(of, signal)| {
+        let leads_out = |way: &&Consumption| way.log == of && matches!(way.way, Way::Out(_));
+        let exporters = ways.iter().filter(leads_out).map(|way| way.name.clone()).collect();
+        Some(Watched { signal, log: logs.of(of)?.clone(), exporters })
+    };
+    Backlogs::new(all.filter_map(watched).collect())
 }
 
 fn log(status: &Status) -> Value {

@@ -4,43 +4,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_disk::Disk;
-use tollgate_federation::{NodeId, NodeIn, Origin};
-use tollgate_runtime::{Clock, Metrics, Shutdown, Stopper, TaskGroup, Workers, memory_limit, on_signals};
-use tollgate_transport::{Bound, Dns, TierFiles, TierTls, TlsError};
+use tollgate_federation::NodeId;
+use tollgate_runtime::{Clock, Metrics, Shutdown, Signals, Stopper, TaskGroup, Workers};
+use tollgate_spool::ReadError;
+use tollgate_transport::{Bound, Dns, TlsError};
 
 use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::archive::Archive;
 use crate::node::counters::Counters;
-use crate::node::keys::{KeyRing, SecretError};
 use crate::node::launch::LaunchError;
 use crate::node::logs::{Logs, LogsError};
-use crate::node::node_file::{Identity, NodeFile};
+use crate::node::node_file::NodeFile;
+use crate::node::open::Opened;
 use crate::node::outlets;
 use crate::node::pages::NodePages;
+use crate::node::unfit::Unfit;
 use crate::receive::intake;
 use crate::receive::listeners::Listeners;
 
-/// What requests may take in memory where neither the node file nor the machine says more.
-const SMALLEST_BUDGET: u64 = 64 << 20;
 /// How long a stopping process waits for its parts: the flush of the windows, and a little more.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// A node cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The documents or the node file do not let it.
-    #[error("{0}")]
-    Config(String),
-    /// A key or secret cannot be used.
+    /// What it has on its machine does not let it.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Unfit(#[from] Unfit),
+    /// The sampling policy does not let it.
+    #[error(transparent)]
+    Sampling(#[from] tollgate_config::Faults),
     /// Certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A log cannot be opened.
     #[error(transparent)]
     Logs(#[from] LogsError),
+    /// The verdicts of the last process cannot be read.
+    #[error("the log of kept spans cannot be read: {0}")]
+    Verdicts(#[from] ReadError),
     /// A way out cannot be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -56,72 +59,103 @@ pub enum RunError {
     #[error("{what}: {source}")]
     Machine {
         /// What was attempted.
-        what: &'static str,
+        what: String,
         /// Why it failed.
         source: std::io::Error,
     },
 }
 
 impl RunError {
-    fn machine(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Machine { what, source }
+    /// Whether a later start may succeed although nobody has changed a file.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unfit(unfit) => unfit.may_pass(),
+            Self::Tls(error) => error.may_pass(),
+            Self::Sampling(_) => false,
+            Self::Logs(_) | Self::Verdicts(_) | Self::Launch(_) | Self::Listen { .. } | Self::Machine { .. } => true,
+        }
+    }
+
+    fn machine(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Machine { what: what.into(), source }
     }
 }
 
-/// Runs a node until SIGTERM or SIGINT; a second signal stops at once.
+/// Runs a node until the first signal; a second one stops it at once.
 ///
 /// # Errors
 /// When it cannot start. Trouble later is logged and mended or waited out.
-pub fn run(documents: &Arc<Documents>, me: &NodeId, file: NodeFile) -> Result<(), RunError> {
-    let count = file.workers.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let workers = Workers::start(count).map_err(RunError::machine("cannot start worker threads"))?;
+pub fn run(documents: &Arc<Documents>, me: &NodeId, file: NodeFile, signals: &Signals) -> Result<(), RunError> {
+    let clock = Clock::system();
+    let opened = Opened::open(documents, Some(me), &file, &clock)?;
+    for warning in opened.warnings() {
+        tracing::warn!("{warning}");
+    }
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let control = control.map_err(RunError::machine("cannot start the event queue"))?;
     let (stopper, shutdown) = Shutdown::new();
-    control.block_on(async {
-        let metrics = Metrics::new();
-        let node = Arc::new(open(documents, me, file, &metrics, workers, shutdown)?);
-        let logs = start(&node, metrics).await?;
-        on_signals().await.map_err(RunError::machine("cannot listen for signals"))?;
-        tokio::select! {
-            () = stop(&node, &logs, &stopper) => Ok(()),
-            _ = on_signals() => {
-                tracing::warn!("stopped at once; what was acknowledged is in the log");
-                Ok(())
-            }
-        }
-    })
+    let metrics = Metrics::new();
+    let node = Arc::new(node(documents, file, opened, clock, &metrics, shutdown)?);
+    let ended = control.block_on(live(&node, metrics, &stopper, signals));
+    // A log that is still being opened when a signal comes is nothing to wait for.
+    control.shutdown_background();
+    ended
 }
 
-/// Everything that can be wrong with the machine or its files is found here, before the first listener opens.
-fn open(
+async fn live(node: &Arc<Node>, metrics: Metrics, stopper: &Stopper, signals: &Signals) -> Result<(), RunError> {
+    let opening = {
+        let node = Arc::clone(node);
+        tokio::task::spawn_blocking(move || Logs::open(&node))
+    };
+    let logs = tokio::select! {
+        biased;
+        // Nothing has come in yet, and a log that is left half opened is opened again as after a crash.
+        () = signals.stop.started() => {
+            tracing::info!("stopped before it had started");
+            return Ok(());
+        }
+        logs = opening => logs.map_err(|ended| RunError::machine("cannot open the logs")(ended.into()))??,
+    };
+    start(node, &logs, metrics).await?;
+    signals.stop.started().await;
+    tokio::select! {
+        () = stop(node, &logs, stopper) => {}
+        () = signals.stop_at_once.started() => tracing::warn!("stopped at once; what was acknowledged is in the log"),
+    }
+    Ok(())
+}
+
+fn node(
     documents: &Arc<Documents>,
-    me: &NodeId,
     file: NodeFile,
+    opened: Opened,
+    clock: Clock,
     metrics: &Metrics,
-    workers: Arc<Workers>,
     shutdown: Shutdown,
 ) -> Result<Node, RunError> {
-    let unknown = || RunError::Config(format!("the documents have no place for the node {me}"));
-    let regime = match documents.federation.node(me).ok_or_else(unknown)? {
-        NodeIn::Collector { region, .. } | NodeIn::Gateway { region, .. } | NodeIn::Central { region, .. } => {
-            region.regime().clone()
-        }
-    };
-    let (clock, disk) = (Clock::system(), Disk::real());
-    disk.make_dir(&file.data).map_err(RunError::machine("cannot make the data folder"))?;
+    let count = file.workers.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let workers = Workers::start(count).map_err(RunError::machine("cannot start worker threads"))?;
+    let Opened { me, home, keys, secrets, tls, services, memory, .. } = opened;
+    let disk = Disk::real();
+    let cannot = |what: &str| RunError::machine(format!("cannot {what} {}", file.data.display()));
+    disk.make_dir(&file.data).map_err(cannot("make the data folder"))?;
     let archive = Archive::open(&disk, file.data.join("documents"), documents);
+    let archive = archive.map_err(cannot("keep the documents in the data folder"))?;
+    let counters = Counters::register(metrics, me.role());
     Ok(Node {
-        me: me.clone(),
+        me,
         boot: random()?,
         documents: Arc::clone(documents),
         federation: Arc::clone(&documents.federation),
-        archive: Arc::new(archive.map_err(RunError::machine("cannot keep the documents"))?),
-        keys: Arc::new(KeyRing::load(&file.keys)?),
-        tls: tls(documents, &file, me, &clock)?,
+        archive: Arc::new(archive),
         dns: dns(&file),
-        home: Origin::of(regime),
-        counters: Counters::register(metrics),
+        counters,
+        keys,
+        secrets,
+        tls,
+        services,
+        memory,
+        home,
         file,
         clock,
         disk,
@@ -133,25 +167,7 @@ fn open(
 }
 
 pub(crate) fn random() -> Result<u64, RunError> {
-    getrandom::u64().map_err(|error| RunError::Machine { what: "no randomness", source: error.into() })
-}
-
-fn tls(documents: &Documents, file: &NodeFile, me: &NodeId, clock: &Clock) -> Result<TierTls, RunError> {
-    let missing = || RunError::Config("the node file needs `identity`: who this node is between tiers".to_owned());
-    let Identity { cert, key } = file.identity.as_ref().ok_or_else(missing)?;
-    let trust =
-        documents.federation.regions().map(|region| (region.name().to_string(), documents.dir.join(region.ca())));
-    let files = TierFiles {
-        trust_domain: documents.federation.trust_domain().to_owned(),
-        certificate: cert.clone(),
-        key: key.clone(),
-        trust: trust.collect(),
-    };
-    let tls = TierTls::load(files, clock.clone())?;
-    if tls.node() == me {
-        return Ok(tls);
-    }
-    Err(RunError::Config(format!("the certificate is for {}, this node is {me}", tls.node())))
+    getrandom::u64().map_err(|error| RunError::Machine { what: "no randomness".to_owned(), source: error.into() })
 }
 
 fn dns(file: &NodeFile) -> Option<Dns> {
@@ -160,12 +176,9 @@ fn dns(file: &NodeFile) -> Option<Dns> {
 }
 
 /// Starts the parts from the back of the path to its front: nothing comes in before it can go on.
-async fn start(node: &Arc<Node>, metrics: Metrics) -> Result<Logs, RunError> {
-    let logs = Logs::open(node)?;
-    outlets::start(node, &logs).await?;
-    let memory = node.file.memory.map(|size| size.bytes());
-    let memory = memory.unwrap_or_else(|| memory_limit().unwrap_or(0) / 2).max(SMALLEST_BUDGET);
-    intake::start(node, &logs, memory).await?;
+async fn start(node: &Arc<Node>, logs: &Logs, metrics: Metrics) -> Result<(), RunError> {
+    outlets::start(node, logs).await?;
+    intake::start(node, logs).await?;
     let pages = Arc::new(NodePages::new(Arc::clone(node), logs.clone(), metrics));
     for address in NodePages::addresses(&node.file.listen) {
         let bound = bind(address).await?;
@@ -175,7 +188,7 @@ async fn start(node: &Arc<Node>, metrics: Metrics) -> Result<Logs, RunError> {
     }
     node.tls.watch(&node.tasks, node.shutdown.clone());
     tracing::info!(node = %node.me, data = %node.file.data.display(), "running");
-    Ok(logs)
+    Ok(())
 }
 
 pub(crate) async fn bind(address: std::net::SocketAddr) -> Result<Bound, RunError> {

@@ -4,6 +4,9 @@
 //! 1. Attributes given in the documents replace every occurrence the sender set.
 //! 2. Attributes found in the environment are added only where the sender set none.
 //! 3. All other bytes of the resource stay as they are.
+//!
+//! Of Kubernetes only the node's name is found: a collector that runs once on each node shares it with the services that send
+//! to it. Its own pod, by whatever variable the downward API gives it, is not theirs.
 
 use tollgate_federation::StampSource;
 use tollgate_otlp::Writer;
@@ -39,8 +42,11 @@ impl Stamp {
         let mut found = Vec::new();
         for source in &stamp.from {
             match source {
-                StampSource::Env => found.extend(variable(RESOURCE_ATTRIBUTES).iter().flat_map(|text| pairs(text))),
-                StampSource::K8s => found.extend(variable(NODE_NAME).map(|name| ("k8s.node.name".to_owned(), name))),
+                StampSource::Env => found.extend(variable(RESOURCE_ATTRIBUTES).iter().flat_map(|text| listed(text))),
+                StampSource::K8s => {
+                    let name = variable(NODE_NAME).filter(|name| !name.is_empty());
+                    found.extend(name.map(|name| ("k8s.node.name".to_owned(), name)));
+                }
             }
         }
         // The first source that knows an attribute wins, and the documents win over all.
@@ -84,13 +90,23 @@ fn key<'a>(attribute: &Wire<'a>) -> Option<&'a [u8]> {
     if let Wire::Bytes(key) = found.value { Some(key) } else { None }
 }
 
-/// `key=value` pairs separated by commas, percent-encoded (OpenTelemetry specification, resource SDK).
-fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
-    text.split(',').filter_map(|pair| {
-        let (key, value) = pair.split_once('=')?;
-        let key = key.trim();
-        (!key.is_empty()).then(|| Some((percent_decode(key)?, percent_decode(value.trim())?)))?
+/// The attributes of the environment; none of them if one cannot be read, as the specification wants it.
+fn listed(text: &str) -> Vec<(String, String)> {
+    pairs(text).unwrap_or_else(|| {
+        tracing::warn!("{RESOURCE_ATTRIBUTES} is not a list of key=value, percent-encoded: all of it is left out");
+        Vec::new()
     })
+}
+
+/// `key=value` pairs separated by commas, percent-encoded (OpenTelemetry specification, resource SDK).
+fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let read = pairs.map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        let key = percent_decode(key.trim())?;
+        (!key.is_empty()).then_some((key, percent_decode(value.trim())?))
+    });
+    read.collect()
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -157,8 +173,36 @@ mod tests {
     }
 
     #[test]
-    fn resource_attributes_of_the_environment_are_percent_decoded() {
-        let read: Vec<_> = pairs("team=a%20b, key = v,broken,=x,bad=%zz").collect();
-        assert_eq!(read, [("team".into(), "a b".into()), ("key".into(), "v".into())]);
+    fn resource_attributes_of_the_environment_are_percent_decoded_all_or_none() {
+        let read = pairs("team=a%20b, k%65y = v=w%2C%c3%bc,empty=,").unwrap();
+        let expected = [("team", "a b"), ("key", "v=w,ü"), ("empty", "")];
+        assert_eq!(read, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        for broken in ["team=a,broken", "team=a,=x", "team=a,bad=%zz", "team=a,cut=%2", "team=a,text=%ff"] {
+            assert_eq!(pairs(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn of_kubernetes_only_the_node_is_found_and_the_collectors_own_pod_is_nobodys() {
+        let documents = crate::rig::documents();
+        let cluster = documents.federation().clusters("eu-west").next().unwrap();
+        assert_eq!(cluster.stamp().from, [StampSource::Env, StampSource::K8s]);
+        let environment = |name: &str| match name {
+            "OTEL_RESOURCE_ATTRIBUTES" => Some("team=shop,k8s.cluster.name=elsewhere".to_owned()),
+            "K8S_NODE_NAME" => Some("node-1".to_owned()),
+            name if name.starts_with("K8S_POD") || name == "K8S_NAMESPACE_NAME" => Some("tollgate-0".to_owned()),
+            _ => None,
+        };
+        let mut out = Vec::new();
+        Stamp::new(cluster.stamp(), environment).write(&resource(&[("k8s.pod.name", "cart-7")]), &mut out);
+        let expected = [
+            ("k8s.pod.name", "cart-7"),
+            ("deployment.environment.name", "production"),
+            ("k8s.cluster.name", "eu-west-a"),
+            ("cloud.region", "eu-west"),
+            ("team", "shop"),
+            ("k8s.node.name", "node-1"),
+        ];
+        assert_eq!(out, resource(&expected));
     }
 }

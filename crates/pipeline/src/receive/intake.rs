@@ -3,16 +3,17 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tollgate_federation::{Listen, NodeIn, Tls};
+use tollgate_federation::{Listen, NodeIn};
 use tollgate_otlp::Limits as OtlpLimits;
 use tollgate_runtime::{ByteBudget, open_files};
-use tollgate_transport::{Limits, Protocols, Security, ServerTls, Service};
+use tollgate_transport::{Limits, Protocols, Security, Service};
 
 use crate::admit::Admission;
 use crate::node::Node;
 use crate::node::logs::Logs;
 use crate::node::run::{RunError, bind};
 use crate::path::Path;
+use crate::receive::notices::Notices;
 
 /// What a connection may take: the buffers of HTTP/2 before anything was sent.
 const CONNECTION: u64 = 64 << 10;
@@ -27,7 +28,8 @@ const GRPC: Protocols = Protocols { grpc: true, http: false };
 const HTTP: Protocols = Protocols { grpc: false, http: true };
 
 /// Opens every listener of the node.
-pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, memory: u64) -> Result<(), RunError> {
+pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError> {
+    let memory = node.memory.bytes();
     let path = Arc::new(Path {
         admission: Admission {
             me: node.me.clone(),
@@ -38,6 +40,7 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, memory: u64) -> Result<
         },
         logs: logs.received.clone(),
         counters: Arc::clone(&node.counters),
+        notices: Notices::new(node.me.spiffe(node.federation.trust_domain()), node.clock.clone()),
         shutdown: node.shutdown.clone(),
     });
     let most = Limits::default().max_connections;
@@ -46,7 +49,7 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, memory: u64) -> Result<
     let limits = Limits { max_connections, ..Limits::default() };
     // Shared by all listeners. What is left of it goes to connections and to what buffers waste while they grow.
     let (budget, arriving) = (ByteBudget::new((memory / 2).max(LARGEST)), ByteBudget::new(memory / 4));
-    for (address, security, protocols) in doors(node)? {
+    for (address, security, protocols) in doors(node) {
         let bound = bind(address).await?;
         let workers = node.workers.all().to_vec();
         let (budget, arriving) = (budget.clone(), arriving.clone());
@@ -59,29 +62,24 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs, memory: u64) -> Result<
     Ok(())
 }
 
-fn doors(node: &Node) -> Result<Vec<(SocketAddr, Security, Protocols)>, RunError> {
+fn doors(node: &Node) -> Vec<(SocketAddr, Security, Protocols)> {
     let listen = &node.file.listen;
     match node.federation.node(&node.me) {
         Some(NodeIn::Collector { cluster, .. }) => {
-            let Listen { otlp_grpc, otlp_http, tls, .. } = cluster.listen();
-            let security = match tls {
-                Tls::Off => Security::Plain,
-                Tls::Files { cert, key } => {
-                    let (cert, key) = (node.documents.dir.join(cert), node.documents.dir.join(key));
-                    let tls = ServerTls::load(cert, key, node.clock.clone())?;
-                    tls.watch(&node.tasks, node.shutdown.clone());
-                    Security::Server(tls)
-                }
-            };
+            let Listen { otlp_grpc, otlp_http, .. } = cluster.listen();
+            let security = node.services.clone().map_or(Security::Plain, |tls| {
+                tls.watch(&node.tasks, node.shutdown.clone());
+                Security::Server(tls)
+            });
             // An address of the node file moves a listener; it cannot open one that the documents do not have.
             let grpc = otlp_grpc.map(|address| (listen.otlp_grpc.unwrap_or(address), security.clone(), GRPC));
             let http = otlp_http.map(|address| (listen.otlp_http.unwrap_or(address), security.clone(), HTTP));
-            Ok(grpc.into_iter().chain(http).collect())
+            grpc.into_iter().chain(http).collect()
         }
         Some(NodeIn::Gateway { tier, .. } | NodeIn::Central { tier, .. }) => {
             let address = listen.tier.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, tier.port())));
-            Ok(vec![(address, Security::Mutual(node.tls.clone()), GRPC)])
+            vec![(address, Security::Mutual(node.tls.clone()), GRPC)]
         }
-        None => Ok(Vec::new()),
+        None => Vec::new(),
     }
 }

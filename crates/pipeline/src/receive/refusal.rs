@@ -47,6 +47,22 @@ pub enum Refusal {
         /// Who sent it.
         peer: Box<NodeId>,
     },
+    /// The manifest is of another request.
+    #[error("the manifest is of {stated}, the request of {found}")]
+    ForeignSignal {
+        /// The signal that the manifest gives.
+        stated: Signal,
+        /// The signal of the request.
+        found: Signal,
+    },
+    /// The manifest counts other items than there are.
+    #[error("the manifest counts {stated} items, the request has {found}")]
+    Miscounted {
+        /// What the manifest says.
+        stated: u32,
+        /// What the walk found, bad items included.
+        found: u32,
+    },
     /// The request is not OTLP.
     #[error("the request is not valid OTLP: {0}")]
     Malformed(Fault),
@@ -86,11 +102,43 @@ impl Refusal {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::NotAdmitted(_) | Self::NoIdentity | Self::NoManifest | Self::ForeignManifest { .. } => Remedy::Hold,
-            Self::OriginNotCarried { .. } | Self::SignalNotCarried { .. } => Remedy::Hold,
-            Self::Malformed(_) | Self::TooLarge => Remedy::GiveUp,
+            Self::OriginNotCarried { .. } | Self::SignalNotCarried { .. } | Self::ForeignSignal { .. } => Remedy::Hold,
+            Self::Miscounted { .. } | Self::Malformed(_) | Self::TooLarge => Remedy::GiveUp,
             Self::Full { retry_after } => Remedy::Retry(*retry_after),
             Self::Unwritable | Self::Draining => Remedy::Retry(SOON),
         }
+    }
+
+    /// Its short name, a label of metrics.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotAdmitted(_) => "not_admitted",
+            Self::NoIdentity => "no_identity",
+            Self::NoManifest => "no_manifest",
+            Self::ForeignManifest { .. } => "foreign_manifest",
+            Self::OriginNotCarried { .. } => "origin_not_carried",
+            Self::SignalNotCarried { .. } => "signal_not_carried",
+            Self::ForeignSignal { .. } => "foreign_signal",
+            Self::Miscounted { .. } => "miscounted",
+            Self::Malformed(_) => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Full { .. } => "full",
+            Self::Unwritable => "unwritable",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// The short name of what a listener refused by itself.
+pub(crate) const fn reason_of(denial: &Denial) -> &'static str {
+    match denial {
+        Denial::Malformed(_) => "malformed",
+        Denial::TooLarge { .. } => "too_large",
+        Denial::Exhausted { .. } => "no_memory",
+        Denial::Unavailable { .. } => "unavailable",
+        Denial::Forbidden(_) => "forbidden",
+        Denial::Unsupported(_) => "unsupported",
+        Denial::Internal(_) => "internal",
     }
 }
 

@@ -1,6 +1,5 @@
 //! How a backend of the documents is reached: headers with their secrets, TLS, compression, timeout.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use tollgate_federation::{Backend, BackendTarget, BackendTls, HeaderValue};
@@ -9,8 +8,7 @@ use tollgate_transport::{
     BackendTrust, Channel, Exporter, HeaderFault, Headers, HttpChannel, Options, Peering, TlsError,
 };
 
-use crate::node::keys::{SecretError, secret};
-use crate::node::node_file::Source;
+use crate::node::keys::{SecretError, Secrets};
 
 /// A backend cannot be used as it is written.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +30,7 @@ pub enum BackendError {
 /// An exporter for a backend; `None` for the embedded file exporter, which is no network place.
 pub(crate) fn exporter(
     backend: &Backend,
-    secrets: &BTreeMap<String, Source>,
+    secrets: &Secrets,
     set: &Path,
     clock: &Clock,
 ) -> Result<Option<Exporter>, BackendError> {
@@ -54,12 +52,12 @@ pub(crate) fn exporter(
     }
 }
 
-fn headers(backend: &Backend, secrets: &BTreeMap<String, Source>) -> Result<Headers, BackendError> {
+fn headers(backend: &Backend, secrets: &Secrets) -> Result<Headers, BackendError> {
     let mut pairs = Vec::new();
     for (name, value) in backend.headers() {
         let value = match value {
             HeaderValue::Literal(text) => zeroize::Zeroizing::new(text.clone()),
-            HeaderValue::Secret(named) => secret(secrets, named.as_str())?,
+            HeaderValue::Secret(named) => secrets.find(named.as_str())?,
         };
         pairs.push((name, value));
     }

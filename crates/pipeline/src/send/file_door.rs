@@ -10,6 +10,7 @@ use tollgate_otlp::json::{self, Message};
 use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
 
 use crate::load::Load;
+use crate::node::counters::{ConsumerCounters, Deleted};
 use crate::send::delivery::Door;
 use crate::send::file_exporter::{Lines, Rotation};
 
@@ -20,14 +21,15 @@ struct Target {
     disk: Disk,
     dir: PathBuf,
     rotation: Rotation,
+    deleted: Deleted,
     message: Message,
     /// Opened when first needed, and again after an error: only a fresh look tells what is on the disk then.
     lines: Mutex<Option<Lines>>,
 }
 
 impl FileDoor {
-    pub(crate) fn new(disk: Disk, dir: PathBuf, rotation: Rotation, signal: Signal) -> Self {
-        let message = match signal {
+    pub(crate) fn new(disk: Disk, dir: PathBuf, rotation: Rotation, counters: &ConsumerCounters) -> Self {
+        let message = match counters.signal() {
             Signal::Traces => Message::Traces,
             Signal::Metrics => Message::Metrics,
             Signal::Logs => Message::Logs,
@@ -36,7 +38,8 @@ impl FileDoor {
         if let Err(error) = disk.make_dir(&dir) {
             tracing::warn!(folder = %dir.display(), %error, "the folder of a file backend cannot be made");
         }
-        Self(Arc::new(Target { disk, dir, rotation, message, lines: Mutex::new(None) }))
+        let deleted = counters.deleted();
+        Self(Arc::new(Target { disk, dir, rotation, deleted, message, lines: Mutex::new(None) }))
     }
 }
 
@@ -82,7 +85,7 @@ impl Target {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = match lines.take() {
             Some(open) => open,
-            None => Lines::open(self.disk.clone(), self.dir.clone(), self.rotation)?,
+            None => Lines::open(self.disk.clone(), self.dir.clone(), self.rotation, self.deleted.clone())?,
         };
         open.append(&line)?;
         *lines = Some(open);
@@ -97,7 +100,7 @@ mod tests {
     use crate::seal::manifests::Manifests;
 
     fn door(dir: &std::path::Path, disk: Disk) -> FileDoor {
-        FileDoor::new(disk, dir.to_owned(), Rotation { rotate: 1 << 20, keep: 1 }, Signal::Traces)
+        FileDoor::new(disk, dir.to_owned(), Rotation { rotate: 1 << 20, keep: 1 }, &rig::Counted::new().consumer)
     }
 
     async fn send(door: &FileDoor, load: &Local) -> Result<Receipt, SendError> {

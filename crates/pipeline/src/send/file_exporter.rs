@@ -3,13 +3,15 @@
 //! Promises:
 //! 1. A request is acknowledged only after its line is durable.
 //! 2. A last line torn by a crash is cut off on open: what follows is valid again, and the request is sent again.
-//! 3. A file is closed at `rotate` bytes and only the newest `keep` closed ones stay.
+//! 3. A file is closed at `rotate` bytes and only the newest `keep` closed ones stay; what is deleted is counted.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tollgate_disk::{Disk, DiskFile};
+
+use crate::node::counters::Deleted;
 
 /// The file that is written to.
 const CURRENT: &str = "current.jsonl";
@@ -29,13 +31,14 @@ pub(crate) struct Lines {
     disk: Disk,
     dir: PathBuf,
     rotation: Rotation,
+    deleted: Deleted,
     file: DiskFile,
     length: u64,
 }
 
 impl Lines {
     /// Opens the folder's current file, or makes it, and cuts off a torn last line.
-    pub(crate) fn open(disk: Disk, dir: PathBuf, rotation: Rotation) -> io::Result<Self> {
+    pub(crate) fn open(disk: Disk, dir: PathBuf, rotation: Rotation, deleted: Deleted) -> io::Result<Self> {
         disk.make_dir(&dir)?;
         let path = dir.join(CURRENT);
         let file = if path.exists() { disk.open(&path)? } else { create(&disk, &dir)? };
@@ -44,7 +47,7 @@ impl Lines {
             tracing::warn!(file = %path.display(), "cut off a last line that a crash had torn");
             file.cut(length)?;
         }
-        Ok(Self { disk, dir, rotation, file, length })
+        Ok(Self { disk, dir, rotation, deleted, file, length })
     }
 
     /// Appends one line, which must end with its line break, durably.
@@ -67,10 +70,22 @@ impl Lines {
         // The one just closed counts too.
         let surplus = (closed.len() + 1).saturating_sub(self.rotation.keep as usize);
         for (_, path) in closed.iter().take(surplus) {
-            self.disk.remove(path)?;
+            self.delete(path)?;
         }
         self.file = create(&self.disk, &self.dir)?;
         self.length = 0;
+        Ok(())
+    }
+
+    fn delete(&self, path: &Path) -> io::Result<()> {
+        let bytes = fs::metadata(path)?.len();
+        self.disk.remove(path)?;
+        // Said once: from then on it is how things are, and the count tells the rest.
+        if self.deleted.files.inc() == 0 {
+            let (folder, keep) = (self.dir.display(), self.rotation.keep);
+            tracing::info!(%folder, keep, bytes, "more files than are kept: from now on the oldest is deleted");
+        }
+        self.deleted.bytes.inc_by(bytes);
         Ok(())
     }
 }
@@ -115,7 +130,7 @@ mod tests {
     const ROTATION: Rotation = Rotation { rotate: 10, keep: 2 };
 
     fn open(dir: &Path) -> Lines {
-        Lines::open(Disk::real(), dir.to_owned(), ROTATION).unwrap()
+        Lines::open(Disk::real(), dir.to_owned(), ROTATION, Deleted::default()).unwrap()
     }
 
     fn current(dir: &Path) -> String {
@@ -154,13 +169,15 @@ mod tests {
         names.sort();
         assert_eq!(names, ["0000000003.jsonl", "0000000004.jsonl", CURRENT]);
         assert_eq!(current(dir.path()), "line 4\n");
+        assert_eq!((lines.deleted.files.get(), lines.deleted.bytes.get()), (2, 14), "what went is counted");
     }
 
     #[test]
     fn a_full_disk_is_an_error_and_nothing_half_written_stays() {
         let dir = tempfile::tempdir().unwrap();
         let (disk, faults) = Disk::with_faults();
-        let mut lines = Lines::open(disk, dir.path().to_owned(), Rotation { rotate: 100, keep: 1 }).unwrap();
+        let mut lines =
+            Lines::open(disk, dir.path().to_owned(), Rotation { rotate: 100, keep: 1 }, Deleted::default()).unwrap();
         lines.append(b"first\n").unwrap();
         faults.plant(tollgate_disk::Operation::Write, 0, tollgate_disk::Fault::Short(3));
         faults.plant(tollgate_disk::Operation::Write, 1, tollgate_disk::Fault::Fail(io::ErrorKind::StorageFull));

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use time::macros::date;
 use tollgate_config::Set;
-use tollgate_federation::{Federation, LinkId, Origin, Signal};
+use tollgate_federation::{FederationDraft, LinkId, Origin, Signal};
 use tollgate_otlp::{Index, Limits, walk_traces};
 use tollgate_redaction::{Keys, RootKey, SealedBatch, Sealer};
 use tollgate_residency::{Policy, Table};
@@ -43,10 +43,10 @@ pub(crate) fn table_with(change: impl Fn(&str) -> String, from: &str, link: u16)
         ("policies/catalogue.yaml", include_str!("../../../../policies/catalogue.yaml")),
         ("policies/residency.yaml", residency.as_str()),
     ]);
-    let federation = Federation::read(&set, &faults).unwrap();
-    let policy = Policy::read(&set, &federation, &faults);
+    let draft = FederationDraft::read(&set, &faults);
+    let policy = Policy::read(&set, &draft, &faults);
     assert_eq!(faults.to_string(), "");
-    let policy = policy.unwrap();
+    let (policy, federation) = policy.zip(draft.whole()).unwrap();
     let origin: Origin = from.parse().unwrap();
     policy.table(&federation, LinkId(link), Signal::Traces, &origin, date!(2026 - 12 - 01)).unwrap()
 }

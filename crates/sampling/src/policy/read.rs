@@ -156,35 +156,51 @@ fn rules(value: Value<'_>) -> Option<Vec<(String, Rule)>> {
         value.fault("there is no policy: every trace would be dropped");
         return None;
     }
-    if items.len() > Marks::POLICIES {
+    let fits = items.len() <= Marks::POLICIES;
+    if !fits {
         value.fault(format_args!("more than {} policies are not supported yet", Marks::POLICIES));
-        return None;
     }
     let mut names = BTreeSet::new();
     // Collected before it is judged, so that every policy's faults are reported.
     let rules: Vec<Option<(String, Rule)>> = items.into_iter().map(|item| rule(item, &mut names)).collect();
-    rules.into_iter().collect()
+    rules.into_iter().collect::<Option<_>>().filter(|_| fits)
 }
 
 fn rule(value: Value<'_>, names: &mut BTreeSet<String>) -> Option<(String, Rule)> {
     let mut fields = value.fields()?;
     let name = fields.required_value("name").and_then(|name| unique_name(name, names));
     let kind = fields.required_value("type").and_then(|kind| kind.choice(&KINDS).map(|chosen| (kind, chosen)));
-    let (written, kind) = kind?;
     let rule = match kind {
-        Kind::AlwaysSample => Some(Rule::AlwaysSample),
-        Kind::Latency => fields.required_value("latency").and_then(latency),
-        Kind::StatusCode => fields.required_value("status_code").and_then(status_code),
-        Kind::StringAttribute => fields.required_value("string_attribute").and_then(string_attribute),
-        Kind::Probabilistic => fields.required_value("probabilistic").and_then(probabilistic),
-        Kind::NotYet(block) => {
-            written.fault(format_args!("policy type {block:?} is not supported yet"));
-            let _ = fields.value(block);
+        Some((written, Kind::NotYet(word))) => {
+            written.fault(format_args!("policy type {word:?} is not supported yet"));
+            block(Kind::NotYet(word), &mut fields)
+        }
+        Some((_, kind)) => block(kind, &mut fields),
+        None => {
+            // Which type is meant is open: whatever block stands there is read for its own faults.
+            let said: Vec<&str> = fields.keys().collect();
+            for (_, kind) in KINDS.into_iter().filter(|(word, _)| said.contains(word)) {
+                let _ = block(kind, &mut fields);
+            }
             None
         }
     };
     fields.done();
     Some((name?, rule?))
+}
+
+fn block(kind: Kind, fields: &mut Fields<'_>) -> Option<Rule> {
+    match kind {
+        Kind::AlwaysSample => Some(Rule::AlwaysSample),
+        Kind::Latency => fields.required_value("latency").and_then(latency),
+        Kind::StatusCode => fields.required_value("status_code").and_then(status_code),
+        Kind::StringAttribute => fields.required_value("string_attribute").and_then(string_attribute),
+        Kind::Probabilistic => fields.required_value("probabilistic").and_then(probabilistic),
+        Kind::NotYet(word) => {
+            let _ = fields.value(word);
+            None
+        }
+    }
 }
 
 fn unique_name(value: Value<'_>, names: &mut BTreeSet<String>) -> Option<String> {
@@ -237,7 +253,7 @@ fn string_attribute(value: Value<'_>) -> Option<Rule> {
     });
     let expressions = or_default(&mut fields, "enabled_regex_matching", false);
     let inverted = or_default(&mut fields, "invert_match", false);
-    let matcher = fields.required_value("values").and_then(|values| matcher(values, expressions?));
+    let matcher = fields.required_value("values").and_then(|values| matcher(values, expressions));
     // Sizes a cache of match results. Our expressions run in linear time and need none.
     let _: Option<i64> = fields.optional("cache_max_size");
     fields.done();
@@ -245,9 +261,9 @@ fn string_attribute(value: Value<'_>) -> Option<Rule> {
     Some(Rule::StringAttribute { key: key?, matcher: matcher?, wanted })
 }
 
-fn matcher(value: Value<'_>, as_expressions: bool) -> Option<Matcher> {
+fn matcher(value: Value<'_>, as_expressions: Option<bool>) -> Option<Matcher> {
     let values: Vec<Located<String>> = value.read()?;
-    if !as_expressions {
+    if !as_expressions? {
         return Some(Matcher::values(values.into_iter().map(|located| located.value).collect()));
     }
     let mut valid = true;

@@ -1,6 +1,6 @@
 //! Which processes there are, at which addresses, and the documents that say so.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tollgate_federation::{NodeId, Role};
@@ -22,7 +22,7 @@ const NODES: [(&str, u8); 10] = [
     ("us-east/central/1", 52),
 ];
 
-/// The ports that operators know; every process has its own address, so all can use the same.
+/// The ports that operators know; every process has an address of its own, so all can use the same.
 mod port {
     pub(super) const OTLP_GRPC: u16 = 4317;
     pub(super) const OTLP_HTTP: u16 = 4318;
@@ -44,7 +44,9 @@ pub struct Process {
     pub node_file: PathBuf,
     /// Where its file exporters write.
     pub files: Vec<Exporter>,
-    address: IpAddr,
+    loopback: Loopback,
+    /// The last number of its address.
+    host: u8,
 }
 
 impl Process {
@@ -60,38 +62,48 @@ impl Process {
 
     /// Where other tiers send to; collectors have nobody below them.
     pub fn tier(&self) -> Option<SocketAddr> {
-        (self.node.role() != Role::Collector).then(|| SocketAddr::new(self.address, port::TIER))
+        (self.node.role() != Role::Collector).then(|| self.socket(port::TIER))
     }
 
     /// Where health and status are asked.
     pub fn admin(&self) -> SocketAddr {
-        SocketAddr::new(self.address, port::ADMIN)
+        self.socket(port::ADMIN)
     }
 
     /// Where metrics are scraped.
     pub fn metrics(&self) -> SocketAddr {
-        SocketAddr::new(self.address, port::METRICS)
+        self.socket(port::METRICS)
+    }
+
+    /// Everything it listens on.
+    pub fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
+        let some = [self.otlp_grpc(), self.otlp_http(), self.tier()].into_iter().flatten();
+        some.chain([self.admin(), self.metrics()])
     }
 
     pub(super) fn holder(&self) -> Holder {
-        Holder { node: self.node.clone(), addresses: vec![self.address] }
+        Holder { node: self.node.clone(), addresses: vec![self.loopback.address(self.host).into()] }
     }
 
     fn collector(&self, port: u16) -> Option<SocketAddr> {
-        (self.node.role() == Role::Collector).then(|| SocketAddr::new(self.address, port))
+        (self.node.role() == Role::Collector).then(|| self.socket(port))
+    }
+
+    fn socket(&self, port: u16) -> SocketAddr {
+        self.loopback.socket(self.host, port)
     }
 }
 
 pub(super) fn processes(loopback: Loopback) -> Vec<Process> {
     let nodes = NODES.iter().filter_map(|(node, host)| Some((node.parse().ok()?, *host)));
-    nodes.map(|(node, host)| process(node, loopback.address(host).into())).collect()
+    nodes.map(|(node, host)| process(node, loopback, host)).collect()
 }
 
-fn process(node: NodeId, address: IpAddr) -> Process {
+fn process(node: NodeId, loopback: Loopback, host: u8) -> Process {
     let name = certs::file_name(&node);
     let data = PathBuf::from("data").join(&name);
     let node_file = PathBuf::from("nodes").join(format!("{name}.yaml"));
-    Process { name, node, data, node_file, files: Vec::new(), address }
+    Process { name, node, data, node_file, files: Vec::new(), loopback, host }
 }
 
 /// The document with addresses in the place of the names that only a cluster's DNS knows; comments and all else stay.
@@ -109,6 +121,6 @@ fn listed(region: &str, role: Role, loopback: Loopback) -> String {
     let tier = format!("{region}/{role}/");
     let own = NODES.iter().filter_map(|(node, host)| Some((node.strip_prefix(&tier)?, *host)));
     let nodes: Vec<String> =
-        own.map(|(node, host)| format!("\"{node}\": {}:{}", loopback.address(host), port::TIER)).collect();
+        own.map(|(node, host)| format!("\"{node}\": {}", loopback.socket(host, port::TIER))).collect();
     format!("{{static: {{{}}}}}", nodes.join(", "))
 }

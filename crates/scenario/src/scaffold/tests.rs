@@ -87,10 +87,36 @@ fn nodes_json_tells_scripts_where_everything_is() {
 }
 
 #[test]
-fn a_scaffold_can_be_written_again_over_an_old_one() {
-    let (folder, first) = written();
-    let again = write(folder.path(), "127.83.13.0/24".parse().unwrap(), NOW).unwrap();
-    assert_eq!(again.processes.len(), first.processes.len());
+fn a_scaffold_is_never_written_over_something_that_is_there() {
+    let (folder, _) = written();
+    let certificate = || fs::read(folder.path().join("nodes/eu-west-gateway-0.pem")).unwrap();
+    let before = certificate();
+    let again = write(folder.path(), "127.83.13.0/24".parse().unwrap(), NOW);
+    let error = again.map(|_| ()).unwrap_err();
+    assert!(matches!(&error, ScaffoldError::Occupied(path) if path == folder.path()), "{error}");
+    assert!(error.to_string().contains("new or empty"), "{error}");
+    assert_eq!(certificate(), before);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    assert!(write(&file, "127.83.12.0/24".parse().unwrap(), NOW).is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
+fn documents_and_node_files_agree_on_shifted_ports() {
+    let folder = tempfile::tempdir().unwrap();
+    let loopback: Loopback = "127.83.12.0/24".parse().unwrap();
+    let scaffold = write(folder.path(), loopback.shifted(10_000), NOW).unwrap();
     let region = fs::read_to_string(folder.path().join("regions/eu-west.yaml")).unwrap();
-    assert!(region.contains("127.83.13.21:4417") && !region.contains("127.83.12."));
+    assert!(region.contains("\"0\": 127.83.12.21:14417"), "{region}");
+    let node_file = fs::read_to_string(folder.path().join("nodes/eu-west-gateway-0.yaml")).unwrap();
+    assert!(node_file.contains("127.83.12.21:14417"), "{node_file}");
+    let all: Vec<SocketAddr> = scaffold.processes.iter().flat_map(Process::listeners).collect();
+    assert_eq!(all, listeners(loopback.shifted(10_000)));
+    assert!(all.iter().all(|address| address.port() > 14_000));
 }

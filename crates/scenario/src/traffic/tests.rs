@@ -6,11 +6,15 @@ use std::path::Path;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use tollgate_federation::{FederationDraft, Origin};
+use tollgate_residency::{Action, Carrier, Policy, Resource};
 
 use super::*;
 use crate::canary::{Report, Search};
+use crate::example::DOCUMENTS;
 
 const NOW: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
 
@@ -131,4 +135,49 @@ fn every_canary_is_planted_in_its_own_region_and_nowhere_else() {
         }
     }
     assert_eq!(planted.len(), canaries.len());
+}
+
+/// The attributes of a span with the carriers that hold them.
+fn attributes(span: &Span) -> Vec<(Carrier, &KeyValue)> {
+    fn of(carrier: Carrier, attributes: &[KeyValue]) -> impl Iterator<Item = (Carrier, &KeyValue)> {
+        attributes.iter().map(move |attribute| (carrier, attribute))
+    }
+    let events = span.events.iter().flat_map(|event| of(Carrier::EventAttributes, &event.attributes));
+    let links = span.links.iter().flat_map(|link| of(Carrier::LinkAttributes, &link.attributes));
+    of(Carrier::SpanAttributes, &span.attributes).chain(events).chain(links).collect()
+}
+
+/// The keys of a region's traces that stand beside a planted value, by where they stand.
+fn planted_keys(region: &str) -> BTreeSet<(Carrier, String)> {
+    let mut traffic = Traffic::new(10);
+    let search = Search::new(&traffic.canaries()).unwrap();
+    let is_planted = |attribute: &KeyValue| {
+        let mut report = Report::default();
+        search.read(Path::new(&attribute.key), attribute.encode_to_vec().as_slice(), &mut report).unwrap();
+        report.found() > 0
+    };
+    let requests = traffic.batch(NOW, 300).requests.into_iter();
+    let traces = requests.filter(|request| request.signal == Signal::Traces && request.region == region);
+    let spans: Vec<Span> = traces.flat_map(|request| spans(&request)).collect();
+    let all = spans.iter().flat_map(attributes).filter(|(_, attribute)| is_planted(attribute));
+    all.map(|(carrier, attribute)| (carrier, attribute.key.clone())).collect()
+}
+
+#[test]
+fn no_link_lets_an_attribute_with_a_planted_value_cross_as_it_is() {
+    let (set, faults) = tollgate_config::Set::from_texts(DOCUMENTS);
+    let draft = FederationDraft::read(&set, &faults);
+    let policy = Policy::read(&set, &draft, &faults).unwrap();
+    let federation = draft.whole().unwrap();
+    let today = time::macros::date!(2026 - 06 - 01);
+    for link in federation.links() {
+        let origin = Origin::of(federation.region(link.from()).unwrap().regime().clone());
+        let table = policy.table(&federation, link.id(), Signal::Traces, &origin, today).unwrap();
+        let keys = planted_keys(link.from());
+        assert!(keys.len() > 12, "{keys:?}");
+        for (carrier, key) in keys {
+            let cell = table.attribute(carrier, key.as_bytes(), Resource::Server);
+            assert_ne!(cell.action, Action::Raw, "{} to {}: {key}", link.from(), link.to());
+        }
+    }
 }

@@ -1,102 +1,129 @@
-//! `tollgate demo`: the example federation as processes on loopback, with traffic, a live table and a search for
-//! every planted value in everything the far side holds.
+//! `tollgate demo`: the example federation as processes on loopback, with traffic, a live table and a search of what each
+//! region holds for every value that was planted in another.
 
 mod check;
 mod federation;
 mod metrics;
+mod place;
+mod planted;
 mod post;
+mod report;
+mod screen;
 mod tally;
 mod traffic;
 
-use std::io::IsTerminal;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tollgate_runtime::Clock;
-use tollgate_scenario::scaffold::{self, Loopback, Scaffold};
+use tollgate_runtime::{Clock, Signals};
+use tollgate_scenario::scaffold::{self, Scaffold};
 
 use crate::cli::{Demo, Output};
 use crate::exit::Exit;
 use federation::Federation;
+use place::Place;
+use report::Report;
+use screen::Screen;
 use tally::Tally;
 use traffic::Load;
 
-/// How often the table is drawn.
-const TICK: Duration = Duration::from_secs(1);
-/// How many blocks of loopback addresses are tried; prime to their number.
-const BLOCKS: u32 = 251;
 /// How long the last traces may take: their wait, and a little more.
 const SETTLE: Duration = Duration::from_secs(40);
 
 pub(crate) fn demo(options: &Demo) -> Result<ExitCode, Exit> {
-    let clock = Clock::system();
-    if let Some(dir) = &options.scaffold {
-        let scaffold = write(dir, &clock)?;
-        say(&format!("{} processes; start them with the Procfile in {}", scaffold.processes.len(), dir.display()));
-        return Ok(ExitCode::SUCCESS);
+    match &options.scaffold {
+        Some(dir) => lay_out(dir),
+        None => run(options),
     }
-    let dir = tempfile::Builder::new().prefix("tollgate-demo-").tempdir().map_err(Exit::failed)?;
-    let scaffold = write(dir.path(), &clock)?;
-    progress(&format!("starting {} processes on loopback", scaffold.processes.len()));
-    let federation = Federation::start(dir.path(), &scaffold)?;
-    let tally = drive(options, &clock, &federation, &scaffold)?;
-    progress("stopping the processes");
-    federation.stop();
-    progress("searching everything that the US side holds for every planted value");
-    let found = check::search(dir.path(), &scaffold, &tally)?;
-    // The kept traces stay, so that whoever ran the demo can look at them; the logs behind them are large and done with.
-    scaffold.processes.iter().try_for_each(|process| remove(&dir.path().join(&process.data).join("spool")))?;
+}
+
+fn lay_out(dir: &Path) -> Result<ExitCode, Exit> {
+    let place = place::find()?;
+    let scaffold = write(dir, &place, &Clock::system())?;
+    if let Some(remark) = &place.remark {
+        say(remark);
+    }
+    let (processes, shown) = (&scaffold.processes, dir.display());
+    say(&format!("{} processes: start the lines of the Procfile in {shown}, as many as you like", processes.len()));
+    if let Some(address) = processes.iter().find_map(scaffold::Process::otlp_grpc) {
+        say(&format!(
+            "services send OTLP to a collector, by gRPC to {address} for one; nodes.json lists all addresses"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(options: &Demo) -> Result<ExitCode, Exit> {
+    let (clock, signals) = (Clock::system(), Signals::listen().map_err(Exit::failed)?);
+    place::require_room(&std::env::temp_dir())?;
+    let (place, dir) = (place::find()?, temporary_folder()?);
+    let scaffold = write(dir.path(), &place, &clock)?;
+    let mut screen = Screen::new(options.output, clock.clone());
+    if let Some(remark) = &place.remark {
+        screen.step(remark);
+    }
+    screen.step(&format!("starting {} processes on {}", scaffold.processes.len(), place.loopback));
+    let federation = Federation::start(dir.path(), &scaffold, signals.stop.clone())?;
+    let mut load = Load::new(&scaffold, clock.clone())?;
+    let tally = drive(options.duration, &clock, &federation, &mut load, &mut screen)?;
+    federation.keep_pages()?;
+    screen.step("stopping the processes");
+    federation.stop()?;
+    screen.step("searching each region for the values that were planted in the others");
+    let found = check::search(dir.path(), &scaffold.processes, &load.planted(), &signals.stop)?;
+    if found.crossed.is_empty() {
+        remove_logs(dir.path(), &scaffold)?;
+    }
     let dir = dir.keep();
+    let report = Report { tally: &tally, found: &found, processes: &scaffold.processes, dir: &dir };
     match options.output {
-        Output::Json => say(&tally.json(&found)),
-        Output::Text => say(&tally.summary(&found, &dir)),
+        Output::Json => {
+            screen.step(&format!("all that the processes wrote, until you remove it: {}", dir.display()));
+            say(&report.json());
+        }
+        Output::Text => say(&report.text()),
     }
-    Ok(if found.crossed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report.objection().map_or(Ok(ExitCode::SUCCESS), |objection| Err(Exit::failed(objection)))
 }
 
-fn remove(folder: &Path) -> Result<(), Exit> {
-    std::fs::remove_dir_all(folder).map_err(Exit::failed)
+fn temporary_folder() -> Result<tempfile::TempDir, Exit> {
+    tempfile::Builder::new().prefix("tollgate-demo-").tempdir().map_err(Exit::failed)
 }
 
-fn write(dir: &Path, clock: &Clock) -> Result<Scaffold, Exit> {
-    scaffold::write(dir, free_loopback()?, clock.now()).map_err(Exit::failed)
+/// The kept traces stay, so that whoever ran the demo can look at them; the logs behind them are large and done with.
+fn remove_logs(dir: &Path, scaffold: &Scaffold) -> Result<(), Exit> {
+    let mut logs = scaffold.processes.iter().map(|process| dir.join(&process.data).join("spool"));
+    logs.try_for_each(std::fs::remove_dir_all::<PathBuf>).map_err(Exit::failed)
 }
 
-/// A block of loopback addresses where nobody listens; it differs from process to process, so that two demos do not meet.
-fn free_loopback() -> Result<Loopback, Exit> {
-    let own = std::process::id();
-    let blocks = (0..BLOCKS).map(|step| own.wrapping_add(step * BLOCKS).to_be_bytes());
-    let mut blocks = blocks.map(|[.., high, low]| [127, high | 0x40, low]);
-    let [a, b, c] = blocks.find(is_free).ok_or_else(|| Exit::failed("no block of loopback addresses is free"))?;
-    format!("{a}.{b}.{c}.0/24").parse().map_err(Exit::failed)
-}
-
-/// Whoever lays a federation out in a block puts its first collector and its first central node there.
-fn is_free([a, b, c]: &[u8; 3]) -> bool {
-    [(11, 4317), (51, 4417)]
-        .iter()
-        .all(|(host, port)| TcpListener::bind((Ipv4Addr::new(*a, *b, *c, *host), *port)).is_ok())
+fn write(dir: &Path, place: &Place, clock: &Clock) -> Result<Scaffold, Exit> {
+    scaffold::write(dir, place.loopback, clock.now()).map_err(Exit::failed)
 }
 
 /// Sends traffic for the asked time, then waits until what was acknowledged has come through.
-fn drive(options: &Demo, clock: &Clock, federation: &Federation, scaffold: &Scaffold) -> Result<Tally, Exit> {
-    let mut load = Load::new(scaffold, clock.clone())?;
-    let mut table = Table::new(options.output);
+fn drive(
+    duration: Duration,
+    clock: &Clock,
+    federation: &Federation,
+    load: &mut Load,
+    screen: &mut Screen,
+) -> Result<Tally, Exit> {
+    screen.step(&format!("sending traffic for {duration:?}"));
     let begin = clock.uptime();
-    let (end, mut next) = (begin + options.duration, begin);
-    while clock.uptime() < end {
-        federation.still_runs()?;
-        load.send()?;
-        if clock.uptime() >= next {
-            let (passed, of) = ((next - begin).as_secs(), options.duration.as_secs());
-            table.draw(&format!("{passed} of {of} s\n\n{}", load.tally(federation)?.table()));
-            next = clock.uptime() + TICK;
+    loop {
+        load.send(federation)?;
+        let passed = clock.uptime().saturating_sub(begin);
+        if screen.is_due() {
+            let head = format!("{} of {duration:?}", passed.as_secs());
+            screen.draw(&format!("{head}\n\n{}", report::table(&load.tally(federation)?)));
+        }
+        if passed >= duration {
+            break;
         }
     }
-    table.clear();
-    progress("waiting for the last traces to be judged and delivered");
+    screen.step("waiting for the last traces to be judged and delivered");
     let patience = clock.uptime() + SETTLE;
     loop {
         federation.still_runs()?;
@@ -104,45 +131,14 @@ fn drive(options: &Demo, clock: &Clock, federation: &Federation, scaffold: &Scaf
         if tally.is_settled() || clock.uptime() > patience {
             return Ok(tally);
         }
+        if screen.is_due() {
+            screen.draw(&report::table(&tally));
+        }
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// The live table: drawn over itself on a terminal, not at all where nobody watches.
-struct Table {
-    lines: usize,
-    live: bool,
-}
-
-impl Table {
-    fn new(output: Output) -> Self {
-        Self { lines: 0, live: output == Output::Text && std::io::stderr().is_terminal() }
-    }
-
-    fn draw(&mut self, text: &str) {
-        if self.live {
-            self.clear();
-            progress(text);
-            self.lines = text.lines().count();
-        }
-    }
-
-    /// Goes back to where it began.
-    #[expect(clippy::print_stderr, reason = "progress goes to whoever watches")]
-    fn clear(&mut self) {
-        if self.lines > 0 {
-            eprint!("\x1b[{}A\x1b[J", self.lines);
-            self.lines = 0;
-        }
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "progress goes to whoever watches, the result to standard output")]
-fn progress(text: &str) {
-    eprintln!("{text}");
-}
-
-#[expect(clippy::print_stdout, reason = "the result is what the command is for")]
 fn say(text: &str) {
-    println!("{text}");
+    // Whoever closed the pipe does not want to know.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,6 +1,8 @@
-//! Loads the documents that a command works on.
+//! Loads the documents and the node file that a command works on.
 
-use tollgate_pipeline::Documents;
+use std::path::Path;
+
+use tollgate_pipeline::{Documents, NodeFile};
 
 use crate::cli::Set;
 use crate::exit::Exit;
@@ -15,4 +17,13 @@ pub(super) fn load(set: &Set) -> Result<Documents, Exit> {
         )));
     }
     Documents::load(&set.dir).map_err(Exit::config)
+}
+
+/// The set and a node file, or everything that is wrong with both.
+pub(super) fn load_with(set: &Set, node_file: &Path) -> Result<(Documents, NodeFile), Exit> {
+    match (load(set), NodeFile::load(node_file, &set.dir).map_err(Exit::config)) {
+        (Ok(documents), Ok(file)) => Ok((documents, file)),
+        (Err(Exit::Config(one)), Err(Exit::Config(two))) => Err(Exit::Config(format!("{one}\n{two}"))),
+        (Err(fault), _) | (_, Err(fault)) => Err(fault),
+    }
 }

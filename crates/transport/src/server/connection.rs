@@ -28,7 +28,8 @@ use super::listener::{Limits, Security};
 use super::prompt::Prompt;
 use super::receive::{Peer, Receive};
 use super::reply::Reply;
-use crate::tls::{Generations, IdentityFault, Proof};
+use super::stranger::{HandshakeFault, Stranger};
+use crate::tls::{Claim, Generations, Proof};
 
 /// Inter-region links need about a round trip's worth of bytes in flight; the byte budget bounds memory, not the window.
 const TIER_STREAM_WINDOW: u32 = 8 << 20;
@@ -59,6 +60,20 @@ impl Acceptor {
     }
 }
 
+/// Who is at the other end of a connection.
+struct Caller {
+    address: SocketAddr,
+    peer: Peer,
+    /// What a node showed.
+    proof: Option<Arc<Proof>>,
+}
+
+impl Caller {
+    const fn plain(address: SocketAddr) -> Self {
+        Self { address, peer: Peer::Plain(address), proof: None }
+    }
+}
+
 /// What every connection of a listener runs with.
 pub(crate) struct Handler<R> {
     pub(crate) front: Arc<Front<R>>,
@@ -76,21 +91,26 @@ impl<R: Receive> Handler<R> {
     /// Serves one connection to its end.
     pub(crate) async fn run(self, stream: TcpStream, address: SocketAddr) {
         match &*self.acceptor.security {
-            Security::Plain => self.exchange(stream, Peer::Plain(address), None, None).await,
+            Security::Plain => self.exchange(stream, Caller::plain(address), None).await,
             Security::Server(tls) => {
                 let (config, generations) = tls.server();
-                if let Some(stream) = self.handshake(stream, address, config).await {
-                    self.exchange(stream, Peer::Plain(address), None, Some(generations)).await;
+                if let Some(stream) = self.handshake(stream, address, config, &Claim::default()).await {
+                    self.exchange(stream, Caller::plain(address), Some(generations)).await;
                 }
             }
             Security::Mutual(tls) => {
-                let (config, generations) = tls.server();
-                let Some(stream) = self.handshake(stream, address, config).await else { return };
+                let Ok((config, claim, generations)) = tls.server() else {
+                    return tracing::error!("tls for a connection cannot be set up");
+                };
+                let Some(stream) = self.handshake(stream, address, config, &claim).await else { return };
                 let chain = stream.get_ref().1.peer_certificates();
                 let proof = Some(Arc::new(tls.proof(chain)));
                 match tls.peer_of(chain) {
-                    Ok(node) => self.exchange(stream, Peer::Node(node), proof, Some(generations)).await,
-                    Err(error) => tracing::warn!(%address, %error, "a peer proved no identity"),
+                    Ok(node) => {
+                        let caller = Caller { address, peer: Peer::Node(node), proof };
+                        self.exchange(stream, caller, Some(generations)).await;
+                    }
+                    Err(fault) => self.turn_away(address, claim.uri(), &HandshakeFault::Identity(fault)),
                 }
             }
         }
@@ -101,35 +121,40 @@ impl<R: Receive> Handler<R> {
         stream: TcpStream,
         address: SocketAddr,
         config: Arc<rustls::ServerConfig>,
+        claim: &Claim,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        match timeout(self.front.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)).await {
-            Ok(Ok(stream)) => Some(stream),
-            Ok(Err(error)) => {
-                match IdentityFault::behind(&error) {
-                    Some(fault) => tracing::warn!(%address, %fault, "a peer was refused"),
-                    None => tracing::warn!(%address, %error, "a handshake failed"),
-                }
-                None
-            }
-            Err(_) => {
-                tracing::warn!(%address, "a handshake took too long");
-                None
-            }
-        }
+        let accepting = TlsAcceptor::from(config).accept(stream);
+        let fault = match timeout(self.front.limits.handshake_timeout, accepting).await {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => HandshakeFault::behind(&error),
+            Err(_) => HandshakeFault::Silent,
+        };
+        self.turn_away(address, claim.uri(), &fault);
+        None
     }
 
-    async fn exchange<S>(&self, stream: S, peer: Peer, proof: Option<Arc<Proof>>, generations: Option<Generations>)
+    fn turn_away(&self, address: SocketAddr, claims: Option<String>, fault: &HandshakeFault) {
+        self.front.receiver.turned_away(&Stranger { address, claims }, fault);
+    }
+
+    async fn exchange<S>(&self, stream: S, caller: Caller, generations: Option<Generations>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let Caller { address, peer, proof } = caller;
         let http = http(&self.front.limits, matches!(peer, Peer::Node(_)));
         let answer = |request: Request<Incoming>| {
             let (front, peer) = (Arc::clone(&self.front), peer.clone());
-            let proved = proof.as_ref().is_none_or(|proof| proof.holds());
+            let outlived = proof.as_ref().filter(|proof| !proof.holds());
+            if let Some(proof) = outlived {
+                self.turn_away(address, proof.claimed(), &HandshakeFault::Outlived);
+            }
+            let refused = outlived.map(|_| Denial::Forbidden(HandshakeFault::Outlived.to_string()));
             async move {
-                let outlived =
-                    || Denial::Forbidden("the certificate of this connection proves nothing any more".into());
-                let answer = if proved { front.answer(peer, request).await } else { outlived().grpc() };
+                let answer = match refused {
+                    Some(denial) => denial.grpc(),
+                    None => front.answer(peer, request).await,
+                };
                 Ok::<Response<Reply>, Infallible>(answer)
             }
         };

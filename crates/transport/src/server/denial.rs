@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use thiserror::Error;
 use tonic::{Code, Status};
@@ -43,11 +43,51 @@ pub enum Denial {
     #[error("{0}")]
     Forbidden(String),
     /// The request uses something that is not spoken here.
-    #[error("{0}")]
-    Unsupported(String),
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
     /// Something is wrong on this side and will not pass by itself; `Unavailable` if it will.
     #[error("{0}")]
     Internal(String),
+}
+
+/// What is not spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unsupported {
+    /// A gRPC method that is not one of OTLP's.
+    #[error("no such method: OTLP exports traces, metrics and logs")]
+    Rpc,
+    /// An HTTP path that is not one of OTLP's, or HTTP where only gRPC is spoken.
+    #[error("nothing is taken here: OTLP/HTTP posts to /v1/traces, /v1/metrics and /v1/logs")]
+    Path,
+    /// Another HTTP method than POST.
+    #[error("only POST is taken here")]
+    Method,
+    /// A body that is neither protobuf nor JSON.
+    #[error("only application/x-protobuf and application/json are spoken here")]
+    MediaType,
+    /// A compression.
+    #[error("this compression is not spoken here: gzip and zstd are")]
+    Encoding,
+}
+
+impl Unsupported {
+    const fn code(self) -> StatusCode {
+        match self {
+            Self::Rpc | Self::Path => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MediaType | Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+
+    /// What would have been taken (RFC 9110, sections 15.5.6 and 15.5.16).
+    const fn instead(self) -> Option<(HeaderName, &'static str)> {
+        match self {
+            Self::Rpc | Self::Path => None,
+            Self::Method => Some((ALLOW, "POST")),
+            Self::MediaType => Some((ACCEPT, "application/x-protobuf, application/json")),
+            Self::Encoding => Some((ACCEPT_ENCODING, "gzip, zstd, identity")),
+        }
+    }
 }
 
 /// How a body of OTLP/HTTP is written; an error is answered the way the request was.
@@ -55,6 +95,8 @@ pub enum Denial {
 pub(crate) enum Format {
     Protobuf,
     Json,
+    /// For those who did not speak OTLP.
+    Text,
 }
 
 impl Format {
@@ -62,6 +104,7 @@ impl Format {
         match self {
             Self::Protobuf => HeaderValue::from_static("application/x-protobuf"),
             Self::Json => HeaderValue::from_static("application/json"),
+            Self::Text => HeaderValue::from_static("text/plain; charset=utf-8"),
         }
     }
 }
@@ -77,7 +120,7 @@ impl Denial {
             Self::Exhausted { .. } => (Code::ResourceExhausted, StatusCode::TOO_MANY_REQUESTS),
             Self::Unavailable { .. } => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
             Self::Forbidden(_) => (Code::PermissionDenied, StatusCode::FORBIDDEN),
-            Self::Unsupported(_) => (Code::Unimplemented, StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::Unsupported(what) => (Code::Unimplemented, what.code()),
             Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -104,6 +147,7 @@ impl Denial {
         let body = match format {
             Format::Protobuf => status.encode(),
             Format::Json => status.json(),
+            Format::Text => (status.message + "\n").into_bytes(),
         };
         let mut response = Response::new(Reply::data(body));
         *response.status_mut() = self.codes().1;
@@ -112,6 +156,11 @@ impl Denial {
             // Whole seconds only: rounded up, so that nobody comes back early.
             let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Self::Unsupported(what) = self
+            && let Some((name, value)) = what.instead()
+        {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }
@@ -130,7 +179,7 @@ mod tests {
             Denial::Exhausted { retry_after: SOON },
             Denial::Unavailable { retry_after: SOON },
             Denial::Forbidden("not you".into()),
-            Denial::Unsupported("not this".into()),
+            Denial::Unsupported(Unsupported::Encoding),
             Denial::Internal("our fault".into()),
         ]
     }

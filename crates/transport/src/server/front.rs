@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::BASE64_NOPAD;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tollgate_federation::{Manifest, Signal};
 use tollgate_runtime::ByteBudget;
 
-use super::denial::Denial;
+use super::denial::{Denial, Unsupported};
 use super::gather::{Gate, Held, SEAT};
 use super::listener::{Limits, Protocols};
-use super::receive::{Inbound, Peer, Receive};
+use super::receive::{Inbound, Peer, Receive, Transport};
 use super::reply::Reply;
 use super::{grpc, http as plain};
 use crate::answer::Receipt;
@@ -35,24 +35,12 @@ impl<R: Receive> Front<R> {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let is_grpc = content_type(request.headers()).starts_with("application/grpc");
-        let path = request.uri().path();
-        if is_grpc && self.protocols.grpc {
-            match paths::signal_at(paths::method, path) {
-                Some(signal) => grpc::export(self, signal, peer, request).await,
-                None => Denial::Unsupported("no such method".into()).grpc(),
-            }
-        } else if let Some(signal) = paths::signal_at(paths::path, path).filter(|_| self.protocols.http) {
-            match *request.method() {
-                Method::POST => plain::export(self, signal, peer, request).await,
-                _ => {
-                    let mut refused = empty(StatusCode::METHOD_NOT_ALLOWED);
-                    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-                    refused
-                }
-            }
-        } else {
-            empty(StatusCode::NOT_FOUND)
+        if !self.protocols.grpc || !content_type(request.headers()).starts_with("application/grpc") {
+            return plain::answer(self, peer, request).await;
+        }
+        match paths::signal_at(paths::method, request.uri().path()) {
+            Some(signal) => grpc::export(self, signal, peer, request).await,
+            None => Denial::Unsupported(Unsupported::Rpc).grpc(),
         }
     }
 
@@ -70,12 +58,12 @@ impl<R: Receive> Front<R> {
     /// Hands a gathered request to the receiver.
     pub(crate) async fn hand_over(
         &self,
-        signal: Signal,
+        (signal, transport): (Signal, Transport),
         peer: Peer,
         (held, manifest): (Held, Option<Manifest>),
     ) -> Result<Receipt, Denial> {
         let Held { bytes: payload, permit } = held;
-        self.receiver.receive(Inbound { signal, payload, peer, manifest, permit }).await
+        self.receiver.receive(Inbound { signal, transport, payload, peer, manifest, permit }).await
     }
 
     /// Notes a refusal of the listener's own.
@@ -98,10 +86,4 @@ pub(crate) fn manifest(headers: &HeaderMap) -> Result<Option<Manifest>, Denial> 
         Manifest::decode(&bytes).map_err(|error| Denial::Malformed(format!("the manifest cannot be read: {error}")))
     };
     headers.get(paths::MANIFEST).map(decode).transpose()
-}
-
-fn empty(code: StatusCode) -> Response<Reply> {
-    let mut response = Response::new(Reply::default());
-    *response.status_mut() = code;
-    response
 }

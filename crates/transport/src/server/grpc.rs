@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 use tollgate_federation::{Compression, Manifest, Signal};
 
-use super::denial::Denial;
+use super::denial::{Denial, Unsupported};
 use super::front::{Front, manifest};
 use super::gather::{Framing, Gate, Held, PREFIX};
-use super::receive::{Peer, Receive};
+use super::receive::{Peer, Receive, Transport};
 use super::reply::Reply;
 use crate::answer::Receipt;
 use crate::inflate::named;
@@ -29,7 +29,7 @@ where
         Err(denial) => Err(denial),
     };
     let outcome = match front.refuse(signal, taken) {
-        Ok(request) => front.hand_over(signal, peer, request).await,
+        Ok(request) => front.hand_over((signal, Transport::Grpc), peer, request).await,
         Err(denial) => Err(denial),
     };
     let mut response = outcome.map_or_else(|denial| denial.grpc(), |receipt| ok(&receipt));
@@ -43,8 +43,7 @@ where
 {
     let (head, body) = request.into_parts();
     let manifest = manifest(&head.headers)?;
-    let encoding = named(head.headers.get("grpc-encoding"))
-        .ok_or_else(|| Denial::Unsupported("this compression is not spoken here: gzip and zstd are".into()))?;
+    let encoding = named(head.headers.get("grpc-encoding")).ok_or(Unsupported::Encoding)?;
     let Held { bytes, permit } = gate.gather(body, Framing::Grpc).await?;
     let compressed = bytes.first() == Some(&1);
     let message = Held { bytes: bytes.slice(PREFIX..), permit };

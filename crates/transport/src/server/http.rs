@@ -2,66 +2,89 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use http::{Request, Response};
+use http::{Method, Request, Response, request};
 use http_body::Body;
 use tollgate_federation::{Manifest, Signal};
 use tollgate_otlp::{Limits, json};
 
-use super::denial::{Denial, Format};
+use super::denial::{Denial, Format, Unsupported};
 use super::front::{Front, content_type, manifest};
 use super::gather::{Framing, Gate, Held};
-use super::receive::{Peer, Receive};
+use super::linger::linger;
+use super::receive::{Peer, Receive, Transport};
 use super::reply::Reply;
 use crate::inflate::named;
+use crate::paths;
 
 /// Answers one request.
-pub(crate) async fn export<R, B>(front: &Front<R>, signal: Signal, peer: Peer, request: Request<B>) -> Response<Reply>
+pub(crate) async fn answer<R, B>(front: &Front<R>, peer: Peer, request: Request<B>) -> Response<Reply>
 where
     R: Receive,
     B: Body<Data = Bytes> + Unpin,
 {
-    let format = format_of(request.headers());
-    let taken = match (format, front.gate()) {
-        (Some(format), Ok(gate)) => take(&gate, signal, format, request).await,
-        (None, _) => {
-            Err(Denial::Unsupported("only application/x-protobuf and application/json are spoken here".into()))
+    let (head, mut body) = request.into_parts();
+    let format = format_of(&head.headers);
+    let outcome = match place(front, &head) {
+        Ok(signal) => export(front, signal, peer, format, (&head, &mut body)).await,
+        Err(unsupported) => Err(unsupported.into()),
+    };
+    match outcome {
+        Ok(answer) => answer,
+        Err(denial) => {
+            linger(&head, &mut body, &front.limits).await;
+            denial.http(format.unwrap_or(Format::Text))
         }
+    }
+}
+
+/// The signal that is posted there.
+fn place<R>(front: &Front<R>, head: &request::Parts) -> Result<Signal, Unsupported> {
+    let signal = paths::signal_at(paths::path, head.uri.path()).filter(|_| front.protocols.http);
+    let signal = signal.ok_or(Unsupported::Path)?;
+    if head.method == Method::POST { Ok(signal) } else { Err(Unsupported::Method) }
+}
+
+async fn export<R, B>(
+    front: &Front<R>,
+    signal: Signal,
+    peer: Peer,
+    format: Option<Format>,
+    request: (&request::Parts, &mut B),
+) -> Result<Response<Reply>, Denial>
+where
+    R: Receive,
+    B: Body<Data = Bytes> + Unpin,
+{
+    let taken = match (format, front.gate()) {
+        (Some(format), Ok(gate)) => take(&gate, signal, format, request).await.map(|taken| (format, taken)),
+        (None, _) => Err(Unsupported::MediaType.into()),
         (_, Err(denial)) => Err(denial),
     };
-    let outcome = match front.refuse(signal, taken) {
-        Ok(request) => front.hand_over(signal, peer, request).await,
-        Err(denial) => Err(denial),
-    };
-    let format = format.unwrap_or(Format::Protobuf);
-    let receipt = match outcome {
-        Ok(receipt) => receipt,
-        Err(denial) => return denial.http(format),
-    };
+    let (format, taken) = front.refuse(signal, taken)?;
+    let receipt = front.hand_over((signal, Transport::Http), peer, taken).await?;
     let mut response = Response::new(Reply::data(match format {
-        Format::Protobuf => receipt.encode(),
         Format::Json => receipt.json(signal),
+        Format::Protobuf | Format::Text => receipt.encode(),
     }));
     response.headers_mut().insert(CONTENT_TYPE, format.content_type());
-    response
+    Ok(response)
 }
 
 async fn take<B>(
     gate: &Gate<'_>,
     signal: Signal,
     format: Format,
-    request: Request<B>,
+    (head, body): (&request::Parts, &mut B),
 ) -> Result<(Held, Option<Manifest>), Denial>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (head, body) = request.into_parts();
     let manifest = manifest(&head.headers)?;
-    let encoding = named(head.headers.get(CONTENT_ENCODING))
-        .ok_or_else(|| Denial::Unsupported("this compression is not spoken here: gzip and zstd are".into()))?;
+    let encoding = named(head.headers.get(CONTENT_ENCODING)).ok_or(Unsupported::Encoding)?;
     let held = gate.gather(body, framing(&head.headers)?).await?.inflated(encoding, gate)?;
     match format {
-        Format::Protobuf => Ok((held, manifest)),
         Format::Json => Ok((transcoded(gate, signal, held)?, manifest)),
+        Format::Protobuf | Format::Text => Ok((held, manifest)),
     }
 }
 

@@ -8,6 +8,7 @@ use tollgate_federation::{Manifest, NodeId, Signal};
 use tollgate_runtime::Permit;
 
 use super::denial::Denial;
+use super::stranger::{HandshakeFault, Stranger};
 use crate::answer::Receipt;
 
 /// Who sent a request, as far as the connection proves it.
@@ -19,10 +20,31 @@ pub enum Peer {
     Node(NodeId),
 }
 
+/// How a request came in, by the name that metrics know it under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP.
+    Http,
+}
+
+impl Transport {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+}
+
 /// One export request as it came in: inflated protobuf, not yet looked into.
 pub struct Inbound {
     /// The signal that the method or path names.
     pub signal: Signal,
+    /// How it came.
+    pub transport: Transport,
     /// The encoded `Export*ServiceRequest`; JSON has been transcoded.
     pub payload: Bytes,
     /// Who sent it.
@@ -53,4 +75,7 @@ pub trait Receive: Send + Sync + 'static {
 
     /// Is told of each request that the listener itself refused; what `receive` refused is not repeated.
     fn refused(&self, _signal: Signal, _denial: &Denial) {}
+
+    /// Is told of each connection that proved nothing, and of each request on one that proves nothing any more.
+    fn turned_away(&self, _stranger: &Stranger, _fault: &HandshakeFault) {}
 }

@@ -62,7 +62,8 @@ async fn pages_say_how_the_node_is_and_are_never_cached() {
             assert!(answer.contains(header), "{page}: {answer}");
         }
     }
-    assert!(ask(address, "POST /status").await.starts_with("HTTP/1.1 405"));
+    let refused = ask(address, "POST /status").await;
+    assert!(refused.starts_with("HTTP/1.1 405") && refused.contains("allow: GET, HEAD"), "{refused}");
     assert!(ask(address, "GET /../etc").await.starts_with("HTTP/1.1 404"));
     stopper.stop();
     tasks.wait(Duration::from_secs(5)).await.unwrap();

@@ -8,7 +8,7 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tollgate_federation::TierId;
 
-use super::support::{Authority, Server, node, options, payload, send, service};
+use super::support::{Authority, Server, node, options, payload, send, service, uri};
 use crate::{Expected, Exporter, Peering, Security, SendError};
 
 const TWO_YEARS: Duration = Duration::from_secs(2 * 365 * 86_400);
@@ -62,5 +62,6 @@ async fn open_connection_is_of_no_use_to_a_certificate_that_has_run_out() {
     theirs.hand.advance(TWO_YEARS);
     let refused = send(&exporter, &[payload(1)]).await;
     assert!(matches!(refused, Err(SendError::Held { .. })), "{refused:?}");
+    assert_eq!(server.recorder.stranger().await, (Some(uri("eu-west/gateway/0")), "outlived"));
     assert_eq!(server.recorder.payloads().len(), 2);
 }

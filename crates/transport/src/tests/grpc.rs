@@ -23,7 +23,7 @@ use tonic::{Code, Request, Response, Status};
 use super::support::{Recorder, Server, manifest, options, payload, request, send, service};
 use crate::answer::RpcStatus;
 use crate::client::exporter::Outgoing;
-use crate::{Channel, Denial, Exporter, Limits, Options, Peer, Peering, Receipt, Security, SendError};
+use crate::{Channel, Denial, Exporter, Limits, Options, Peer, Peering, Receipt, Security, SendError, Unsupported};
 
 const EVERY: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
 
@@ -234,7 +234,7 @@ async fn our_two_ends_agree_on_every_refusal() {
         (Denial::Exhausted { retry_after: wait }, "to be sent again"),
         (Denial::Unavailable { retry_after: wait }, "to be sent again"),
         (Denial::Forbidden("b".into()), "held"),
-        (Denial::Unsupported("c".into()), "held"),
+        (Denial::Unsupported(Unsupported::Encoding), "held"),
         (Denial::Internal("d".into()), "to be sent again"),
     ] {
         let server = Server::start(service(Security::Plain), Recorder::answering(Err(denial.clone()))).await;

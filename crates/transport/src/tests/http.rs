@@ -13,7 +13,7 @@ use tollgate_federation::{Compression, Signal};
 
 use super::support::{Recorder, Server, options, payload, send, service};
 use crate::client::deflate::compress;
-use crate::{Denial, Exporter, HttpChannel, Limits, Options, Peering, Receipt, Security, SendError};
+use crate::{Denial, Exporter, HttpChannel, Limits, Options, Peering, Receipt, Security, SendError, Unsupported};
 
 struct Answer {
     code: StatusCode,
@@ -129,6 +129,75 @@ async fn what_is_not_otlp_is_told_so() {
     assert!(server.recorder.payloads().is_empty());
 }
 
+/// Guarantees: whoever speaks something else is told what is spoken, in headers, and in words of the format they sent.
+#[tokio::test]
+async fn what_would_have_been_taken_is_said() {
+    let server = Server::plain().await;
+    let answer = call(&server, Method::PUT, "/v1/traces", &[JSON], "{}").await;
+    let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        (&answer.headers["allow"], &json["message"]),
+        (&"POST".parse().unwrap(), &"only POST is taken here".into())
+    );
+    let answer = post(&server, "/v1/trace", &[PROTOBUF], "").await;
+    let status = crate::answer::RpcStatus::decode(&answer.body);
+    assert!(answer.code == StatusCode::NOT_FOUND && status.message.contains("/v1/traces"), "{status:?}");
+    let answer = call(&server, Method::GET, "/", &[], "").await;
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+    assert!(answer.body.starts_with(b"nothing is taken here"), "{:?}", answer.body);
+    let answer = post(&server, "/v1/logs", &[("content-type", "text/plain")], "x").await;
+    assert_eq!(answer.headers["accept"], "application/x-protobuf, application/json");
+    let answer = post(&server, "/v1/logs", &[PROTOBUF, ("content-encoding", "br")], "x").await;
+    assert_eq!(answer.headers["accept-encoding"], "gzip, zstd, identity");
+}
+
+/// Writes head and body before it reads a byte, as most HTTP libraries do.
+async fn blindly(server: &Server, head: &str, body: usize) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(server.address).await?;
+    stream.write_all(format!("{head}\r\nhost: test\r\ncontent-length: {body}\r\n\r\n").as_bytes()).await?;
+    stream.write_all(&vec![b' '; body]).await?;
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
+}
+
+/// Scenario: a client writes megabytes that are refused by their head alone. Guarantees: it sees the refusal and no broken
+/// pipe, which it would take for a fault of the network and try again.
+#[tokio::test]
+async fn who_writes_all_before_reading_sees_the_refusal() {
+    let mut service = service(Security::Plain);
+    service.limits = Limits { max_message: 4 << 20, ..service.limits };
+    let server = Server::start(service, Arc::default()).await;
+    let kind = "content-type: application/x-protobuf";
+    for (head, code) in [
+        (format!("POST /v1/traces HTTP/1.1\r\n{kind}"), "413"),
+        ("POST /v1/traces HTTP/1.1\r\ncontent-type: text/plain".to_owned(), "415"),
+        (format!("POST /v1/traces HTTP/1.1\r\ncontent-encoding: br\r\n{kind}"), "415"),
+        (format!("POST /v1/spans HTTP/1.1\r\n{kind}"), "404"),
+        (format!("PUT /v1/traces HTTP/1.1\r\n{kind}"), "405"),
+    ] {
+        let answer = blindly(&server, &head, 12 << 20).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{head}: {answer}");
+    }
+    assert_eq!(server.budget.used(), 0);
+}
+
+/// Guarantees: what a refused sender may still send is bounded, and who asks before sending is answered at once.
+#[tokio::test]
+async fn a_refused_body_is_not_read_for_ever() {
+    let mut service = service(Security::Plain);
+    service.limits = Limits { max_message: 1 << 20, ..service.limits };
+    let server = Server::start(service, Arc::default()).await;
+    let head = "POST /v1/traces HTTP/1.1\r\ncontent-type: application/x-protobuf";
+    assert!(blindly(&server, head, 64 << 20).await.is_err(), "64 MiB are more than anybody may have meant");
+    let mut asking = TcpStream::connect(server.address).await.unwrap();
+    let head = format!("{head}\r\nhost: test\r\ncontent-length: 2000000\r\nexpect: 100-continue\r\n\r\n");
+    asking.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    asking.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
 #[tokio::test]
 async fn too_large_and_bombs_are_413() {
     let mut service = service(Security::Plain);
@@ -181,7 +250,7 @@ async fn our_two_ends_agree_on_every_http_refusal() {
         (Denial::Exhausted { retry_after: wait }, "to be sent again: HTTP 429"),
         (Denial::Unavailable { retry_after: wait }, "to be sent again: HTTP 503"),
         (Denial::Forbidden("b".into()), "held: HTTP 403"),
-        (Denial::Unsupported("c".into()), "held: HTTP 415"),
+        (Denial::Unsupported(Unsupported::Encoding), "held: HTTP 415"),
         (Denial::Internal("d".into()), "to be sent again: HTTP 500"),
     ] {
         let server = Server::start(service(Security::Plain), Recorder::answering(Err(denial.clone()))).await;

@@ -1,5 +1,6 @@
 //! Mutual TLS: who gets through and who does not.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,6 +200,44 @@ fn certificate_names_exactly_one_node() {
     }
 }
 
+/// Guarantees: the receiver learns of everybody who was turned away, with what their certificate claims and a reason, and
+/// is shown nothing that does not read as an identity.
+#[tokio::test]
+async fn whoever_is_turned_away_is_named_with_a_reason() {
+    let world = World::new();
+    let (server, _files) = world.central().await;
+    let gateway = uri("eu-west/gateway/0");
+    let evil = "spiffe://evil.example/region/eu-west/gateway/0";
+    let long = format!("spiffe://{TRUST_DOMAIN}/{}", "x".repeat(300));
+    let unknown = uri("ap-south/gateway/0");
+    for (authority, uris, claims, reason) in [
+        (&world.us, &[gateway.as_str()][..], Some(gateway.as_str()), "unknown_issuer"),
+        (&world.eu, &[&gateway, &unknown], None, "uri_names"),
+        (&world.eu, &[], None, "uri_names"),
+        (&world.eu, &[evil], Some(evil), "not_a_node"),
+        (&world.eu, &["https://acme.example/?ada@example.org"], None, "not_a_node"),
+        (&world.eu, &[&long], None, "not_a_node"),
+        (&world.eu, &[&unknown], Some(&unknown), "unknown_region"),
+    ] {
+        assert!(by_hand(&server, &world, &authority.issue(uris, 1), &TLS13).await.is_err());
+        assert_eq!(server.recorder.stranger().await, (claims.map(str::to_owned), reason));
+    }
+    let (expired, theirs) = world.central().await;
+    theirs.hand.advance(Duration::from_secs(2 * 365 * 86_400));
+    let (tls, _own) = world.gateway();
+    refusal(reach(&expired, tls, central()).await);
+    assert_eq!(expired.recorder.stranger().await, (Some(gateway), "expired"));
+    // A probe of the port, plain text, and a client without a certificate.
+    drop(tokio::net::TcpStream::connect(server.address).await.unwrap());
+    assert_eq!(server.recorder.stranger().await, (None, "broke_off"));
+    refusal(send(&Exporter::grpc(server.channel(Peering::Plain), options()), &[payload(1)]).await);
+    assert_eq!(server.recorder.stranger().await, (None, "tls"));
+    let files = Files::new(&[]);
+    let trust = BackendTrust::load(Some(files.put("ca.pem", &world.us.certificate)), files.clock.clone()).unwrap();
+    refusal(send(&Exporter::grpc(server.channel(Peering::Backend(trust)), options()), &[payload(1)]).await);
+    assert_eq!(server.recorder.stranger().await, (None, "no_certificate"));
+}
+
 #[tokio::test]
 async fn two_uris_and_tls_1_2_are_refused_by_a_server_too() {
     // A peer that runs other software could show such a certificate; here the client's side is made by hand.
@@ -305,6 +344,28 @@ fn pieces_that_do_not_fit_are_not_loaded() {
     assert!(matches!(tls.refresh(), Err(TlsError::IdentityChanged)));
 }
 
+#[test]
+fn every_file_that_cannot_be_used_is_named_and_a_date_may_pass() {
+    let world = World::new();
+    let files = Files::new(&world.trusted());
+    files.put_pair(&world.eu.issue(&[&uri("eu-west/gateway/0")], 1));
+    let tls = files.load();
+    let key = files.put("node.key", &world.eu.issue(&[&uri("eu-west/gateway/0")], 2).1);
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    files.put("us-east.pem", "");
+    for outcome in [TierTls::load(files.files(), files.clock.clone()).map(drop), tls.refresh().map(drop)] {
+        let error = outcome.unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("us-east.pem holds no usable certificate") && said.lines().count() == 2, "{said}");
+        assert!(said.contains("node.key can be read by others: its mode is 0640"), "{said}");
+        assert!(!error.may_pass());
+    }
+    let files = Files::new(&world.trusted());
+    files.put_pair(&world.eu.issue(&[&uri("eu-west/gateway/0")], 1));
+    let late = Clock::manual(Timestamp::from_nanos(1_900_000_000_000_000_000)).0;
+    assert!(TierTls::load(files.files(), late).unwrap_err().may_pass());
+}
+
 #[tokio::test]
 async fn ordinary_tls_serves_grpc_and_http() {
     let authority = Authority::new("site");
@@ -341,4 +402,5 @@ async fn silent_handshake_ends_and_holds_up_nobody() {
     let mut nothing = [0; 8];
     let read = tokio::io::AsyncReadExt::read(&mut silent, &mut nothing);
     assert_eq!(tokio::time::timeout(Duration::from_secs(5), read).await.unwrap().unwrap_or(0), 0);
+    assert_eq!(server.recorder.stranger().await, (None, "timeout"));
 }

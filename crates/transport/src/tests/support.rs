@@ -1,6 +1,7 @@
 //! What the tests share: servers on free ports, authorities, payloads.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,8 +16,8 @@ use tollgate_runtime::{ByteBudget, Clock, ManualClock, Shutdown, Stopper, TaskGr
 
 use crate::client::exporter::Outgoing;
 use crate::{
-    Bound, Channel, Denial, Exporter, Headers, Inbound, Limits, Options, Peer, Peering, Protocols, Receipt, Receive,
-    Security, SendError, Service, TierFiles, TierTls,
+    Bound, Channel, Denial, Exporter, HandshakeFault, Headers, Inbound, Limits, Options, Peer, Peering, Protocols,
+    Receipt, Receive, Security, SendError, Service, Stranger, TierFiles, TierTls,
 };
 
 /// What a [`Recorder`] saw.
@@ -33,6 +34,7 @@ pub(super) struct Seen {
 pub(super) struct Recorder {
     pub(super) seen: Mutex<Vec<Seen>>,
     pub(super) refused: Mutex<Vec<Denial>>,
+    pub(super) turned_away: Mutex<Vec<(Stranger, HandshakeFault)>>,
     pub(super) answer: Mutex<Option<Result<Receipt, Denial>>>,
     pub(super) slow: Mutex<Duration>,
     pub(super) draining: std::sync::atomic::AtomicBool,
@@ -41,7 +43,7 @@ pub(super) struct Recorder {
 
 impl Receive for Recorder {
     async fn receive(&self, inbound: Inbound) -> Result<Receipt, Denial> {
-        let Inbound { signal, payload, peer, manifest, permit } = inbound;
+        let Inbound { signal, transport: _, payload, peer, manifest, permit } = inbound;
         assert!(permit.bytes() >= payload.len() as u64, "what is held is covered");
         self.threads.lock().unwrap().push(std::thread::current().id());
         let slow = *self.slow.lock().unwrap();
@@ -57,11 +59,28 @@ impl Receive for Recorder {
     fn refused(&self, _: Signal, denial: &Denial) {
         self.refused.lock().unwrap().push(denial.clone());
     }
+
+    fn turned_away(&self, stranger: &Stranger, fault: &HandshakeFault) {
+        self.turned_away.lock().unwrap().push((stranger.clone(), fault.clone()));
+    }
 }
 
 impl Recorder {
     pub(super) fn answering(answer: Result<Receipt, Denial>) -> Arc<Self> {
         Arc::new(Self { answer: Mutex::new(Some(answer)), ..Self::default() })
+    }
+
+    /// What the next stranger claimed, and why it was turned away: a peer learns of its failure before we do.
+    pub(super) async fn stranger(&self) -> (Option<String>, &'static str) {
+        let waiting = async {
+            loop {
+                if let Some((stranger, fault)) = self.turned_away.lock().unwrap().pop() {
+                    return (stranger.claims, fault.reason());
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("somebody is turned away")
     }
 
     pub(super) fn payloads(&self) -> Vec<Bytes> {
@@ -212,6 +231,7 @@ impl Files {
     pub(super) fn put(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -25,8 +26,8 @@ use tollgate_federation::NodeId;
 use tollgate_runtime::{Clock, Shutdown, TaskGroup, Timestamp};
 use webpki::KeyUsage;
 
-use super::files::{TlsError, authorities, certificates, private_key};
-use super::identity::{Expected, IdentityFault, named};
+use super::files::{TlsError, authorities, certificates, note, private_key};
+use super::identity::{Claim, Expected, IdentityFault, named};
 use super::reload::{Generations, Reloading};
 use super::verify::{AnyNode, Authorities, OnlyExpected, Trust};
 
@@ -79,6 +80,13 @@ impl Proof {
         }
         proves
     }
+
+    /// What the certificate names, whether it still proves it or not.
+    pub(crate) fn claimed(&self) -> Option<String> {
+        let claim = Claim::default();
+        claim.hear(self.chain.first()?);
+        claim.uri()
+    }
 }
 
 #[derive(Debug)]
@@ -86,7 +94,33 @@ struct Tier {
     trust: Arc<Trust>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    server: Arc<ServerConfig>,
+    /// Both, as a server shows and uses them.
+    own: Arc<SingleCertAndKey>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// What the files of a node hold.
+struct Pieces {
+    regions: BTreeMap<String, Authorities>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Pieces {
+    /// Reads them all, or says of each what is wrong with it.
+    fn read(files: &TierFiles) -> Result<Self, TlsError> {
+        let mut faults = Vec::new();
+        let mut regions = BTreeMap::new();
+        for (region, bundle) in &files.trust {
+            regions.extend(note(&mut faults, authorities(bundle)).map(|found| (region.clone(), found)));
+        }
+        let chain = note(&mut faults, certificates(&files.certificate));
+        let key = note(&mut faults, private_key(&files.key));
+        match (chain, key) {
+            (Some(chain), Some(key)) if faults.is_empty() => Ok(Self { regions, chain, key }),
+            _ => Err(TlsError::Several(faults)),
+        }
+    }
 }
 
 impl TierTls {
@@ -96,7 +130,7 @@ impl TierTls {
     /// When a file cannot be read, or our own certificate does not prove a node under its own region's authority.
     pub fn load(files: TierFiles, clock: Clock) -> Result<Self, TlsError> {
         let node = {
-            let chain = certificates(&files.certificate)?;
+            let chain = Pieces::read(&files)?.chain;
             named(chain.first().ok_or(IdentityFault::NoCertificate)?, &files.trust_domain)?
         };
         let watched = [files.certificate.clone(), files.key.clone()].into_iter();
@@ -131,9 +165,11 @@ impl TierTls {
         self.current.active().generation
     }
 
-    pub(crate) fn server(&self) -> (Arc<ServerConfig>, Generations) {
-        let active = self.current.active();
-        (Arc::clone(&active.value.server), self.current.generations(&active))
+    /// The configuration for one connection, and what its peer will have claimed.
+    pub(crate) fn server(&self) -> Result<(Arc<ServerConfig>, Claim, Generations), TlsError> {
+        let (active, claim) = (self.current.active(), Claim::default());
+        let config = active.value.server(claim.clone(), &self.clock)?;
+        Ok((Arc::new(config), claim, self.current.generations(&active)))
     }
 
     /// The configuration that reaches `expected` and nobody else, and its generation.
@@ -158,30 +194,33 @@ impl TierTls {
 impl Tier {
     fn load(files: &TierFiles, node: &NodeId, clock: &Clock) -> Result<Self, TlsError> {
         let provider = provider();
-        let mut regions = BTreeMap::new();
-        for (region, bundle) in &files.trust {
-            regions.insert(region.clone(), authorities(bundle)?);
-        }
+        let Pieces { regions, chain, key } = Pieces::read(files)?;
         refuse_shared(&regions)?;
         let algorithms = provider.signature_verification_algorithms;
         let trust = Arc::new(Trust { trust_domain: files.trust_domain.clone(), regions, algorithms });
-        let chain = certificates(&files.certificate)?;
         let (leaf, intermediates) = chain.split_first().ok_or(IdentityFault::NoCertificate)?;
         for usage in [KeyUsage::server_auth(), KeyUsage::client_auth()] {
             if trust.prove(leaf, intermediates, unix_time(clock), usage)? != *node {
                 return Err(TlsError::IdentityChanged);
             }
         }
-        let key = private_key(&files.key)?;
-        let mut server = ServerConfig::builder_with_details(provider, Arc::new(ClockTime(clock.clone())))
-            .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(AnyNode(Arc::clone(&trust))))
-            .with_single_cert(chain.clone(), key.clone_key())?;
+        let own = CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)?;
+        Ok(Self { trust, chain, key, own: Arc::new(SingleCertAndKey::from(own)), provider })
+    }
+
+    /// Made anew for each connection, because only its own verifier can tell what a refused certificate claimed.
+    fn server(&self, claim: Claim, clock: &Clock) -> Result<ServerConfig, TlsError> {
+        let verifier = AnyNode { trust: Arc::clone(&self.trust), claim };
+        let mut server =
+            ServerConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(ClockTime(clock.clone())))
+                .with_protocol_versions(&[&TLS13])?
+                .with_client_cert_verifier(Arc::new(verifier))
+                .with_cert_resolver(Arc::clone(&self.own) as _);
         server.alpn_protocols = vec![b"h2".to_vec()];
         // Who resumes a session shows no certificate, so its date and its revocation would not be looked at.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
-        Ok(Self { trust, chain, key, server: Arc::new(server) })
+        Ok(server)
     }
 
     fn client(&self, expected: &Expected, clock: &Clock) -> Result<ClientConfig, TlsError> {

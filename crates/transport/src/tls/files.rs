@@ -1,11 +1,14 @@
 //! Reads certificates, keys and revocation lists from PEM files.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor};
 use thiserror::Error;
+use tollgate_disk::{PrivateError, may_pass, open_private};
 use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
+use zeroize::Zeroizing;
 
 use super::identity::IdentityFault;
 use super::verify::Authorities;
@@ -13,6 +16,9 @@ use super::verify::Authorities;
 /// Why certificates cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
+    /// Several things are wrong; one a line.
+    #[error("{}", .0.iter().map(Self::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Self>),
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -20,6 +26,14 @@ pub enum TlsError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Others can read a private key.
+    #[error("{path} {source}")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        source: PrivateError,
     },
     /// A file is not what it should be.
     #[error("{path} holds no usable {what}")]
@@ -51,6 +65,27 @@ pub enum TlsError {
     Unfit(#[from] rustls::Error),
 }
 
+impl TlsError {
+    /// Whether a later attempt may succeed although nobody has changed a file: dates come and go, and machines recover.
+    pub fn may_pass(&self) -> bool {
+        use rustls::CertificateError::{Expired, NotValidYet};
+        match self {
+            Self::Several(all) => all.iter().all(Self::may_pass),
+            Self::Read { source, .. } => may_pass(source),
+            Self::Unfit(rustls::Error::InvalidCertificate(fault)) => matches!(fault, Expired | NotValidYet),
+            Self::Exposed { .. } | Self::Content { .. } | Self::SharedAuthority { .. } | Self::NativeAuthorities => {
+                false
+            }
+            Self::Identity(_) | Self::IdentityChanged | Self::Unfit(_) => false,
+        }
+    }
+}
+
+/// Keeps what was read, or notes why it was not.
+pub(super) fn note<T>(faults: &mut Vec<TlsError>, outcome: Result<T, TlsError>) -> Option<T> {
+    outcome.map_err(|fault| faults.push(fault)).ok()
+}
+
 /// The certificates of a file, leaf first.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     sections(path, "certificate")
@@ -58,8 +93,14 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The private key of a file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&read(path)?)
-        .map_err(|_| TlsError::Content { path: path.to_owned(), what: "private key" })
+    let unreadable = |source| TlsError::Read { path: path.to_owned(), source };
+    let mut file = open_private(path).map_err(|error| match error {
+        PrivateError::Io(source) => unreadable(source),
+        source @ PrivateError::Exposed { .. } => TlsError::Exposed { path: path.to_owned(), source },
+    })?;
+    let mut pem = Zeroizing::new(Vec::new());
+    file.read_to_end(&mut pem).map_err(unreadable)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::Content { path: path.to_owned(), what: "private key" })
 }
 
 /// The authorities of a bundle; a bundle may hold revocation lists (`X509 CRL`) next to the certificates.

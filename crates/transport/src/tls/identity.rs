@@ -2,6 +2,9 @@
 //!
 //! Promises:
 //! 1. A certificate with no URI name or with more than one names nobody.
+//! 2. What a certificate claims without proving it is kept only if it reads as an identity: it is shown to people.
+
+use std::sync::{Arc, OnceLock};
 
 use rustls::{CertificateError, OtherError};
 use rustls_pki_types::CertificateDer;
@@ -75,6 +78,35 @@ impl IdentityFault {
             _ => None,
         }
     }
+}
+
+/// The longest claim that is kept.
+const LONGEST_CLAIM: usize = 255;
+
+/// The identity that a certificate of one connection names, whether or not it proves it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Claim(Arc<OnceLock<String>>);
+
+impl Claim {
+    pub(super) fn hear(&self, certificate: &CertificateDer<'_>) {
+        let Ok(certificate) = EndEntityCert::try_from(certificate) else { return };
+        let mut uris = certificate.valid_uri_names();
+        if let (Some(uri), None) = (uris.next(), uris.next())
+            && reads_as_identity(uri)
+        {
+            // A connection shows one certificate: the first is it.
+            let _ = self.0.set(uri.to_owned());
+        }
+    }
+
+    pub(crate) fn uri(&self) -> Option<String> {
+        self.0.get().cloned()
+    }
+}
+
+fn reads_as_identity(uri: &str) -> bool {
+    let rest = uri.strip_prefix("spiffe://").filter(|_| uri.len() <= LONGEST_CLAIM);
+    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte)))
 }
 
 /// Reads who a certificate names; whether it may do so is for `verify.rs` to say.

@@ -19,7 +19,7 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
-use super::identity::{Expected, IdentityFault, named};
+use super::identity::{Claim, Expected, IdentityFault, named};
 
 /// The authorities of one region, and what they revoked.
 #[derive(Debug)]
@@ -94,7 +94,11 @@ fn chain_error(error: webpki::Error) -> Error {
 /// On a server: any node that its own region's authority vouches for. What it may do is decided for each request, because
 /// in TLS 1.3 a client cannot see why its certificate was refused.
 #[derive(Debug)]
-pub(super) struct AnyNode(pub(super) Arc<Trust>);
+pub(super) struct AnyNode {
+    pub(super) trust: Arc<Trust>,
+    /// What the certificate says before it is looked at.
+    pub(super) claim: Claim,
+}
 
 /// On a client: only the node, or a node of the tier, that was called.
 #[derive(Debug)]
@@ -115,7 +119,8 @@ impl ClientCertVerifier for AnyNode {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.0.prove(end_entity, intermediates, now, KeyUsage::client_auth())?;
+        self.claim.hear(end_entity);
+        self.trust.prove(end_entity, intermediates, now, KeyUsage::client_auth())?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -125,7 +130,7 @@ impl ClientCertVerifier for AnyNode {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.algorithms)
+        verify_tls12_signature(message, cert, dss, &self.trust.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -134,11 +139,11 @@ impl ClientCertVerifier for AnyNode {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.algorithms)
+        verify_tls13_signature(message, cert, dss, &self.trust.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.algorithms.supported_schemes()
+        self.trust.algorithms.supported_schemes()
     }
 }
 

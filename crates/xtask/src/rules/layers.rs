@@ -24,7 +24,7 @@ const TABLE: &[(u8, &str)] = &[
 ];
 
 /// Outside the table: they are never part of the binary.
-const TOOLS: &[&str] = &["tollgate-testkit", "tollgate-integration", "xtask"];
+const TOOLS: &[&str] = &["tollgate-testkit", "tollgate-integration", "tollgate-bench", "xtask"];
 
 /// The packages that bring an executor.
 const EXECUTORS: &[&str] = &["tokio", "tokio-util", "tokio-stream", "async-std", "smol"];

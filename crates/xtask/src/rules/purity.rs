@@ -4,11 +4,15 @@ use std::path::Path;
 
 use super::layers;
 use crate::finding::Finding;
+use crate::imports::{self, Spelled};
 use crate::source::Source;
 use crate::workspace::Workspace;
 
 /// Reading the time is the clock's work; the tools measure for people.
 const CLOCK: &[&str] = &["crates/runtime/src/clock.rs", "crates/testkit", "crates/xtask", "integration"];
+
+/// Tokio's own Instant belongs to its timers: it stands still where a test pauses the time.
+const TIMERS: &str = "tokio::time::Instant::now";
 
 const READS: &[&str] = &["Instant::now", "SystemTime::now", "OffsetDateTime::now_utc", "UtcDateTime::now"];
 
@@ -33,11 +37,12 @@ fn clock(source: &Source) -> Vec<Finding> {
     if CLOCK.iter().any(|place| source.path.starts_with(Path::new(place))) {
         return Vec::new();
     }
-    // Tokio's own Instant belongs to its timers: it stands still where a test pauses the time.
-    let timers = source.named_below("tokio::time").iter().any(|(name, _)| *name == "Instant");
-    let reads = READS.iter().filter(|read| !(timers && **read == "Instant::now"));
-    let reads = reads.flat_map(|read| source.find(read).into_iter().map(move |line| (read, line)));
-    reads.map(|(read, line)| Finding::at(&source.path, line, format!("{read} outside the clock"))).collect()
+    let reads = imports::paths(source).into_iter().filter(|path| !path.is(TIMERS));
+    let read = |path: Spelled| {
+        let name = READS.iter().find(|name| path.ends_with(name))?;
+        Some(Finding::at(&source.path, path.line, format!("{name} outside the clock")))
+    };
+    reads.filter_map(read).collect()
 }
 
 fn impure(source: &Source) -> Vec<Finding> {

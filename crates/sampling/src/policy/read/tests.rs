@@ -184,3 +184,25 @@ fn numbers_beyond_any_machine_are_refused() {
     let caches = "decision_cache: {sampled_cache_size: 100000000, non_sampled_cache_size: 100000000}";
     assert!(read(&with_policies(caches)).unwrap_err().contains("add up"));
 }
+
+#[test]
+fn a_fault_of_a_policy_hides_no_other() {
+    refused(
+        "policies:
+- {name: a, type: latncy, latency: {threshold_ms: soon}, extra: 1}
+- {nam: b, string_attribute: {key: k, values: [1], enabled_regex_matching: maybe}}
+- {name: b, type: rate_limiting, rate_limiting: {spans_per_second: 1}, latency: {}}",
+        &[
+            "s.yaml:2:19: policies[0].type: unknown word, did you mean \"latency\"?",
+            "s.yaml:2:51: policies[0].latency.threshold_ms: expected an integer, found text",
+            "s.yaml:2:58: policies[0].extra: unknown key, known here: name, type, latency",
+            "s.yaml:3:3: policies[1]: missing key \"name\"",
+            "s.yaml:3:3: policies[1]: missing key \"type\"",
+            "s.yaml:3:4: policies[1].nam: unknown key, did you mean \"name\"?",
+            "s.yaml:3:48: policies[1].string_attribute.values[0]: expected text, found a number (quote it if it is text)",
+            "s.yaml:3:76: policies[1].string_attribute.enabled_regex_matching: expected true or false, found text",
+            "s.yaml:4:19: policies[2].type: policy type \"rate_limiting\" is not supported yet",
+            "s.yaml:4:72: policies[2].latency: unknown key, known here: name, type, rate_limiting",
+        ],
+    );
+}

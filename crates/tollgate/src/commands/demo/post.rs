@@ -19,14 +19,14 @@ impl Client {
         Self { address, stream: None }
     }
 
-    /// Sends one request; whether it was acknowledged.
-    pub(super) fn export(&mut self, signal: Signal, body: &[u8]) -> io::Result<bool> {
+    /// Sends one request; the status of the answer, 200 if it was acknowledged.
+    pub(super) fn export(&mut self, signal: Signal, body: &[u8]) -> io::Result<u16> {
         let head = format!(
             "POST /v1/{signal} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );
-        Ok(self.exchange(&[head.as_bytes(), body])?.0 == 200)
+        Ok(self.exchange(&[head.as_bytes(), body])?.0)
     }
 
     /// Fetches a page.

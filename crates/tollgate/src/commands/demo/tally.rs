@@ -1,25 +1,22 @@
-//! The numbers of the demo, as a table for people and as one JSON object for programs.
+//! The numbers of the demo, from what its processes count.
+//!
+//! Not here: how they are shown (`report.rs`).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::Path;
 
-use serde_json::json;
 use tollgate_federation::{Role, Signal};
-use tollgate_scenario::canary::Canary;
 
-use super::check::Found;
 use super::metrics::Scrape;
 
-const RECEIVED: &str = "tollgate_received_total";
+const ACCEPTED_SPANS: &str = "otelcol_receiver_accepted_spans_total";
 const ITEMS: &str = "tollgate_consumer_items_total";
 const SEALED: &str = "tollgate_sealed_values_total";
 const VERDICTS: &str = "otelcol_processor_tail_sampling_count_traces_sampled_total";
 const PENDING: &str = "otelcol_processor_tail_sampling_sampling_traces_on_memory";
 const KEPT: &str = "tollgate_sampling_spans_kept_total";
 const DROPPED: &str = "tollgate_sampling_spans_dropped_total";
-/// What can become of an offered item for good.
-const OUTCOMES: [&str; 5] = ["sent", "withheld", "dropped", "rejected", "quarantined"];
+/// What can become of an offered item for good, but for its being sent or refused by its destination.
+const OUTCOMES: [&str; 3] = ["withheld", "dropped", "rejected"];
 
 /// A link of the documents and the name of its consumer.
 #[derive(Clone, Debug)]
@@ -36,28 +33,39 @@ pub(super) struct Sent {
     pub(super) acknowledged: u64,
     /// Requests that no collector took.
     pub(super) refused: u64,
-    /// Every planted value.
-    pub(super) canaries: Vec<Canary>,
+    /// Who did not take the first of them, and why.
+    pub(super) first_refusal: Option<String>,
 }
 
-struct LinkTally {
-    link: LinkName,
-    signal: Signal,
-    offered: u64,
-    crossed: u64,
-    withheld: u64,
+impl Sent {
+    pub(super) fn refuse(&mut self, cluster: &str, why: &str) {
+        self.refused += 1;
+        self.first_refusal.get_or_insert_with(|| format!("{cluster}: {why}"));
+    }
+}
+
+/// What became of one signal's items at a link.
+pub(super) struct LinkTally {
+    pub(super) link: LinkName,
+    pub(super) signal: Signal,
+    pub(super) offered: u64,
+    pub(super) crossed: u64,
+    pub(super) withheld: u64,
 }
 
 /// The numbers of the whole federation.
 pub(super) struct Tally {
-    links: Vec<LinkTally>,
+    pub(super) links: Vec<LinkTally>,
     /// Values by class and form, over all links.
-    values: BTreeMap<(String, String), u64>,
+    pub(super) values: BTreeMap<(String, String), u64>,
     /// Traces by whether they were kept, and why.
-    verdicts: BTreeMap<(bool, String), u64>,
-    kept: u64,
-    delivered: u64,
-    under_way: u64,
+    pub(super) verdicts: BTreeMap<(bool, String), u64>,
+    /// Spans of kept traces.
+    pub(super) kept: u64,
+    /// Spans that central's backends took.
+    pub(super) delivered: u64,
+    /// Spans, and at links items of every signal, that have not come to their end.
+    pub(super) under_way: u64,
     pub(super) sent: Sent,
 }
 
@@ -65,7 +73,7 @@ impl Tally {
     pub(super) fn new(scrapes: &[Scrape], links: &[LinkName], sent: Sent) -> Self {
         let of = |role: Role| scrapes.iter().filter(move |scrape| scrape.node.role() == role);
         let central = |name: &str| of(Role::Central).map(|scrape| scrape.sum(name, &[])).sum::<u64>();
-        let delivered = of(Role::Central).map(|scrape| items(scrape, "backend/embedded", Signal::Traces, "sent")).sum();
+        let delivered = of(Role::Central).map(|scrape| acknowledged(scrape, "backend/embedded", Signal::Traces)).sum();
         let (kept, dropped) = (central(KEPT), central(DROPPED));
         let entered = of(Role::Collector).map(|scrape| items(scrape, "gateway", Signal::Traces, "offered")).sum();
         let at_central = of(Role::Central).map(accepted).sum::<u64>();
@@ -93,72 +101,15 @@ impl Tally {
         self.under_way == 0
     }
 
-    fn traces(&self, kept: bool) -> u64 {
-        self.verdicts.iter().filter(|((keep, _), _)| *keep == kept).map(|(_, count)| count).sum()
+    /// How many traces were kept, or dropped.
+    pub(super) fn traces(&self, kept: bool) -> u64 {
+        self.reasons(kept).map(|(_, count)| count).sum()
     }
 
-    /// The live table.
-    pub(super) fn table(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:<34} {:>10} {:>10} {:>10}", "link", "offered", "crossed", "withheld");
-        for row in &self.links {
-            let name = format!("{} → {} {}", row.link.from, row.link.consumer.trim_start_matches("link/"), row.signal);
-            let _ = writeln!(text, "{name:<34} {:>10} {:>10} {:>10}", row.offered, row.crossed, row.withheld);
-        }
-        let _ = writeln!(text, "\n{:<22} {:<12} {:>10}", "class", "form", "values");
-        for ((class, form), count) in &self.values {
-            let _ = writeln!(text, "{class:<22} {form:<12} {count:>10}");
-        }
-        let _ = writeln!(text, "\n{:<10} {:<24} {:>10}", "verdict", "reason", "traces");
-        for ((keep, reason), count) in &self.verdicts {
-            let verdict = if *keep { "keep" } else { "drop" };
-            let _ = writeln!(text, "{verdict:<10} {reason:<24} {count:>10}");
-        }
-        let (acknowledged, kept, delivered) = (self.sent.acknowledged, self.kept, self.delivered);
-        let _ = write!(text, "\nspans: {acknowledged} acknowledged, {kept} kept, {delivered} delivered");
-        text
-    }
-
-    /// The end of the demo, for people.
-    pub(super) fn summary(&self, found: &Found, dir: &Path) -> String {
-        let mut text = self.table();
-        let _ = writeln!(text, "\n");
-        if !self.is_settled() {
-            let _ = writeln!(text, "{} spans were still under way when the demo ended", self.under_way);
-        }
-        if self.sent.refused > 0 {
-            let _ = writeln!(text, "{} requests were refused by a collector", self.sent.refused);
-        }
-        let _ = writeln!(text, "kept traces:");
-        for folder in &found.kept {
-            let _ = writeln!(text, "  {}", folder.display());
-        }
-        let _ = writeln!(text, "logs of the processes: {}", dir.join("logs").display());
-        let (files, bytes) = (found.files, found.bytes);
-        let _ = writeln!(text, "searched {files} files ({bytes} bytes) of the US side for {} values", found.planted);
-        for hit in &found.hits {
-            let _ = writeln!(text, "  CROSSED: {hit}");
-        }
-        let _ = write!(text, "{} canaries crossed", found.crossed);
-        text
-    }
-
-    /// The end of the demo, for programs.
-    pub(super) fn json(&self, found: &Found) -> String {
-        let link = |row: &LinkTally| {
-            let (from, to, signal) = (&row.link.from, &row.link.to, row.signal.as_str());
-            let (offered, crossed, withheld) = (row.offered, row.crossed, row.withheld);
-            json!({"from": from, "to": to, "signal": signal, "offered": offered, "crossed": crossed, "withheld": withheld})
-        };
-        let (acknowledged, kept, delivered) = (self.sent.acknowledged, self.kept, self.delivered);
-        let object = json!({
-            "links": self.links.iter().map(link).collect::<Vec<_>>(),
-            "verdicts": {"kept": self.traces(true), "dropped": self.traces(false)},
-            "spans": {"acknowledged": acknowledged, "kept": kept, "delivered": delivered},
-            "canaries": {"planted": found.planted, "crossed": found.crossed},
-        });
-        object.to_string()
+    /// Why traces were kept, or dropped, and how many for each reason.
+    pub(super) fn reasons(&self, kept: bool) -> impl Iterator<Item = (&str, u64)> {
+        let of_kind = self.verdicts.iter().filter(move |((keep, _), _)| *keep == kept);
+        of_kind.map(|((_, reason), count)| (reason.as_str(), *count))
     }
 }
 
@@ -166,8 +117,21 @@ fn items(scrape: &Scrape, consumer: &str, signal: Signal, outcome: &str) -> u64 
     scrape.sum(ITEMS, &[("consumer", consumer), ("signal", signal.as_str()), ("outcome", outcome)])
 }
 
+fn acknowledged(scrape: &Scrape, exporter: &str, signal: Signal) -> u64 {
+    scrape.sum(exported(signal).0, &[("exporter", exporter)])
+}
+
+/// The names under which a signal's items are counted that were sent, and those that were refused for good.
+const fn exported(signal: Signal) -> (&'static str, &'static str) {
+    match signal {
+        Signal::Traces => ("otelcol_exporter_sent_spans_total", "otelcol_exporter_send_failed_spans_total"),
+        Signal::Metrics => ("tollgate_exporter_sent_metrics_total", "tollgate_exporter_send_failed_metrics_total"),
+        Signal::Logs => ("otelcol_exporter_sent_log_records_total", "otelcol_exporter_send_failed_log_records_total"),
+    }
+}
+
 fn accepted(scrape: &Scrape) -> u64 {
-    scrape.sum(RECEIVED, &[("signal", Signal::Traces.as_str()), ("outcome", "accepted")])
+    scrape.sum(ACCEPTED_SPANS, &[])
 }
 
 /// Spans in a gateway's log that its own backend has not been offered yet.
@@ -177,7 +141,9 @@ fn waiting_at_gateway(scrape: &Scrape) -> u64 {
 
 fn between_offer_and_outcome(scrape: &Scrape) -> u64 {
     let of = |outcome| scrape.sum(ITEMS, &[("outcome", outcome)]);
-    of("offered").abs_diff(OUTCOMES.into_iter().map(of).sum())
+    let exported = Signal::ALL.map(exported).into_iter().flat_map(|(sent, failed)| [sent, failed]);
+    let gone: u64 = exported.map(|name| scrape.sum(name, &[])).sum();
+    of("offered").abs_diff(gone + OUTCOMES.into_iter().map(of).sum::<u64>())
 }
 
 /// A row for each signal that the link was offered anything of, and always one for traces.
@@ -185,7 +151,8 @@ fn link_tallies(scrapes: &[Scrape], link: &LinkName) -> Vec<LinkTally> {
     let from: Vec<&Scrape> = scrapes.iter().filter(|scrape| scrape.node.region().as_str() == link.from).collect();
     let row = |signal| {
         let of = |outcome| from.iter().map(|scrape| items(scrape, &link.consumer, signal, outcome)).sum::<u64>();
-        let (offered, crossed, withheld) = (of("offered"), of("sent"), of("withheld"));
+        let crossed = from.iter().map(|scrape| acknowledged(scrape, &link.consumer, signal)).sum::<u64>();
+        let (offered, withheld) = (of("offered"), of("withheld"));
         LinkTally { link: link.clone(), signal, offered, crossed, withheld }
     };
     let rows = Signal::ALL.map(row).into_iter();

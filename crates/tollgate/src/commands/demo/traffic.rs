@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tollgate_federation::{Role, Signal};
 use tollgate_runtime::Clock;
+use tollgate_scenario::canary::Canary;
 use tollgate_scenario::scaffold::Scaffold;
 use tollgate_scenario::traffic::Traffic;
 
 use super::federation::Federation;
-use super::metrics;
+use super::planted::Planted;
 use super::post::Client;
 use super::tally::{LinkName, Sent, Tally};
 use crate::exit::Exit;
@@ -25,6 +26,7 @@ pub(super) struct Load {
     next: Duration,
     collectors: BTreeMap<String, Client>,
     sent: Sent,
+    planted: Planted,
     links: Vec<LinkName>,
 }
 
@@ -42,7 +44,8 @@ impl Load {
             consumer: format!("link/{}", link.to()),
         });
         Ok(Self {
-            sent: Sent { canaries: traffic.canaries(), ..Sent::default() },
+            sent: Sent::default(),
+            planted: Planted::new(traffic.canaries())?,
             traffic,
             next: clock.uptime(),
             clock,
@@ -52,23 +55,30 @@ impl Load {
     }
 
     /// One turn of traffic, at its time.
-    pub(super) fn send(&mut self) -> Result<(), Exit> {
+    pub(super) fn send(&mut self, federation: &Federation) -> Result<(), Exit> {
         std::thread::sleep(self.next.saturating_sub(self.clock.uptime()));
         self.next = self.clock.uptime() + TURN;
         for request in self.traffic.batch(self.clock.now(), CHECKOUTS).requests {
+            federation.still_runs()?;
             let Some(client) = self.collectors.get_mut(request.cluster) else { continue };
-            let acknowledged = client.export(request.signal, &request.bytes).unwrap_or(false);
-            if request.signal == Signal::Traces && acknowledged {
-                self.sent.acknowledged += request.items as u64;
+            self.planted.note(&request.bytes);
+            match client.export(request.signal, &request.bytes) {
+                Ok(200) if request.signal == Signal::Traces => self.sent.acknowledged += request.items as u64,
+                Ok(200) => {}
+                Ok(status) => self.sent.refuse(request.cluster, &format!("status {status}")),
+                Err(fault) => self.sent.refuse(request.cluster, &fault.to_string()),
             }
-            self.sent.refused += u64::from(!acknowledged);
         }
         Ok(())
     }
 
+    /// The values that must not leave their regions, of those that were sent.
+    pub(super) fn planted(&self) -> Vec<Canary> {
+        self.planted.values()
+    }
+
     /// What the processes have counted so far.
     pub(super) fn tally(&self, federation: &Federation) -> Result<Tally, Exit> {
-        let scrapes = metrics::scrape(federation.processes()).map_err(Exit::failed)?;
-        Ok(Tally::new(&scrapes, &self.links, self.sent.clone()))
+        Ok(Tally::new(&federation.scrape()?, &self.links, self.sent.clone()))
     }
 }

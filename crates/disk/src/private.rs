@@ -1,0 +1,84 @@
+//! Files that hold secrets: opened only where nobody else can read them.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use thiserror::Error;
+
+/// The bits that nobody but the owner may have.
+const OTHERS: u32 = 0o077;
+/// The same where root owns the file and lends it to our group, as Kubernetes mounts secrets.
+const OTHERS_BUT_GROUP: u32 = 0o037;
+
+/// Why a file that holds a secret was not opened.
+#[derive(Debug, Error)]
+pub enum PrivateError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Others than its owner may read or change it.
+    #[error("can be read by others: its mode is {mode:04o} and must be 0400 or 0600")]
+    Exposed {
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+/// Opens a file to read a secret from it.
+///
+/// # Errors
+/// When it cannot be opened, or is not its owner's alone.
+pub fn open_private(path: &Path) -> Result<File, PrivateError> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mode = metadata.mode() & 0o7777;
+    let ours = rustix::process::geteuid().as_raw();
+    if is_private(mode, metadata.uid(), ours) { Ok(file) } else { Err(PrivateError::Exposed { mode }) }
+}
+
+fn is_private(mode: u32, owner: u32, ours: u32) -> bool {
+    let lent = owner == 0 && ours != 0;
+    mode & if lent { OTHERS_BUT_GROUP } else { OTHERS } == 0
+}
+
+/// Whether the same attempt may succeed later although nobody has changed a file or its permissions.
+pub fn may_pass(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    !matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidData)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_others_can_read_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, "x").unwrap();
+        let open = |mode| {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            open_private(&path)
+        };
+        for mode in [0o644, 0o640, 0o604, 0o620, 0o601] {
+            assert!(matches!(open(mode), Err(PrivateError::Exposed { mode: found }) if found == mode), "{mode:o}");
+        }
+        for mode in [0o400, 0o600] {
+            open(mode).unwrap();
+        }
+        let error = open_private(&dir.path().join("missing")).unwrap_err();
+        assert!(matches!(error, PrivateError::Io(error) if !may_pass(&error)));
+    }
+
+    #[test]
+    fn root_may_lend_a_file_to_a_group_but_not_to_everybody() {
+        assert!(is_private(0o440, 0, 10_001) && is_private(0o640, 0, 10_001));
+        assert!(!is_private(0o444, 0, 10_001) && !is_private(0o660, 0, 10_001));
+        assert!(!is_private(0o440, 0, 0) && !is_private(0o440, 10_001, 10_001), "who owns it can narrow it");
+    }
+}

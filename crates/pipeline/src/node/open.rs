@@ -1,0 +1,205 @@
+//! What a node has on its own machine, opened and judged: `run` starts from it, `check` stops at it.
+//!
+//! Promises:
+//! 1. Every fault is reported at once.
+//! 2. Nothing is changed on the disk and no address is bound.
+//!
+//! Not here: reading the node file (`node_file.rs`), what can be wrong (`unfit.rs`), the logs: opening those changes them.
+
+use std::sync::Arc;
+
+use time::Date;
+use tollgate_config::ByteSize;
+use tollgate_federation::{Backend, BackendId, Federation, Link, NodeId, NodeIn, Origin, PlaceId, Role, Signal, Tls};
+use tollgate_runtime::{Clock, memory_limit};
+use tollgate_transport::{ServerTls, TierFiles, TierTls};
+
+use crate::documents::Documents;
+use crate::node::keys::{KeyRing, SecretError, Secrets};
+use crate::node::logs::smallest_disk;
+use crate::node::node_file::{Identity, NodeFile, SMALLEST_MEMORY};
+use crate::node::unfit::{Fault, Unfit, Warning};
+use crate::node::ways::{Out, Way, ways};
+use crate::seal::day;
+use crate::send::backends;
+
+/// What a node has on its own machine.
+pub struct Opened {
+    pub(crate) me: NodeId,
+    /// The origin of what this region's own services send.
+    pub(crate) home: Origin,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) secrets: Secrets,
+    pub(crate) tls: TierTls,
+    /// What a collector proves itself to services with, if the documents do not say plain text.
+    pub(crate) services: Option<ServerTls>,
+    pub(crate) memory: ByteSize,
+    warnings: Vec<Warning>,
+}
+
+impl Opened {
+    /// Opens what the node file names, for the node `me` or else for the one that the certificate names.
+    ///
+    /// # Errors
+    /// With everything that is wrong.
+    pub fn open(documents: &Documents, me: Option<&NodeId>, file: &NodeFile, clock: &Clock) -> Result<Self, Unfit> {
+        let mut faults = Faults(Vec::new());
+        let keys = faults.note_all(KeyRing::load(&file.keys));
+        let secrets = faults.note_all(Secrets::load(&file.secrets));
+        let tls = faults.note(tls(documents, file, me, clock));
+        let me = me.or(tls.as_ref().map(TierTls::node));
+        let place = me.and_then(|me| faults.note(place(&documents.federation, me)));
+        let services = place.as_ref().and_then(|place| faults.note(services(documents, place, clock)));
+        if let (Some(me), Some(_)) = (me, &place) {
+            faults.note(disk(file, me.role()));
+            faults.0.extend(secrets.iter().flat_map(|secrets| backends(documents, me, secrets, clock)));
+        }
+        match (me, place, keys, secrets, &tls, services) {
+            (Some(me), Some(place), Some(keys), Some(secrets), Some(tls), Some(services)) if faults.0.is_empty() => {
+                let (memory, odd) = memory(file.memory, memory_limit());
+                let missing = missing_keys(documents, me, &keys, day(clock.now()));
+                let (me, tls) = (me.clone(), tls.clone());
+                let (keys, warnings) = (Arc::new(keys), missing.into_iter().chain(odd).collect());
+                Ok(Self { me, home: home(&place), keys, secrets, tls, services, memory, warnings })
+            }
+            _ => Err(Unfit::new(faults.0)),
+        }
+    }
+
+    /// Which node it is.
+    pub fn node(&self) -> &NodeId {
+        &self.me
+    }
+
+    /// What it can run without, but hardly should.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.warnings.iter().map(Warning::to_string)
+    }
+}
+
+/// What was found wrong so far.
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn note<T>(&mut self, outcome: Result<T, Fault>) -> Option<T> {
+        outcome.map_err(|fault| self.0.push(fault)).ok()
+    }
+
+    fn note_all<T>(&mut self, outcome: Result<T, Vec<SecretError>>) -> Option<T> {
+        outcome.map_err(|faults| self.0.extend(faults.into_iter().map(Fault::Secret))).ok()
+    }
+}
+
+fn place<'a>(federation: &'a Federation, me: &NodeId) -> Result<NodeIn<'a>, Fault> {
+    federation.node(me).ok_or_else(|| Fault::UnknownNode(me.clone()))
+}
+
+fn home(place: &NodeIn<'_>) -> Origin {
+    let (NodeIn::Collector { region, .. } | NodeIn::Gateway { region, .. } | NodeIn::Central { region, .. }) = place;
+    Origin::of(region.regime().clone())
+}
+
+fn tls(documents: &Documents, file: &NodeFile, me: Option<&NodeId>, clock: &Clock) -> Result<TierTls, Fault> {
+    let Identity { cert, key } = file.identity.as_ref().ok_or(Fault::NoIdentity)?;
+    let trust =
+        documents.federation.regions().map(|region| (region.name().to_string(), documents.dir.join(region.ca())));
+    let files = TierFiles {
+        trust_domain: documents.federation.trust_domain().to_owned(),
+        certificate: cert.clone(),
+        key: key.clone(),
+        trust: trust.collect(),
+    };
+    let tls = TierTls::load(files, clock.clone())?;
+    match me.filter(|me| *me != tls.node()) {
+        None => Ok(tls),
+        Some(me) => Err(Fault::OtherNode { proved: Box::new(tls.node().clone()), me: Box::new(me.clone()) }),
+    }
+}
+
+fn services(documents: &Documents, place: &NodeIn<'_>, clock: &Clock) -> Result<Option<ServerTls>, Fault> {
+    let NodeIn::Collector { cluster, .. } = place else { return Ok(None) };
+    let Tls::Files { cert, key } = &cluster.listen().tls else { return Ok(None) };
+    let (cert, key) = (documents.dir.join(cert), documents.dir.join(key));
+    Ok(Some(ServerTls::load(cert, key, clock.clone())?))
+}
+
+fn disk(file: &NodeFile, role: Role) -> Result<(), Fault> {
+    let (disk, least) = (file.disk, smallest_disk(role));
+    match &file.disk_at {
+        Some(at) if disk < least => Err(Fault::LittleDisk { at: Box::new(at.clone()), disk, role, least }),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with the backends that the node sends to.
+fn backends(documents: &Documents, me: &NodeId, secrets: &Secrets, clock: &Clock) -> Vec<Fault> {
+    let federation = &documents.federation;
+    let mut ids: Vec<BackendId> =
+        ways(federation, me).into_iter().filter_map(|way| backend(federation, way.way)).collect();
+    ids.dedup();
+    let wrong = |id: BackendId| {
+        let found: &Backend = federation.tier(id.tier())?.backend(id.name().as_str())?;
+        let fault = backends::exporter(found, secrets, &documents.dir, clock).err();
+        fault.map(|source| Fault::Backend { id: Box::new(id), source: Box::new(source) })
+    };
+    ids.into_iter().filter_map(wrong).collect()
+}
+
+fn backend(federation: &Federation, way: Way) -> Option<BackendId> {
+    match way {
+        Way::Out(Out::Backend(id)) => Some(id),
+        Way::Out(Out::Link(link)) => match federation.link(link)?.to() {
+            PlaceId::Backend(id) => Some(id.clone()),
+            PlaceId::Tier(_) => None,
+        },
+        Way::Out(Out::Gateway | Out::HomeCentral) | Way::Sampler => None,
+    }
+}
+
+fn memory(budget: Option<ByteSize>, limit: Option<u64>) -> (ByteSize, Option<Warning>) {
+    let half = ByteSize(limit.unwrap_or(0) / 2);
+    match (budget, limit.map(ByteSize)) {
+        (Some(budget), Some(limit)) if budget > limit => (budget, Some(Warning::MuchMemory { budget, limit })),
+        (Some(budget), _) => (budget, None),
+        (None, _) if half < SMALLEST_MEMORY => (SMALLEST_MEMORY, Some(Warning::LittleMemory { half })),
+        (None, _) => (half, None),
+    }
+}
+
+/// The keys that today's policy of a link out of this node needs and the node file does not name.
+fn missing_keys(documents: &Documents, me: &NodeId, keys: &KeyRing, today: Date) -> Vec<Warning> {
+    let federation = &documents.federation;
+    let links = federation.links_from(me.region()).filter(|link| *link.source() == me.tier());
+    let missing = links.flat_map(|link| {
+        let mut needed: Vec<_> = keys_of(documents, link, today).into_iter().filter(|key| !keys.has(key)).collect();
+        needed.sort();
+        needed.dedup();
+        needed.into_iter().map(|key| Warning::KeyMissing { key, to: link.to().clone() })
+    });
+    missing.collect()
+}
+
+fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<String> {
+    let origins = documents.federation.origins_over(link.id()).iter();
+    let table = |signal, origin| documents.policy.table(&documents.federation, link.id(), signal, origin, today).ok();
+    // A link that is closed today lets nothing across that a key could be missing for.
+    let tables = origins.flat_map(|origin| Signal::ALL.into_iter().filter_map(move |signal| table(signal, origin)));
+    tables.flat_map(|table| table.keyed().iter().map(|keyed| keyed.key.clone()).collect::<Vec<_>>()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_not_there_is_said() {
+        let (small, large) = (ByteSize(64 << 20), ByteSize(1 << 30));
+        assert!(matches!(memory(None, Some(large.bytes())), (half, None) if half.bytes() == 512 << 20));
+        assert!(matches!(memory(None, Some(100 << 20)), (taken, Some(Warning::LittleMemory { .. })) if taken == small));
+        assert!(matches!(memory(None, None), (taken, Some(_)) if taken == small));
+        assert!(matches!(memory(Some(small), Some(100 << 20)), (taken, None) if taken == small));
+        assert!(
+            matches!(memory(Some(large), Some(100 << 20)), (taken, Some(Warning::MuchMemory { .. })) if taken == large)
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! Why a node cannot run with what it has on its machine, or hardly should.
+//!
+//! Promises:
+//! 1. Each reason says whether somebody has to change something first, or a later start may go better by itself.
+//! 2. No message carries a secret or a key.
+
+use std::fmt;
+
+use tollgate_config::{At, ByteSize};
+use tollgate_federation::{BackendId, NodeId, PlaceId, Role};
+use tollgate_transport::TlsError;
+
+use crate::node::keys::SecretError;
+use crate::node::node_file::SMALLEST_MEMORY;
+use crate::send::backends::BackendError;
+
+/// Something that lets a node run, but hardly as it was meant to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Warning {
+    /// The policy asks for pseudonyms that nobody can make here.
+    #[error("no key {key} in the node file: what crosses to {to} as a pseudonym by it is absent instead")]
+    KeyMissing {
+        /// The key's name in the policy.
+        key: String,
+        /// Where the link leads.
+        to: PlaceId,
+    },
+    /// The machine gives less memory than is needed.
+    #[error("half of the memory here, {half}, is too little: {SMALLEST_MEMORY} is taken as the budget")]
+    LittleMemory {
+        /// Half of what the machine or the cgroup gives.
+        half: ByteSize,
+    },
+    /// The node file promises what the machine does not have.
+    #[error("budgets.memory is {budget}, but the memory here is {limit}")]
+    MuchMemory {
+        /// What the node file says.
+        budget: ByteSize,
+        /// What the machine or the cgroup gives.
+        limit: ByteSize,
+    },
+}
+
+/// One reason why a node cannot run with what it has.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Nobody expects it.
+    #[error("the documents have no place for the node {0}")]
+    UnknownNode(NodeId),
+    /// It cannot prove who it is.
+    #[error("the node file needs `identity`: who this node is between tiers")]
+    NoIdentity,
+    /// It proves to be another.
+    #[error("the certificate is for {proved}, this node is {me}")]
+    OtherNode {
+        /// Whom the certificate names.
+        proved: Box<NodeId>,
+        /// Who was asked to run.
+        me: Box<NodeId>,
+    },
+    /// The logs do not fit.
+    #[error("{at}: {disk} is too little for the logs of a {role}: it is at least {least}")]
+    LittleDisk {
+        /// Where it is said.
+        at: Box<At>,
+        /// What is said.
+        disk: ByteSize,
+        /// The node's role.
+        role: Role,
+        /// What its logs need.
+        least: ByteSize,
+    },
+    /// A key or secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A certificate, its key or an authority cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A backend cannot be reached as it is written.
+    #[error("{id}: {source}")]
+    Backend {
+        /// The backend.
+        id: Box<BackendId>,
+        /// Why.
+        source: Box<BackendError>,
+    },
+}
+
+impl Fault {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Secret(fault) => fault.may_pass(),
+            Self::Tls(fault) => fault.may_pass(),
+            Self::Backend { source, .. } => matches!(&**source, BackendError::Tls(fault) if fault.may_pass()),
+            Self::UnknownNode(_) | Self::NoIdentity | Self::OtherNode { .. } | Self::LittleDisk { .. } => false,
+        }
+    }
+}
+
+/// Every reason why a node cannot run with what it has, one a line.
+#[derive(Debug)]
+pub struct Unfit(Vec<Fault>);
+
+impl Unfit {
+    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+        Self(faults)
+    }
+
+    /// Whether a later start may succeed although nobody has changed a file.
+    pub fn may_pass(&self) -> bool {
+        self.0.iter().all(Fault::may_pass)
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(Fault::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Unfit {}

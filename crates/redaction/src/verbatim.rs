@@ -1,0 +1,160 @@
+//! When the bytes of an attribute are what would be written anew, so that they may be copied.
+//!
+//! Promises:
+//! 1. What is copied holds a key and an operational value, each once, in the shortest form, and nothing else.
+//! 2. Whatever is not plainly so is refused here and constructed instead; nothing is withheld because of it.
+
+use std::ops::Range;
+
+use tollgate_otlp::wire::{delimited, framed_len, varint, varint_len};
+
+use crate::operational;
+
+/// Says whether a field whose `KeyValue` was split into key and value consists of them alone, and the value may cross raw.
+///
+/// The parts were found by reading every field, so bytes that are just as many as they take hold no third.
+#[inline]
+pub(crate) fn is_clean(number: u32, field: &[u8], key: &[u8], value: &[u8]) -> bool {
+    // In a short field every tag and length takes one byte.
+    let short = field.len() <= 1 << 7 && number < 1 << 4;
+    let framed = |number, length| if short { 2 + length } else { framed_len(number, length) };
+    let pair = framed(1, key.len()) + framed(2, value.len());
+    let key_first = field.len().checked_sub(pair).and_then(|head| field.get(head)) == Some(&0x0a);
+    field.len() == framed(number, pair) && key_first && is_clean_value(value)
+}
+
+/// Clean fields that lie one behind the other in a message, copied together.
+pub(crate) struct Run<'a> {
+    message: &'a [u8],
+    fields: Range<usize>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn of(message: &'a [u8]) -> Self {
+        Self { message, fields: 0..0 }
+    }
+
+    /// Adds a field of the message.
+    #[inline]
+    pub(crate) fn add(&mut self, field: &[u8], out: &mut Vec<u8>) {
+        let at = field.as_ptr().addr().wrapping_sub(self.message.as_ptr().addr());
+        if at != self.fields.end {
+            self.end(out);
+            self.fields.start = at;
+        }
+        self.fields.end = at.wrapping_add(field.len());
+    }
+
+    /// Writes what was added.
+    #[inline]
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        // What is not a field of the message lies outside it, and is nothing.
+        out.extend_from_slice(self.message.get(self.fields.clone()).unwrap_or_default());
+        self.fields.start = self.fields.end;
+    }
+}
+
+#[inline]
+fn is_clean_value(value: &[u8]) -> bool {
+    match value {
+        [0x0a, framed @ ..] => delimited(framed).is_ok_and(|(text, rest)| {
+            let shortest = value.len() == 2 + text.len() || value.len() == framed_len(1, text.len());
+            rest.is_empty() && shortest && operational::bytes_look_so(text)
+        }),
+        [0x10, 0 | 1] => true,
+        [0x18, number @ ..] => {
+            varint(number).is_ok_and(|(value, rest)| rest.is_empty() && number.len() == varint_len(value))
+        }
+        [0x21, number @ ..] => number.len() == 8,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tollgate_otlp::{RawAttribute, Writer};
+
+    use super::*;
+
+    fn field(body: &[u8]) -> Vec<u8> {
+        let mut field = Vec::new();
+        Writer::new(&mut field).bytes(9, body);
+        field
+    }
+
+    fn clean(body: &[u8]) -> bool {
+        RawAttribute::parse(body).is_ok_and(|raw| is_clean(9, &field(body), raw.key, raw.value))
+    }
+
+    fn attribute(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+        let mut body = Vec::new();
+        let mut out = Writer::new(&mut body);
+        out.string(1, "http.route");
+        out.message(2, write);
+        body
+    }
+
+    #[test]
+    fn plain_values_are_copied() {
+        assert!(clean(&attribute(|any| any.string(1, "/carts/{id}"))));
+        assert!(clean(&attribute(|any| any.string(1, &"x".repeat(200)))));
+        assert!(clean(&attribute(|any| any.varint(2, 1))));
+        assert!(clean(&attribute(|any| any.int(3, -1))));
+        assert!(clean(&attribute(|any| any.double(4, 0.5))));
+    }
+
+    #[test]
+    fn what_hides_something_is_not() {
+        let sound = attribute(|any| any.string(1, "GET"));
+        assert!(clean(&sound));
+        let with = |more: &[u8]| [&sound, more].concat();
+        assert!(!clean(&with(&[0x1a, 1, b'x'])), "an unknown field");
+        assert!(!clean(&attribute(|any| any.string(1, "jane@example.org"))), "not operational");
+        assert!(!clean(&attribute(|any| any.bytes(7, b"GET"))), "bytes");
+        assert!(!clean(&attribute(|any| any.varint(2, 7))), "a boolean that is a number");
+        assert!(!clean(&attribute(|any| (any.string(1, "GET"), any.string(1, "GET")).1)), "two values");
+        assert!(!clean(&attribute(|_| {})), "no value");
+        assert!(!clean(&[0x0a, 1, b'k', 0x12, 3, 0x18, 0x81, 0x00]), "a padded number");
+        assert!(!clean(&[0x0a, 1, b'k', 0x12, 0x84, 0x00, 0x0a, 2, b'o', b'k']), "a padded length");
+    }
+
+    #[test]
+    fn a_field_with_a_padded_head_is_not() {
+        let body = attribute(|any| any.string(1, "GET"));
+        let raw = RawAttribute::parse(&body).unwrap();
+        let padded = [&[0xca, 0x00, u8::try_from(body.len()).unwrap()], &body[..]].concat();
+        assert!(is_clean(9, &field(&body), raw.key, raw.value));
+        assert!(!is_clean(9, &padded, raw.key, raw.value));
+    }
+
+    #[test]
+    fn neighbours_are_copied_together_and_what_lies_between_is_not() {
+        let message = b"aabbXXcc";
+        let mut out = b"0".to_vec();
+        let mut run = Run::of(message);
+        for field in [0..2, 2..4, 6..8] {
+            run.add(&message[field], &mut out);
+        }
+        run.end(&mut out);
+        run.end(&mut out);
+        assert_eq!(out, b"0aabbcc");
+    }
+
+    proptest! {
+        /// Guarantees: what is copied is byte for byte what would have been written.
+        #[test]
+        fn a_copy_is_what_would_be_constructed(body in prop::collection::vec(prop_oneof![
+            Just(0x0a_u8), Just(0x12), Just(0x18), Just(0x10), Just(0x21), 0..6_u8, b'a'..b'e', any::<u8>(),
+        ], 0..24)) {
+            if clean(&body) {
+                let raw = RawAttribute::parse(&body).unwrap();
+                let mut anew = Vec::new();
+                Writer::new(&mut anew).bytes(1, raw.key);
+                Writer::new(&mut anew).bytes(2, raw.value);
+                prop_assert_eq!(&anew, &body);
+                prop_assert!(tollgate_otlp::ValueView::parse(raw.value).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The container file agrees with itself and with the checkout.
+//!
+//! Guarantees: the image runs as a number that is not root and can write its volume; it is built with the toolchain of the
+//! checkout from folders that are there, and with every package of the workspace.
+//! Not here: building it, which needs an engine; the systemd units (`cargo xtask check deploy`).
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The words after an instruction, for each line that begins with it.
+fn lines(instruction: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(top().join("deploy/Containerfile")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix(instruction)?.strip_prefix(' '));
+    lines.map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn the_volume_belongs_to_the_user_it_runs_as_who_is_not_root() {
+    let users = lines("USER");
+    let [user] = users.as_slice() else { panic!("{users:?}") };
+    let (number, group) = user[0].split_once(':').unwrap();
+    // A name would have to be looked up in a file that the image does not have.
+    assert!(number.parse::<u32>().unwrap() > 0 && group.parse::<u32>().unwrap() > 0);
+    let owned = format!("--chown={}", user[0]);
+    for volume in lines("VOLUME") {
+        let makes = |copy: &Vec<String>| copy.last() == volume.first() && copy.contains(&owned);
+        assert!(lines("COPY").iter().any(makes), "{volume:?} is root's");
+    }
+}
+
+#[test]
+fn it_is_built_with_the_toolchain_of_the_checkout() {
+    let pinned = fs::read_to_string(top().join("rust-toolchain.toml")).unwrap();
+    let channel = pinned.split('"').nth(1).unwrap();
+    assert!(lines("FROM")[0][0].contains(&format!("/rust:{channel}-")), "the image has another than {channel}");
+    assert_eq!(lines("ENV"), [[format!("RUSTUP_TOOLCHAIN={channel}")]]);
+}
+
+#[test]
+fn it_copies_what_is_there_and_every_package_of_the_workspace() {
+    let copied: Vec<String> = lines("COPY")
+        .into_iter()
+        .filter(|copy| !copy[0].starts_with("--"))
+        .flat_map(|copy| copy[..copy.len() - 1].to_vec())
+        .collect();
+    for path in &copied {
+        assert!(top().join(path).exists(), "{path} is not there");
+    }
+    let manifest = fs::read_to_string(top().join("Cargo.toml")).unwrap();
+    let (_, members) = manifest.split_once("members = [").unwrap();
+    let folders = members.split(']').next().unwrap().split(',').map(|member| member.trim().trim_matches('"'));
+    for folder in folders.map(|member| member.split('/').next().unwrap()) {
+        assert!(copied.iter().any(|path| path == folder), "{folder} is not copied");
+    }
+}
