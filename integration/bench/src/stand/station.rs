@@ -1,0 +1,123 @@
+//! One process under test, alone on its core, and how the load reaches it.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tollgate_testkit::{Process, binary, holds_within};
+
+use super::StandError;
+use super::collector::Collector;
+use super::cores::{Cores, bare};
+use super::layout::{CENTRAL, COLLECTOR, Doors, GATEWAY, HOME_GATEWAY, Layout, PEER, Run};
+use super::load::Target;
+use super::sink::Framing;
+use super::usage::Watched;
+
+const START: Duration = Duration::from_secs(30);
+
+/// What is measured.
+pub(crate) struct Station {
+    pub(crate) name: String,
+    pub(crate) target: Target,
+    pub(crate) watched: Watched,
+    /// None for a thread of this process.
+    process: Option<Process>,
+}
+
+/// A Collector that is to be started in the place of a node.
+pub(crate) struct Peer<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) config: &'a str,
+    /// Further configurations, merged into the first.
+    pub(crate) extra: Vec<PathBuf>,
+    pub(crate) sinks: Vec<SocketAddr>,
+    /// The node in whose place it stands.
+    pub(crate) node: &'a str,
+}
+
+/// Where stations are set up.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) cores: Cores,
+}
+
+impl Site<'_> {
+    /// Starts a node of Tollgate.
+    pub(crate) fn tollgate(self, run: &Run<'_>) -> Result<Station, StandError> {
+        let doors = self.layout.doors(run.node);
+        let file = self.layout.node_file(run, doors)?;
+        let mut command = bare(binary());
+        command.arg("run").arg(run.node).arg("--set").arg(self.layout.root()).arg("--node-file").arg(file);
+        let log = self.layout.path(&format!("{}.log", run.name));
+        let mut process = self.cores.on_measured(|| Process::start(run.name, &mut command, &log));
+        process.wait_ready(doors.admin, START);
+        let mut target = self.target(run.node, doors.entrance)?;
+        if let Some((sender, origin)) = sender_to(run.node) {
+            target.manifest = Some(self.layout.manifest(sender, origin)?);
+        }
+        Ok(Station::of(run.name, process, target))
+    }
+
+    /// Starts the Collector.
+    pub(crate) fn collector(self, collector: &Collector, peer: &Peer<'_>) -> Result<Station, StandError> {
+        let (layout, identity) = (self.layout, self.layout.identity(PEER));
+        let Doors { entrance, metrics, .. } = layout.doors(PEER);
+        let config = layout.path(&format!("{}.yaml", peer.name));
+        std::fs::write(&config, peer.config)?;
+        let mut command = bare(&collector.program);
+        for config in std::iter::once(&config).chain(&peer.extra) {
+            command.arg("--config").arg(config);
+        }
+        command.env("LISTEN", entrance.to_string());
+        command.env("METRICS_HOST", metrics.ip().to_string()).env("METRICS_PORT", metrics.port().to_string());
+        command.env("CERT", identity.cert).env("KEY", identity.key).env("CA", identity.trust);
+        command.env("DATA", layout.path("data").join(peer.name));
+        for (number, sink) in peer.sinks.iter().enumerate() {
+            command.env(if number == 0 { "SINK".to_owned() } else { format!("SINK_{number}") }, sink.to_string());
+        }
+        let log = layout.path(&format!("{}.log", peer.name));
+        let mut process = self.cores.on_measured(|| Process::start(peer.name, &mut command, &log));
+        let mut ended = false;
+        let settled = holds_within(START, || {
+            ended = !process.is_running();
+            ended || TcpStream::connect(entrance).is_ok()
+        });
+        if ended || !settled {
+            return Err(StandError::Ended(format!("{}; its log:\n{}", peer.name, process.log())));
+        }
+        Ok(Station::of(peer.name, process, self.target(peer.node, entrance)?))
+    }
+
+    /// How the load reaches whoever stands in the place of a node: over mutual TLS, but a collector in plain text.
+    pub(crate) fn target(self, node: &str, address: SocketAddr) -> Result<Target, StandError> {
+        let sender = sender_to(node).map(|(sender, _)| self.layout.identity(sender).client()).transpose()?;
+        Ok(Target { address, tls: sender, manifest: None, framing: Framing::Grpc })
+    }
+}
+
+/// Who sends to a node, and from where the data is.
+fn sender_to(node: &str) -> Option<(&'static str, &'static str)> {
+    match node {
+        GATEWAY => Some((COLLECTOR, "EEA")),
+        CENTRAL => Some((HOME_GATEWAY, "US")),
+        _ => None,
+    }
+}
+
+impl Station {
+    /// A thread of this process.
+    pub(crate) fn thread(name: &str, id: i32, target: Target) -> Self {
+        Self { name: name.to_owned(), target, watched: Watched::thread(id), process: None }
+    }
+
+    fn of(name: &str, process: Process, target: Target) -> Self {
+        Self { name: name.to_owned(), target, watched: Watched::process(process.id()), process: Some(process) }
+    }
+
+    /// What it printed.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+}
