@@ -21,6 +21,11 @@ const END: Duration = Duration::from_secs(20);
 /// How much of a log is shown when a test fails.
 const SHOWN: usize = 3000;
 
+/// Sampling that keeps every trace.
+pub const ALL: &str = "    - {name: all, type: always_sample}\n";
+/// Sampling that keeps errors and drops the rest.
+pub const ERRORS: &str = "    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}\n";
+
 /// The example federation: laid out, changed, then started process by process.
 pub struct Fleet {
     running: BTreeMap<String, Process>,
@@ -71,6 +76,13 @@ impl Fleet {
     pub fn sample_after(&self, seconds: u64, policies: &str) {
         let head = format!("tail_sampling:\n  decision_wait: {seconds}s\n  num_traces: 100000\n  policies:\n");
         self.edit("policies/sampling.yaml", |_| head + policies);
+    }
+
+    /// Takes the second gateway of the EU out of the documents: all of its region comes to the first.
+    #[track_caller]
+    pub fn with_one_eu_gateway(&self) {
+        let second = self.planned("eu-west-gateway-1").tier().expect("gateways listen to collectors");
+        self.edit("regions/eu-west.yaml", |text| text.replace(&format!(", \"1\": {second}"), ""));
     }
 
     /// Gives the gateways of a region (`eu-west/gateway`) or a central tier backends of its own: YAML, one mapping.

@@ -284,6 +284,12 @@ impl Findings {
     pub fn assert_complete(&self) {
         assert!(self.missing.is_empty() && self.unwanted.is_empty() && self.split.is_empty(), "{self}");
     }
+
+    /// Stops the test if a verdict was given before its trace had a chance to be there.
+    #[track_caller]
+    pub fn assert_in_time(&self) {
+        assert_eq!(self.too_late.0, 0, "{self}");
+    }
 }
 
 impl fmt::Display for Findings {

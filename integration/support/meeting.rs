@@ -5,8 +5,8 @@ use std::time::Duration;
 use tollgate_testkit::wait_until;
 
 use crate::delivered::Delivered;
-use crate::fleet::Fleet;
-use crate::ledger::{Ledger, Traffic};
+use crate::fleet::{ERRORS, Fleet};
+use crate::ledger::{Findings, Ledger, Traffic};
 
 /// Where services of the two regions send to.
 pub const COLLECTORS: [&str; 2] = ["eu-west-collector-eu-west-a-0", "us-east-collector-us-east-a-0"];
@@ -21,8 +21,6 @@ pub const UK: &str = "uk-south-gateway-0";
 const LIMIT: Duration = Duration::from_secs(60);
 /// A new trace in this time.
 const EVERY: Duration = Duration::from_millis(40);
-/// Errors are kept, the rest is dropped: each span of the ledger's traces knows its fate.
-const ERRORS: &str = "    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}\n";
 
 /// The two regions and central.
 pub struct Meeting {
@@ -35,6 +33,7 @@ impl Meeting {
     #[track_caller]
     pub fn start(decision_wait: u64) -> Self {
         let mut fleet = Fleet::lay_out();
+        // Each span of the ledger's traces knows its fate.
         fleet.sample_after(decision_wait, ERRORS);
         fleet.start(Self::names());
         Self { fleet }
@@ -48,6 +47,16 @@ impl Meeting {
     /// Starts traffic at both collectors.
     pub fn traffic(&self, seed: u64) -> Traffic {
         Traffic::start(&COLLECTORS.map(|collector| self.fleet.otlp(collector)), EVERY, seed)
+    }
+
+    /// Ends the traffic and stops the test unless every trace has arrived as it must.
+    #[track_caller]
+    pub fn end(&self, traffic: Traffic) -> Findings {
+        let ledger = traffic.stop();
+        let findings = ledger.check(&self.settle(&[&ledger]));
+        eprintln!("{ledger}: {findings}");
+        findings.assert_complete();
+        findings
     }
 
     /// Waits until all that must arrive has arrived and nothing is on its way any more; says what central delivered.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tollgate_federation::Signal;
 use tollgate_integration::evidence::{search_bytes, shown};
+use tollgate_integration::fleet::ALL;
 use tollgate_integration::held::attributes_of;
 use tollgate_integration::requests::{numbered, request, span};
 use tollgate_integration::{Attributes, Fleet};
@@ -26,7 +27,6 @@ const EU_COLLECTOR: &str = "eu-west-collector-eu-west-a-0";
 const EU_GATEWAYS: [&str; 2] = ["eu-west-gateway-0", "eu-west-gateway-1"];
 const UK_GATEWAY: &str = "uk-south-gateway-0";
 const CENTRAL: [&str; 2] = ["us-east-central-0", "us-east-central-1"];
-const ALL: &str = "    - {name: all, type: always_sample}\n";
 
 /// Keys that the traffic sends and the policy lets cross, wherever they stand.
 const SPAN_KEYS: [&str; 12] = [

@@ -12,6 +12,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use tollgate_federation::Signal;
+use tollgate_integration::fleet::ALL;
 use tollgate_integration::requests::request;
 use tollgate_integration::{Delivered, Fleet, Traffic};
 use tollgate_otlp::Writer;
@@ -34,7 +35,6 @@ const PACE: Duration = Duration::from_secs(5);
 const BOUND: u64 = 64 << 10;
 /// What windows and parcels of nine dead lanes may take.
 const GROWTH: u64 = 64 << 20;
-const ALL: &str = "    - {name: all, type: always_sample}\n";
 
 /// A region with three dead backends and a sound one.
 struct Region {
@@ -57,18 +57,18 @@ impl Region {
         let refusing = backend(202, Behaviour::Refuse(Code::Unavailable));
         let broken = backend(203, Behaviour::Kill);
         let sound = backend(204, Behaviour::Accept);
-        let mut backends = String::from("backends:\n");
+        let mut backends = String::new();
         for (name, target) in [
             ("mute", format!("otlp_grpc: \"{}\"", mute.local_addr().unwrap())),
             ("refusing", format!("otlp_http: \"http://{}\"", refusing.address())),
             ("broken", format!("otlp_grpc: \"{}\"", broken.address())),
             ("sound", format!("otlp_grpc: \"{}\"", sound.address())),
         ] {
-            writeln!(backends, "  {name}: {{{target}, signals: [traces, metrics, logs], tls: off, timeout: 2s}}")
-                .unwrap();
+            let signals = "[traces, metrics, logs]";
+            write!(backends, "{name}: {{{target}, signals: {signals}, tls: off, timeout: 2s}}, ").unwrap();
         }
-        let second = format!(", \"1\": {}", fleet.planned("eu-west-gateway-1").tier().unwrap());
-        fleet.edit("regions/eu-west.yaml", |text| text.replace(&second, "") + &backends);
+        fleet.with_one_eu_gateway();
+        fleet.add_backends("eu-west/gateway", &format!("{{{backends}}}"));
         fleet.start([COLLECTOR, GATEWAY, UK].into_iter().chain(CENTRAL));
         Self { fleet, sound, _mute: mute, _dead: [refusing, broken] }
     }

@@ -47,11 +47,6 @@ fn a_central_tier_that_is_wholly_dead_holds_up_no_region_and_gets_everything_whe
     traffic.flow(200);
     meeting.fleet.start(CENTRAL);
     traffic.flow(200);
-
-    let ledger = traffic.stop();
-    let findings = ledger.check(&meeting.settle(&[&ledger]));
-    println!("{ledger}: {findings}");
-    findings.assert_complete();
-    assert_eq!(findings.too_late.0, 0, "{findings}");
+    meeting.end(traffic).assert_in_time();
     meeting.fleet.wait_idle(LIMIT);
 }

@@ -3,8 +3,7 @@
 //! Guarantees: a node that appears gets a share; an empty answer makes traffic wait and loses nothing; silence keeps the
 //! last members; a node that comes back under another address is the same node; a node that is away while its sender
 //! restarts stays an owner. Nothing of this loses or splits an acknowledged trace.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where its surroundings fail it")]
-#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,6 +18,7 @@ use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::UdpSocket;
+use tollgate_integration::fleet::ALL;
 use tollgate_integration::{Delivered, Fleet, Ledger, Traffic};
 use tollgate_testkit::wait_until;
 
@@ -30,7 +30,6 @@ const GATEWAY_NAME: &str = "gateway.us-east.svc.cluster.local";
 
 const EVERY: Duration = Duration::from_millis(40);
 const LIMIT: Duration = Duration::from_secs(40);
-const ALL: &str = "    - {name: all, type: always_sample}\n";
 
 /// What the server says of a name.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Who may speak for whom: a tier port takes only what a certificate of the right region, role and authority, and a manifest
 //! that fits it, may bring. Whoever calls a tier gives nothing to a server that does not prove to be of that tier.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::error::Error;
 use std::fs;

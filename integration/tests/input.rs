@@ -1,6 +1,6 @@
 //! Whatever is sent to a collector gets the OTLP error that is right for it, costs no more than it may, and leaves the process
 //! well. One bad item does not sink its batch.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 #![expect(clippy::disallowed_methods, reason = "answers are read by other code than they are written with")]
 
 use std::collections::BTreeSet;

@@ -3,7 +3,6 @@
 //! Guarantees: whatever a destination does (hangs, refuses, breaks off, is not there, stands still), everyone else gets
 //! everything at full pace, and it gets everything itself when it is back. One item that is refused for good ends in
 //! quarantine, alone. A destination that does not want us is waited for; nothing is dropped.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeMap;
@@ -12,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tollgate_federation::Signal;
+use tollgate_integration::fleet::ALL;
 use tollgate_integration::requests::one_span;
 use tollgate_integration::{Delivered, Fleet, Traffic};
 use tollgate_otlp::{SpanId, TraceId};
@@ -35,7 +35,6 @@ const LIMIT: Duration = Duration::from_secs(40);
 const PACE: Duration = Duration::from_secs(3);
 /// What a sound consumer may have in front of it at any time: a few requests.
 const BOUND: u64 = 64 << 10;
-const ALL: &str = "    - {name: all, type: always_sample}\n";
 
 /// One EU collector and one EU gateway with two backends and two links.
 struct Region {
@@ -52,15 +51,11 @@ impl Region {
         fleet.sample(ALL);
         let backend = |host| FakeBackend::start(fleet.block().socket(host, 4317));
         let (grpc, http) = (backend(201), backend(202));
-        let second = format!(", \"1\": {}", fleet.planned("eu-west-gateway-1").tier().unwrap());
-        fleet.edit("regions/eu-west.yaml", |text| {
-            let (grpc, http) = (grpc.address(), http.address());
-            let common = "signals: [traces], tls: off, timeout: 2s";
-            text.replace(&second, "")
-                + "backends:\n"
-                + &format!("  grpc: {{otlp_grpc: \"{grpc}\", {common}}}\n")
-                + &format!("  http: {{otlp_http: \"http://{http}\", {common}}}\n")
-        });
+        let common = "signals: [traces], tls: off, timeout: 2s";
+        let to_grpc = format!("grpc: {{otlp_grpc: \"{}\", {common}}}", grpc.address());
+        let to_http = format!("http: {{otlp_http: \"http://{}\", {common}}}", http.address());
+        fleet.with_one_eu_gateway();
+        fleet.add_backends("eu-west/gateway", &format!("{{{to_grpc}, {to_http}}}"));
         fleet.start([COLLECTOR, GATEWAY].iter().chain(also).copied());
         let traffic = Traffic::start(&[fleet.otlp(COLLECTOR)], EVERY, seed);
         Self { traffic, grpc, http, fleet }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tollgate_federation::Signal;
 use tollgate_integration::evidence::{search_bytes, shown};
+use tollgate_integration::fleet::{ALL, ERRORS};
 use tollgate_integration::held::{attributes_of, printed};
 use tollgate_integration::{Attributes, Fleet};
 use tollgate_scenario::canary::Canary;
@@ -26,9 +27,6 @@ const EU_GATEWAYS: [&str; 2] = ["eu-west-gateway-0", "eu-west-gateway-1"];
 const UK_GATEWAY: &str = "uk-south-gateway-0";
 const US_GATEWAY: &str = "us-east-gateway-0";
 const CENTRAL: [&str; 2] = ["us-east-central-0", "us-east-central-1"];
-
-const ERRORS: &str = "    - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}\n";
-const ALL: &str = "    - {name: all, type: always_sample}\n";
 
 const USER: &str = "usr-7f3a9c";
 const ADDRESS: &str = "198.151.213.147";

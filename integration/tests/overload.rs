@@ -1,5 +1,5 @@
 //! More than a collector can hold is refused so that it comes back, and what was acknowledged is not lost for it.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 #![expect(clippy::disallowed_methods, reason = "answers are read by other code than they are written with")]
 
 use std::collections::BTreeSet;
