@@ -88,7 +88,7 @@ fn by_grammar<T>(value: Value<'_>, grammar: impl Fn(&str) -> Option<T>, what: &s
 
 impl Read for Duration {
     fn read(value: Value<'_>) -> Option<Self> {
-        by_grammar(value, quantity::duration, "a duration such as 5s, 200ms, 72h or 30d")
+        by_grammar(value, quantity::duration, "a duration such as 5s, 200ms, 72h or 30d, below 584 years")
     }
 }
 

@@ -78,7 +78,7 @@ fn load_folder(path: &Path, folder: &str, set: &mut Set, faults: &Faults) -> io:
         let path = entry?.path();
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // Hidden entries belong to editors and to the links of a mounted ConfigMap; folders hold golden cases.
-        if file.starts_with('.') || path.is_dir() {
+        if file.starts_with('.') || (path.is_dir() && !file.ends_with(".yaml")) {
             continue;
         }
         let name = format!("{folder}/{file}");
@@ -89,7 +89,7 @@ fn load_folder(path: &Path, folder: &str, set: &mut Set, faults: &Faults) -> io:
         match read_text(&path) {
             Ok(text) => set.add(&name, &text, faults),
             Err(error) => {
-                faults.report(&At::document(&name), format_args!("cannot be read: {}", error.kind()));
+                faults.report(&At::document(&name), format_args!("cannot be read: {error}"));
                 // It is there: nobody is to call it missing.
                 set.documents.insert(name.clone(), Document::broken(&name));
             }
@@ -98,11 +98,24 @@ fn load_folder(path: &Path, folder: &str, set: &mut Set, faults: &Faults) -> io:
     Ok(())
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_BYTES as u64 {
-        return Err(io::ErrorKind::FileTooLarge.into());
+fn read_text(path: &Path) -> Result<String, Unreadable> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(Unreadable::NoFile); // reading from a pipe could wait for ever
     }
-    fs::read_to_string(path)
+    if found.len() > MAX_BYTES as u64 {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge).into());
+    }
+    Ok(fs::read_to_string(path)?)
+}
+
+/// Why there is no text.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("it is not a regular file")]
+    NoFile,
+    #[error("{}", .0.kind())]
+    Io(#[from] io::Error),
 }
 
 /// What decides over a border stands in the set itself, never in a process's environment. Readers then find nothing there, so

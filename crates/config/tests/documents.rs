@@ -52,8 +52,8 @@ three: text
         [
             "a.yaml:2:9: one.name: expected text, found a number (quote it if it is text)",
             "a.yaml:3:3: one.prot: unknown key, did you mean \"port\"?",
-            "a.yaml:4:15: one.waits[1]: expected a duration such as 5s, 200ms, 72h or 30d, found text",
-            "a.yaml:4:21: one.waits[2]: expected a duration such as 5s, 200ms, 72h or 30d, found a list",
+            "a.yaml:4:15: one.waits[1]: expected a duration such as 5s, 200ms, 72h or 30d, below 584 years, found text",
+            "a.yaml:4:21: one.waits[2]: expected a duration such as 5s, 200ms, 72h or 30d, below 584 years, found a list",
             "a.yaml:6:3: two: missing key \"name\"",
             "a.yaml:6:9: two.port: out of range, expected 0 to 65535",
             "a.yaml:7:3: two.port: duplicate key, first given in line 6",
@@ -259,6 +259,8 @@ fn a_folder_is_loaded_with_the_faults_of_all_its_files() {
     write("policies/bytes.yaml", "");
     std::fs::write(folder.path().join("policies/bytes.yaml"), [0xff, 0xfe, 0xfd]).unwrap();
     write("policies/cases/one.yaml", "a: [\n");
+    write("policies/folder.yaml/one.yaml", "a: [\n");
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("policies/socket.yaml")).unwrap();
     write("other.yaml", "a: [\n");
     let (set, faults) = load(folder.path());
     let places: Vec<String> = faults.iter().map(|fault| fault.at.to_string()).collect();
@@ -266,7 +268,9 @@ fn a_folder_is_loaded_with_the_faults_of_all_its_files() {
         places,
         [
             "policies/bytes.yaml:1:1",
+            "policies/folder.yaml:1:1",
             "policies/residency.yaml:1:4",
+            "policies/socket.yaml:1:1",
             "regions/eu-west.yaml:1:4: a",
             "regions/federation.yaml:2:1: a",
             "regions/us-east.yml:1:1",
@@ -275,7 +279,14 @@ fn a_folder_is_loaded_with_the_faults_of_all_its_files() {
     let names: Vec<&str> = set.documents().map(tollgate_config::Document::name).collect();
     assert_eq!(
         names,
-        ["policies/bytes.yaml", "policies/residency.yaml", "regions/eu-west.yaml", "regions/federation.yaml"]
+        [
+            "policies/bytes.yaml",
+            "policies/folder.yaml",
+            "policies/residency.yaml",
+            "policies/socket.yaml",
+            "regions/eu-west.yaml",
+            "regions/federation.yaml"
+        ]
     );
     // One that cannot be read is there all the same: nobody says that it is missing, or that it holds nothing.
     let before = faults.len();

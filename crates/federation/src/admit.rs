@@ -27,14 +27,25 @@ pub enum Via {
 
 /// The documents do not let the peer send to the receiver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{receiver} does not admit {peer}: it is no node of this region's own path, and no link leads here from its region"
-)]
+#[error("{receiver} does not admit {peer}: {why}")]
 pub struct NotAdmitted {
     /// Who was asked.
     pub receiver: Box<NodeId>,
     /// Who asked.
     pub peer: Box<NodeId>,
+    /// What is missing in the documents.
+    pub why: NoWay,
+}
+
+/// Why no way leads from a peer to a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoWay {
+    /// One of them has no place there.
+    #[error("one of them is not a node of the documents")]
+    Unknown,
+    /// Both have one, and neither a region's own path nor a link joins them.
+    #[error("it is no node of this region's own path, and no link leads from it to here")]
+    NoLink,
 }
 
 impl Federation {
@@ -43,8 +54,9 @@ impl Federation {
     /// # Errors
     /// When it may not, or when one of them is no node of these documents.
     pub fn admits(&self, receiver: &NodeId, peer: &NodeId) -> Result<Via, NotAdmitted> {
-        let refused = || NotAdmitted { receiver: Box::new(receiver.clone()), peer: Box::new(peer.clone()) };
-        let (to, from) = self.node(receiver).zip(self.node(peer)).ok_or_else(refused)?;
+        let not = |why| NotAdmitted { receiver: Box::new(receiver.clone()), peer: Box::new(peer.clone()), why };
+        let (to, from) = self.node(receiver).zip(self.node(peer)).ok_or_else(|| not(NoWay::Unknown))?;
+        let refused = || not(NoWay::NoLink);
         let inside = receiver.region() == peer.region();
         match (to, from) {
             (NodeIn::Gateway { .. }, NodeIn::Collector { cluster, .. }) if inside => {

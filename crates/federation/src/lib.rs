@@ -28,7 +28,7 @@ mod signal;
 mod tier;
 
 pub use address::{AddressError, HostPort, HttpUrl};
-pub use admit::{NotAdmitted, Via};
+pub use admit::{NoWay, NotAdmitted, Via};
 pub use backend::{Backend, BackendTarget, BackendTls, Compression, HeaderValue};
 pub use cluster::{Batch, Cluster, DropRule, Listen, Stamp, StampSource, Tls};
 pub use draft::{FederationDraft, Reliance};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tollgate_config::{Faults, Set, load};
 use tollgate_federation::{
-    BackendTarget, Federation, LinkId, NodeId, Nodes, Origin, PlaceId, Signal, Signals, StampSource, TierId, Tls, Via,
+    BackendTarget, Federation, LinkId, NoWay, NodeId, Nodes, Origin, PlaceId, Signal, Signals, StampSource, TierId,
+    Tls, Via,
 };
 
 fn set() -> (Set, Faults) {
@@ -104,7 +105,10 @@ fn peers_are_admitted_by_their_place_in_the_documents() {
         ("us-east/central/0", "ap-south/gateway/0"),
         ("eu-west/central/0", "eu-west/gateway/0"),
     ] {
-        let refused = federation.admits(&node(receiver), &node(peer)).unwrap_err().to_string();
+        let refused = federation.admits(&node(receiver), &node(peer)).unwrap_err();
+        let unknown = [receiver, peer].iter().any(|id| federation.node(&node(id)).is_none());
+        assert_eq!(refused.why, if unknown { NoWay::Unknown } else { NoWay::NoLink }, "{refused}");
+        let refused = refused.to_string();
         assert!(refused.contains(receiver) && refused.contains(peer), "{refused}");
     }
 }

@@ -110,7 +110,7 @@ backends:
             "regions/eu-west.yaml:10:13: clusters.b.stamp.enviroment: unknown key, did you mean \"environment\"?",
             "regions/eu-west.yaml:11:52: clusters.b.drop[0].matches: not a regular expression",
             "regions/eu-west.yaml:12:12: clusters.b.batch: send_batch_size and timeout are greater than zero",
-            "regions/eu-west.yaml:12:42: clusters.b.batch.timeout: expected a duration such as 5s, 200ms, 72h or 30d, \
+            "regions/eu-west.yaml:12:42: clusters.b.batch.timeout: expected a duration such as 5s, 200ms, 72h or 30d, below 584 years, \
              found a number (quote it if it is text)",
             "regions/eu-west.yaml:13:24: gateway.nodes.dns: expected a host name or an ip address",
             "regions/eu-west.yaml:13:36: gateway.port: out of range, expected 0 to 65535",
