@@ -157,7 +157,11 @@ impl SealedBatch {
     #[must_use]
     pub fn whole(self) -> Sealed {
         let everything = vec![Some(0); self.layout.spans.len()];
-        self.part(0, &everything).unwrap_or(Sealed { chunks: Vec::new(), items: 0, seal: self.seal })
+        self.part(0, &everything, self.layout.bytes.len()).unwrap_or(Sealed {
+            chunks: Vec::new(),
+            items: 0,
+            seal: self.seal,
+        })
     }
 
     /// Parts the items by trace into `parts` pieces; a piece without items is none. An item for which there is no
@@ -165,18 +169,26 @@ impl SealedBatch {
     #[must_use]
     pub fn split(self, parts: usize, mut part_of: impl FnMut(TraceId) -> Option<usize>) -> Vec<Option<Sealed>> {
         let choice: Vec<_> = self.layout.spans.iter().map(|span| part_of(span.trace)).collect();
-        (0..parts).map(|part| self.part(part, &choice)).collect()
+        let fair = self.layout.bytes.len() / parts.max(1);
+        (0..parts).map(|part| self.part(part, &choice, fair)).collect()
     }
 
-    fn part(&self, part: usize, choice: &[Option<usize>]) -> Option<Sealed> {
+    /// One part, of about so many bytes.
+    fn part(&self, part: usize, choice: &[Option<usize>], about: usize) -> Option<Sealed> {
         let chosen = |span: usize| choice.get(span).is_some_and(|choice| *choice == Some(part));
-        let mut bytes = Vec::new();
+        // An eighth more for what is not shared out evenly: growing would copy all of it.
+        let mut bytes = Vec::with_capacity(about + about / 8);
         let items = self.layout.write(chosen, &mut bytes);
         (items > 0).then(|| Sealed { chunks: vec![bytes.into()], items, seal: self.seal.clone() })
     }
 }
 
 impl Layout {
+    /// Has room for so many spans, and for what is sealed of so many bytes: less than those, as a rule.
+    pub(crate) fn with_room_for(spans: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(spans), ..Self::default() }
+    }
+
     /// Writes a request of the chosen spans under their resources and scopes, and returns how many those are.
     fn write(&self, chosen: impl Fn(usize) -> bool, out: &mut Vec<u8>) -> u64 {
         let mut items = 0;

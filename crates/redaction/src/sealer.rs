@@ -64,7 +64,8 @@ impl Sealer {
             arrival,
             resource: Resource::Device,
         };
-        let mut run = Run { judge, memory: Memory::default(), layout: Layout::default() };
+        let layout = Layout::with_room_for(index.items(), payload.len());
+        let mut run = Run { judge, memory: Memory::default(), layout };
         for group in Batch::new(payload, index).resources() {
             run.resource(&group);
         }
