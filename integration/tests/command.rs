@@ -382,17 +382,58 @@ fn a_second_process_of_a_node_leaves_the_first_alone() {
 #[test]
 fn a_data_folder_that_cannot_be_used_is_named() {
     let fleet = Fleet::lay_out();
-    for (folder, why) in [("/proc/tollgate", "No such file"), ("nodes.json", "File exists")] {
+    let data_in = |folder: &str| {
         fleet.edit(NODE_FILE, |text| {
             let lines = text
                 .lines()
                 .map(|line| if line.starts_with("data: ") { format!("data: {folder}") } else { line.into() });
             lines.map(|line| line + "\n").collect()
         });
-        let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
-        said.failed(1, &["cannot make the data folder", folder, why]);
-        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    };
+    for folder in ["nodes.json", "nodes.json/below"] {
+        data_in(folder);
+        neither_runs(
+            &fleet,
+            78,
+            &[&format!("cannot make the data folder ./{folder} in ./nodes.json: not a directory")],
+        );
     }
+    data_in("/proc/tollgate");
+    let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(said.err.contains("cannot make the data folder") && said.err.contains("/proc/tollgate"), "{}", said.err);
+}
+
+#[test]
+fn a_listener_that_the_role_does_not_have_or_the_machine_cannot_open_is_named_where_it_stands() {
+    let fleet = Fleet::lay_out();
+    fleet.edit(NODE_FILE, |text| text.replace("listen:\n", "listen:\n  otlp_grpc: 127.0.0.1:1\n"));
+    neither_runs(&fleet, 78, &["eu-west-gateway-0.yaml:4:14: listen.otlp_grpc: a gateway has no such listener"]);
+    // TEST-NET-1, RFC 5737: no machine has it.
+    fleet.edit(NODE_FILE, |text| {
+        text.replace("  otlp_grpc: 127.0.0.1:1\n", "").replacen("tier: 127.", "tier: 192.0.2.1:1 # 127.", 1)
+    });
+    neither_runs(&fleet, 1, &["eu-west-gateway-0.yaml:4:9: listen.tier: cannot listen on 192.0.2.1:1: "]);
+    let (file, node) = (format!("nodes/{COLLECTOR}.yaml"), fleet.planned(COLLECTOR).node.to_string());
+    fleet.edit(&file, |text| text.replace("listen:\n", "listen:\n  tier: 127.0.0.1:1\n"));
+    let said = tollgate_in(fleet.folder(), &check(&file, &node));
+    said.failed(78, &["listen.tier: a collector has no such listener"]);
+    fleet.edit(&file, |text| text.replace("  tier: 127.0.0.1:1\n", ""));
+    fleet.edit("regions/eu-west.yaml", |text| text.replace("otlp_http: 0.0.0.0:4318, ", ""));
+    let said = tollgate_in(fleet.folder(), &check(&file, &node));
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let idle = "listen.otlp_http: the documents give the cluster no such listener; nothing listens here";
+    assert!(said.out.contains(idle), "{}", said.out);
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named_and_makes_no_folder() {
+    let fleet = Fleet::lay_out();
+    fleet.edit(NODE_FILE, |text| text.replacen("data: ", "data: ${env:TOLLGATE_NOT_SET}/", 1));
+    let fault = "eu-west-gateway-0.yaml:2:7: data: the environment variable TOLLGATE_NOT_SET is not set";
+    neither_runs(&fleet, 78, &[fault]);
+    let names = || fs::read_dir(fleet.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names().all(|name| !name.to_string_lossy().contains("env:")));
 }
 
 #[test]
@@ -415,6 +456,9 @@ fn keys_that_cannot_be_used_are_named_and_never_shown() {
     assert!(!said.err.contains(&content));
     fs::remove_file(&key).unwrap();
     tollgate_in(fleet.folder(), &run(NODE_FILE, NODE)).failed(78, &["cannot read key user", "No such file"]);
+    fs::write(&key, "0".repeat(64)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    neither_runs(&fleet, 78, &["key user is a placeholder and no random key; make one with `openssl rand -hex 32`"]);
     fs::write(&key, "not hexadecimal").unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).unwrap();
     let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));

@@ -6,12 +6,14 @@ pub(crate) mod counters;
 pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod logs;
+pub(crate) mod machine;
 pub(crate) mod node_file;
 pub(crate) mod open;
 pub(crate) mod outlets;
 pub(crate) mod pages;
 pub(crate) mod run;
 pub(crate) mod unfit;
+pub(crate) mod variables;
 pub(crate) mod ways;
 
 use std::path::PathBuf;

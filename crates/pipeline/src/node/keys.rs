@@ -75,6 +75,12 @@ pub enum SecretError {
         /// Its name in the documents.
         what: Named,
     },
+    /// It is a key that somebody typed and anybody guesses: its pseudonyms would hide nobody.
+    #[error("{what} is a placeholder and no random key; make one with `openssl rand -hex 32`")]
+    Placeholder {
+        /// Its name in the documents.
+        what: Named,
+    },
     /// There is nothing in it.
     #[error("{what} is empty")]
     Empty {
@@ -153,7 +159,17 @@ fn root(what: Named, source: &Source) -> Result<Zeroizing<[u8; ROOT_BYTES]>, Sec
     if digits.len() != 2 * ROOT_BYTES || HEXLOWER_PERMISSIVE.decode_mut(digits, &mut *key).is_err() {
         return Err(SecretError::NotAKey { what });
     }
-    Ok(key)
+    if is_placeholder(&key) { Err(SecretError::Placeholder { what }) } else { Ok(key) }
+}
+
+/// Whether the bytes repeat, count, or are of a few kinds only. No random key is taken for one: the odds are below 2⁻¹⁰⁰.
+fn is_placeholder(key: &[u8; ROOT_BYTES]) -> bool {
+    const FEW: usize = 8;
+    let (front, back) = key.split_at(ROOT_BYTES / 2);
+    let mut steps = key.iter().zip(key.iter().skip(1)).map(|(one, next)| next.wrapping_sub(*one));
+    let first = steps.next();
+    let is_new = |(place, byte): &(usize, &u8)| !key.iter().take(*place).any(|earlier| earlier == *byte);
+    front == back || steps.all(|step| Some(step) == first) || key.iter().enumerate().filter(is_new).count() <= FEW
 }
 
 fn text(what: Named, source: &Source) -> Result<Zeroizing<String>, SecretError> {
@@ -195,18 +211,20 @@ mod tests {
         (dir, Source::File(path))
     }
 
+    const KEY: &str = "9f86D081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
     fn user() -> Named {
         Named::Key("user".to_owned())
     }
 
     #[test]
     fn a_key_or_secret_that_others_can_read_is_refused() {
-        let (_dir, source) = file(&"ab".repeat(32), 0o644);
+        let (_dir, source) = file(KEY, 0o644);
         assert!(matches!(root(user(), &source), Err(SecretError::Exposed { .. })));
         let said = text(Named::Secret("vendor".to_owned()), &source).unwrap_err().to_string();
         assert!(said.starts_with("secret vendor in ") && said.contains("its mode is 0644"), "{said}");
-        let (_dir, source) = file(&"Ab".repeat(32), 0o400);
-        assert_eq!(*root(user(), &source).unwrap(), [0xab; 32]);
+        let (_dir, source) = file(KEY, 0o400);
+        assert_eq!(root(user(), &source).unwrap()[..4], [0x9f, 0x86, 0xd0, 0x81]);
     }
 
     #[test]
@@ -215,6 +233,22 @@ mod tests {
             let (_dir, source) = file(content, 0o600);
             let error = root(user(), &source).unwrap_err();
             assert!(matches!(error, SecretError::NotAKey { .. }) && !error.to_string().contains(content));
+        }
+    }
+
+    #[test]
+    fn a_key_that_anybody_guesses_is_refused() {
+        let counting: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let down: String = (0..32).rev().map(|byte| format!("{byte:02X}")).collect();
+        let words =
+            ["0".repeat(64), "f".repeat(64), "5a".repeat(32), "0123456789abcdef".repeat(4), "deadbeef".repeat(8)];
+        let thirds = "c0ffee".repeat(11)[..64].to_owned();
+        let mostly = "0".repeat(62) + "01";
+        for content in words.into_iter().chain([counting, down, thirds, mostly]) {
+            let (_dir, source) = file(&content, 0o600);
+            let error = root(user(), &source).unwrap_err();
+            assert!(matches!(error, SecretError::Placeholder { .. }) && !error.may_pass(), "{content}");
+            assert!(!error.to_string().contains(&content));
         }
     }
 

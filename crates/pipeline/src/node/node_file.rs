@@ -2,16 +2,18 @@
 //!
 //! Promises:
 //! 1. It never names a destination: nothing in it can decide what crosses a border.
-//! 2. `${env:NAME}` is expanded here and nowhere else, and only in whole scalar values.
+//! 2. `${env:NAME}` is expanded here and nowhere else.
 //! 3. Every fault is reported at once, with line, column and path.
 //!
-//! Not here: the documents (`tollgate_federation`), reading keys and secrets (`keys.rs`).
+//! Not here: the documents (`tollgate_federation`), what variables hold (`variables.rs`), reading keys and secrets (`keys.rs`).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tollgate_config::{At, ByteSize, Faults, Fields, Read, Value};
+
+use crate::node::variables::Expanded;
 
 /// What one process has on its own machine.
 #[derive(Debug)]
@@ -38,6 +40,16 @@ pub(crate) struct Listen {
     pub(crate) tier: Option<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) metrics: Option<SocketAddr>,
+    /// All that the file gives.
+    pub(crate) given: Vec<Given>,
+}
+
+/// An address of the node file, and where it is said.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) listener: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) at: At,
 }
 
 /// The certificate that proves which node this process is.
@@ -113,9 +125,10 @@ impl NodeFile {
     }
 
     fn parse(name: &str, text: &str, base: &Path) -> Result<Self, Faults> {
-        let text = expand(text, |name| std::env::var(name).ok());
-        let (document, faults) = tollgate_config::parse(name, &text);
-        let node = if faults.is_empty() { read(document.root(&faults), base) } else { None };
+        let expanded = Expanded::new(text, |name| std::env::var(name).ok());
+        let (document, found) = tollgate_config::parse(name, &expanded.text);
+        let node = if found.is_empty() { read(document.root(&found), base) } else { None };
+        let faults = expanded.faults(document.root(&found), &found);
         match node {
             Some(node) if faults.is_empty() => Ok(node),
             _ => Err(faults),
@@ -158,15 +171,15 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
 
 fn read_listen(value: Value<'_>) -> Option<Listen> {
     let mut fields = value.fields()?;
-    let mut taken = Vec::new();
-    let mut address = |key| {
-        let value = fields.value(key)?;
+    let mut given: Vec<Given> = Vec::new();
+    let mut address = |listener| {
+        let value = fields.value(listener)?;
         let address = value.read::<SocketAddr>()?;
         // Port 0 is another port each time.
-        if address.port() != 0 && taken.contains(&address) {
+        if address.port() != 0 && given.iter().any(|other| other.address == address) {
             value.fault(format_args!("another listener has {address} already"));
         }
-        taken.push(address);
+        given.push(Given { listener, address, at: value.at() });
         Some(address)
     };
     let listen = Listen {
@@ -175,6 +188,7 @@ fn read_listen(value: Value<'_>) -> Option<Listen> {
         tier: address("tier"),
         admin: address("admin"),
         metrics: address("metrics"),
+        given,
     };
     fields.done();
     Some(listen)
@@ -233,29 +247,6 @@ impl Read for Durability {
     }
 }
 
-/// Replaces each `${env:NAME}`; an unset variable stays as it stands, so that the reader names it in a fault.
-fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${env:") {
-        expanded.push_str(before);
-        let known = after.split_once('}').and_then(|(name, tail)| Some((variable(name)?, tail)));
-        // A value with line breaks could write other keys into the file: such a variable counts as unset.
-        match known.filter(|(value, _)| !value.contains(['\n', '\r'])) {
-            Some((value, tail)) => {
-                expanded.push_str(&value);
-                rest = tail;
-            }
-            None => {
-                expanded.push_str("${env:");
-                rest = after;
-            }
-        }
-    }
-    expanded.push_str(rest);
-    expanded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,13 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn environment_is_expanded_but_cannot_write_keys() {
-        let lookup = |name: &str| match name {
-            "DIR" => Some("/var/lib".to_owned()),
-            "EVIL" => Some("x\nkeys: {}".to_owned()),
-            _ => None,
-        };
-        assert_eq!(expand("data: ${env:DIR}/a", lookup), "data: /var/lib/a");
-        assert_eq!(expand("data: ${env:EVIL} ${env:UNSET} ${env:", lookup), "data: ${env:EVIL} ${env:UNSET} ${env:");
+    fn a_variable_that_is_not_set_is_a_fault_in_every_field_and_the_only_one_there() {
+        let text = "data: ${env:TOLLGATE_NOT_SET}\nlisten: {tier: ${env:TOLLGATE_NOT_SET}}\n\
+                    keys: {user: {file: ${env:TOLLGATE_NOT_SET}}}\nbudgets: {memory: ${env:TOLLGATE_NOT_SET}, disk: 1}\n";
+        let faults = parse(text).unwrap_err();
+        let what = "the environment variable TOLLGATE_NOT_SET is not set, or not to text";
+        let places = ["1:7: data", "2:16: listen.tier", "3:21: keys.user.file", "4:19: budgets.memory"];
+        let expected = places.map(|place| format!("node.yaml:{place}: {what}"));
+        assert_eq!(faults.lines().take(4).collect::<Vec<_>>(), expected);
+        assert!(faults.lines().count() == 5 && faults.contains("node.yaml:4:50: budgets.disk: "), "{faults}");
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Promises:
 //! 1. Every fault is reported at once.
-//! 2. Nothing is changed on the disk and no address is bound.
+//! 2. Nothing is changed on the disk and no port is taken.
 //!
-//! Not here: reading the node file (`node_file.rs`), what can be wrong (`unfit.rs`), the logs: opening those changes them.
+//! Not here: reading the node file (`node_file.rs`), folder, disk and addresses (`machine.rs`), what can be wrong (`unfit.rs`), the
+//! logs: opening those changes them.
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use tollgate_transport::{ServerTls, TierFiles, TierTls};
 use crate::documents::Documents;
 use crate::node::keys::{KeyRing, SecretError, Secrets};
 use crate::node::logs::smallest_disk;
+use crate::node::machine;
 use crate::node::node_file::{Identity, NodeFile, SMALLEST_MEMORY};
 use crate::node::unfit::{Fault, Unfit, Warning};
 use crate::node::ways::{Out, Way, ways};
@@ -50,16 +52,19 @@ impl Opened {
         let me = me.or(tls.as_ref().map(TierTls::node));
         let place = me.and_then(|me| faults.note(place(&documents.federation, me)));
         let services = place.as_ref().and_then(|place| faults.note(services(documents, place, clock)));
-        if let (Some(me), Some(_)) = (me, &place) {
+        let mut warnings: Vec<Warning> = faults.note(machine::data_folder(file)).flatten().into_iter().collect();
+        if let (Some(me), Some(place)) = (me, &place) {
             faults.note(disk(file, me.role()));
+            let (wrong, idle) = machine::addresses(place, &file.listen);
+            faults.0.extend(wrong);
+            warnings.extend(idle);
             faults.0.extend(secrets.iter().flat_map(|secrets| backends(documents, me, secrets, clock)));
         }
         match (me, place, keys, secrets, &tls, services) {
             (Some(me), Some(place), Some(keys), Some(secrets), Some(tls), Some(services)) if faults.0.is_empty() => {
                 let (memory, odd) = memory(file.memory, memory_limit());
-                let missing = missing_keys(documents, me, &keys, day(clock.now()));
-                let (me, tls) = (me.clone(), tls.clone());
-                let (keys, warnings) = (Arc::new(keys), missing.into_iter().chain(odd).collect());
+                warnings.extend(missing_keys(documents, me, &keys, day(clock.now())).into_iter().chain(odd));
+                let (me, keys, tls) = (me.clone(), Arc::new(keys), tls.clone());
                 Ok(Self { me, home: home(&place), keys, secrets, tls, services, memory, warnings })
             }
             _ => Err(Unfit::new(faults.0)),

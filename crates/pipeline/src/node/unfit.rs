@@ -5,6 +5,8 @@
 //! 2. No message carries a secret or a key.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tollgate_config::{At, ByteSize};
 use tollgate_federation::{BackendId, NodeId, PlaceId, Role};
@@ -39,6 +41,19 @@ pub(crate) enum Warning {
         /// What the machine or the cgroup gives.
         limit: ByteSize,
     },
+    /// So does it for the disk.
+    #[error("budgets.disk is {budget}, but the whole file system of {} has {size}", folder.display())]
+    MuchDisk {
+        /// What the node file says, or leaves to us.
+        budget: ByteSize,
+        /// The data folder.
+        folder: PathBuf,
+        /// What the file system has in all.
+        size: ByteSize,
+    },
+    /// An address for a listener that the documents do not give the cluster.
+    #[error("{0}: the documents give the cluster no such listener; nothing listens here")]
+    ClosedListener(At),
 }
 
 /// One reason why a node cannot run with what it has.
@@ -70,6 +85,34 @@ pub(crate) enum Fault {
         /// What its logs need.
         least: ByteSize,
     },
+    /// An address that nobody would listen on.
+    #[error("{at}: a {role} has no such listener")]
+    NoListener {
+        /// Where it is said.
+        at: Box<At>,
+        /// The node's role.
+        role: Role,
+    },
+    /// An address is none of this machine's.
+    #[error("{}cannot listen on {address}: {source}", at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default())]
+    Address {
+        /// Where the node file says it; nowhere if the documents do.
+        at: Option<Box<At>>,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing can be kept where it is to be kept.
+    #[error("cannot make the data folder {} in {}: {source}", folder.display(), ground.display())]
+    DataFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What there is of its path.
+        ground: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A key or secret cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -92,7 +135,14 @@ impl Fault {
             Self::Secret(fault) => fault.may_pass(),
             Self::Tls(fault) => fault.may_pass(),
             Self::Backend { source, .. } => matches!(&**source, BackendError::Tls(fault) if fault.may_pass()),
-            Self::UnknownNode(_) | Self::NoIdentity | Self::OtherNode { .. } | Self::LittleDisk { .. } => false,
+            // An interface may come up later, as a full or broken disk may be mended.
+            Self::Address { .. } => true,
+            Self::DataFolder { source, .. } => tollgate_disk::may_pass(source),
+            Self::UnknownNode(_)
+            | Self::NoIdentity
+            | Self::OtherNode { .. }
+            | Self::LittleDisk { .. }
+            | Self::NoListener { .. } => false,
         }
     }
 }

@@ -21,6 +21,8 @@ use super::StandError;
 use super::secure::Identity;
 
 const TRUST_DOMAIN: &str = "bench.example";
+/// Drawn once: a node refuses a key that only looks like one.
+const ROOT_KEY: &str = "9d1c6d3fb07a42e58c2e6b91f4d703ae15ca80f62b9e4d77a1305fc8e26b94d0";
 const CATALOGUE: &str = include_str!("../../../../policies/catalogue.yaml");
 const RESIDENCY: &str = include_str!("../../../../policies/residency.yaml");
 
@@ -127,7 +129,7 @@ impl Layout {
             let mut options = fs::File::options();
             let mut file =
                 options.write(true).create_new(true).mode(0o400).open(layout.path(&format!("keys/{key}.key")))?;
-            std::io::Write::write_all(&mut file, "5a".repeat(32).as_bytes())?;
+            std::io::Write::write_all(&mut file, ROOT_KEY.as_bytes())?;
         }
         Ok(layout)
     }
