@@ -175,6 +175,22 @@ pub(crate) fn log_on(disk: &Disk, dir: &Path, consumer: &str, clock: &Clock) -> 
     Spool::open(config, clock.clone(), disk.clone()).unwrap().0
 }
 
+/// What travels with a parcel of traces.
+pub(crate) fn manifest(from: &str, origin: &str, items: u32) -> Manifest {
+    Manifest {
+        node: from.parse().unwrap(),
+        boot: 1,
+        parcel: 1,
+        origin: origin.parse().unwrap(),
+        policy: [0; 32],
+        signal: Signal::Traces,
+        items,
+        interval: (1, 2),
+        positions: (1, 2),
+        oldest_unsent: None,
+    }
+}
+
 /// A copy of a folder as it is now: what a process that is killed leaves behind.
 pub(crate) fn image(dir: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();

@@ -19,18 +19,7 @@ fn gateway() -> Admission {
 }
 
 fn manifest(from: &str, origin: &str) -> Manifest {
-    Manifest {
-        node: node(from),
-        boot: 1,
-        parcel: 1,
-        origin: origin.parse().unwrap(),
-        policy: [0; 32],
-        signal: Signal::Traces,
-        items: 1,
-        interval: (1, 2),
-        positions: (1, 2),
-        oldest_unsent: None,
-    }
+    rig::manifest(from, origin, 1)
 }
 
 fn plain() -> Peer {

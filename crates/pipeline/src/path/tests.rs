@@ -100,18 +100,7 @@ impl Bench {
 }
 
 fn manifest(from: &str, origin: &str) -> Manifest {
-    Manifest {
-        node: node(from),
-        boot: 1,
-        parcel: 1,
-        origin: origin.parse().unwrap(),
-        policy: [0; 32],
-        signal: Signal::Traces,
-        items: 2,
-        interval: (1, 2),
-        positions: (1, 2),
-        oldest_unsent: None,
-    }
+    rig::manifest(from, origin, 2)
 }
 
 /// Scenario: nodes send what they may not. Guarantees: the operator reads who and why, both as SPIFFE ids, once a minute for
