@@ -124,7 +124,7 @@ pub fn binary() -> &'static Path {
 /// No test target builds the binary of another package, and a stale one would be tested in silence.
 fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_else(|fault| panic!("which program is this: {fault}"));
-    let folder = test.ancestors().nth(2).unwrap_or(&test);
+    let folder = profile_folder(&test);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--package", "tollgate"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.env("CARGO_TARGET_DIR", folder.parent().unwrap_or(folder));
@@ -136,9 +136,22 @@ fn build() -> PathBuf {
     folder.join("tollgate")
 }
 
+/// Where the binaries of the profile lie that a program was built for: tests stand in `deps` below it.
+fn profile_folder(program: &Path) -> &Path {
+    let folder = program.parent().unwrap_or(program);
+    if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_and_tools_find_the_binaries_of_their_profile() {
+        for program in ["target/release/deps/demo-0123", "target/release/tollgate-bench"] {
+            assert_eq!(profile_folder(Path::new(program)), Path::new("target/release"));
+        }
+    }
 
     const LIMIT: Duration = Duration::from_secs(10);
 
