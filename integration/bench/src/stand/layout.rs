@@ -10,7 +10,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use http::HeaderValue;
 use tempfile::TempDir;
 use tollgate_federation::{Manifest, NodeId, Signal};
 use tollgate_runtime::{Clock, Timestamp};
@@ -175,10 +174,10 @@ impl Layout {
         Identity { cert: base.with_extension("pem"), key: base.with_extension("key"), trust: self.path("ca/all.pem") }
     }
 
-    /// What a node says of each parcel, as a header.
-    pub(crate) fn manifest(&self, node: &str, origin: &str) -> Result<HeaderValue, StandError> {
+    /// What a node says of each parcel, but for the number of its items.
+    pub(crate) fn manifest(&self, node: &str, origin: &str) -> Result<Manifest, StandError> {
         let now = self.now.nanos();
-        let manifest = Manifest {
+        Ok(Manifest {
             node: node.parse().map_err(documents)?,
             boot: 1,
             parcel: 0,
@@ -189,8 +188,7 @@ impl Layout {
             interval: (now, now),
             positions: (0, 0),
             oldest_unsent: None,
-        };
-        HeaderValue::try_from(data_encoding::BASE64_NOPAD.encode(&manifest.encode())).map_err(documents)
+        })
     }
 
     /// Writes the node file of a process and returns where it lies. Each process has a data folder of its own.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::BASE64_NOPAD;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
@@ -20,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tollgate_federation::Manifest;
 use tollgate_runtime::{Clock, TaskGroup};
 
 use super::StandError;
@@ -44,7 +46,7 @@ pub(crate) struct Target {
     /// None is plain text.
     pub(crate) tls: Option<Arc<ClientConfig>>,
     /// What a tier of Tollgate wants with each request.
-    pub(crate) manifest: Option<HeaderValue>,
+    pub(crate) manifest: Option<Manifest>,
     pub(crate) framing: Framing,
 }
 
@@ -97,8 +99,11 @@ impl Load<'_> {
             Until::Passed(duration) => (self.clock.uptime() + duration, u64::MAX),
             Until::Answered(spans) => (Duration::MAX, spans),
         };
-        for (number, way) in ways.into_iter().enumerate() {
+        for (number, mut way) in ways.into_iter().enumerate() {
             let template = Arc::clone(&self.templates[number % self.templates.len()]);
+            if let (Some(manifest), Way::Grpc { request, .. }) = (&self.target.manifest, &mut way) {
+                request.headers.insert("tollgate-manifest-bin", counting(manifest, template.spans())?);
+            }
             let seed = self.clock.now().nanos();
             let slot = Slot {
                 due: self.out.due(&template),
@@ -195,6 +200,13 @@ fn accepted(trailers: &HeaderMap, message: &[u8]) -> Result<(), StandError> {
     }
 }
 
+/// The manifest of a request with so many spans.
+fn counting(manifest: &Manifest, spans: u64) -> Result<HeaderValue, StandError> {
+    let items = u32::try_from(spans).unwrap_or(u32::MAX);
+    let encoded = Manifest { items, ..manifest.clone() }.encode();
+    HeaderValue::try_from(BASE64_NOPAD.encode(&encoded)).map_err(|fault| StandError::Load(fault.to_string()))
+}
+
 impl Target {
     /// Opens a connection, or as many as there are requests in flight on one.
     async fn connect(&self, connections: &TaskGroup) -> Result<Vec<Way>, StandError> {
@@ -218,10 +230,7 @@ impl Target {
 
     fn head(&self) -> Result<http::request::Parts, StandError> {
         let request = Request::post(format!("http://{}/{METHOD}", self.address));
-        let mut request = request.header("content-type", "application/grpc").header("te", "trailers");
-        if let Some(manifest) = &self.manifest {
-            request = request.header("tollgate-manifest-bin", manifest);
-        }
+        let request = request.header("content-type", "application/grpc").header("te", "trailers");
         let request = request.body(()).map_err(|fault| StandError::Load(fault.to_string()))?;
         Ok(request.into_parts().0)
     }
