@@ -25,7 +25,7 @@ fn shorten(text: &str, v4: u8, v6: u8) -> Option<IpAddr> {
 pub(crate) fn write_shortened(text: &str, v4: u8, v6: u8, out: &mut String) -> bool {
     match shorten(text, v4, v6) {
         Some(IpAddr::V4(address)) => {
-            // The general formatter takes as long as all else that is done to a span.
+            // By hand: the general formatter goes a long way round, on every span that has an address.
             for (at, octet) in address.octets().into_iter().enumerate() {
                 if at > 0 {
                     out.push('.');
