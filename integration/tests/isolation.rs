@@ -96,7 +96,9 @@ impl Region {
     fn quarantined(&self, consumer: &str) -> Vec<PathBuf> {
         let data = self.fleet.folder().join(&self.fleet.planned(GATEWAY).data);
         let folder = data.join("quarantine").join(consumer).join("traces");
-        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+        let files = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        // An item that is still being written has another ending.
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "binpb")).collect()
     }
 
     fn count(&self, consumer: &str, outcome: &str) -> f64 {
