@@ -96,7 +96,17 @@ impl<'a> Writer<'a> {
 
     /// Writes a `KeyValue` whose value is a string.
     pub fn key_string(&mut self, number: u32, key: &str, value: &str) {
-        self.key_value(number, key, wire::framed_len(1, value.len()), |any| any.string(1, value));
+        self.key_text(number, key.as_bytes(), value.as_bytes());
+    }
+
+    /// Writes a `KeyValue` whose value is a string, from bytes that are known to be UTF-8.
+    #[inline]
+    pub fn key_text(&mut self, number: u32, key: &[u8], value: &[u8]) {
+        let any = wire::framed_len(1, value.len());
+        self.message_of(number, wire::framed_len(1, key.len()) + wire::framed_len(2, any));
+        self.bytes(1, key);
+        self.message_of(2, any);
+        self.bytes(1, value);
     }
 
     /// Writes a `KeyValue` whose value is an integer.

@@ -4,10 +4,13 @@
 //! 1. Only one clean address is shortened; ports, zones, lists and host names give nothing.
 //! 2. An IPv4 address that hides in an IPv6 one is never left whole.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
+use tollgate_otlp::Fault;
+
+use crate::once::text;
 
 /// Returns the address with all but its leading bits cleared, or nothing if the text is not one address.
 fn shorten(text: &str, v4: u8, v6: u8) -> Option<IpAddr> {
@@ -22,22 +25,53 @@ fn shorten(text: &str, v4: u8, v6: u8) -> Option<IpAddr> {
 }
 
 /// Appends the shortened address; says whether there was one.
-pub(crate) fn write_shortened(text: &str, v4: u8, v6: u8, out: &mut String) -> bool {
-    match shorten(text, v4, v6) {
-        Some(IpAddr::V4(address)) => {
-            // By hand: the general formatter goes a long way round, on every span that has an address.
-            for (at, octet) in address.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push('.');
-                }
-                let digits = [octet / 100, octet / 10 % 10, octet % 10];
-                let leading = digits.iter().take(2).take_while(|digit| **digit == 0).count();
-                out.extend(digits.iter().skip(leading).map(|digit| char::from(b'0' + digit)));
+///
+/// # Errors
+/// Refuses what is not UTF-8.
+pub(crate) fn write_shortened(value: &[u8], v4: u8, v6: u8, out: &mut Vec<u8>) -> Result<bool, Fault> {
+    // Most are IPv4, on every span that has an address: the general reader and writer go a long way round.
+    if let (Some(address), Some(cleared)) = (dotted(value), 32_u32.checked_sub(v4.into())) {
+        write_dotted(address & u32::MAX.checked_shl(cleared).unwrap_or(0), out);
+        return Ok(true);
+    }
+    match shorten(text(value)?, v4, v6) {
+        Some(address) => Ok(write!(out, "{address}").is_ok()), // writing to memory cannot fail
+        None => Ok(false),
+    }
+}
+
+/// Reads four decimal numbers with dots between them, none with a leading zero, as the standard library does.
+fn dotted(value: &[u8]) -> Option<u32> {
+    let (mut address, mut octets) = (0, 0);
+    for octet in value.split(|byte| *byte == b'.') {
+        let octet = match octet {
+            [one @ b'0'..=b'9'] => u32::from(one - b'0'),
+            [ten @ b'1'..=b'9', one @ b'0'..=b'9'] => u32::from(ten - b'0') * 10 + u32::from(one - b'0'),
+            [hundred @ b'1'..=b'2', ten @ b'0'..=b'9', one @ b'0'..=b'9'] => {
+                u32::from(hundred - b'0') * 100 + u32::from(ten - b'0') * 10 + u32::from(one - b'0')
             }
-            true
+            _ => return None,
+        };
+        if octet > 255 {
+            return None;
         }
-        Some(IpAddr::V6(address)) => write!(out, "{address}").is_ok(), // writing to a string cannot fail
-        None => false,
+        address = address << 8 | octet;
+        octets += 1;
+    }
+    (octets == 4).then_some(address)
+}
+
+fn write_dotted(address: u32, out: &mut Vec<u8>) {
+    for (at, octet) in address.to_be_bytes().into_iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        let [hundred, ten, one] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
+        match octet {
+            100.. => out.extend_from_slice(&[hundred, ten, one]),
+            10.. => out.extend_from_slice(&[ten, one]),
+            _ => out.push(one),
+        }
     }
 }
 
@@ -50,12 +84,14 @@ fn holds_v4(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use proptest::prelude::*;
 
     fn shortened(text: &str) -> Option<String> {
-        let mut out = String::new();
-        write_shortened(text, 24, 48, &mut out).then_some(out)
+        let mut out = Vec::new();
+        write_shortened(text.as_bytes(), 24, 48, &mut out).unwrap().then(|| String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -109,6 +145,19 @@ mod tests {
                 let kept = u128::MAX.checked_shl(128 - u32::from(v6)).unwrap_or(0);
                 prop_assert_eq!(short.to_bits(), address & kept);
             }
+        }
+
+        /// Guarantees: the short way and the general one agree on what is an address, and on each bit that is kept.
+        #[test]
+        fn dotted_addresses_are_read_and_written_as_by_the_standard_library(
+            text in prop_oneof!["[0-9.]{0,16}", any::<u32>().prop_map(|bits| Ipv4Addr::from_bits(bits).to_string())],
+            v4 in 0_u8..=32,
+        ) {
+            prop_assert_eq!(dotted(text.as_bytes()), text.parse().ok().map(Ipv4Addr::to_bits));
+            let mut out = Vec::new();
+            let written = write_shortened(text.as_bytes(), v4, 48, &mut out).unwrap();
+            let general = shorten(&text, v4, 48).map(|address| address.to_string());
+            prop_assert_eq!(written.then(|| String::from_utf8(out).unwrap()), general);
         }
 
         #[test]

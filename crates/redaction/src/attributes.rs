@@ -1,253 +1,166 @@
-//! Writes attributes anew, as far as the table lets them cross.
+//! Writes lists of attributes anew, as far as the table lets them cross.
 //!
 //! Promises:
 //! 1. What is written was looked up under the very key it is written with.
 //! 2. A key that stands twice in one list is left out each time: receivers disagree about which one counts.
-//! 3. Only numbers, booleans, texts and short flat lists of them cross raw; texts only if they look operational, unless
-//!    somebody let a class cross raw that holds anything by its nature.
-//! 4. What cannot be transformed is left out, not passed on.
 
-use tollgate_otlp::wire::{Fields, Wire};
-use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
-use tollgate_residency::{Action, Carrier, Cell, Class, Form, Resource, Table};
+use tollgate_otlp::wire::delimited;
+use tollgate_otlp::{Fault, RawAttribute, raw_attributes};
+use tollgate_residency::{Action, Carrier, Cell, Form};
 
-use crate::address;
-use crate::counts::Counts;
-use crate::keys::Keys;
 use crate::operational;
-use crate::pseudonym::{NoPseudonym, Pseudonyms};
 use crate::repeats::Repeats;
+use crate::value::Judge;
 use crate::verbatim::{self, Run};
 
-/// What is needed to judge and transform values.
-pub(crate) struct Judge<'t> {
-    pub(crate) table: &'t Table,
-    pub(crate) keys: &'t dyn Keys,
-    pub(crate) pseudonyms: &'t mut [Pseudonyms],
-    pub(crate) counts: &'t mut Counts,
-    /// When the batch arrived, in nanoseconds since the Unix epoch.
-    pub(crate) arrival: u64,
-    /// Whose resource the values at hand describe.
-    pub(crate) resource: Resource,
-}
-
-/// An attribute that may cross.
-#[derive(Clone, Copy)]
-struct Candidate<'a> {
-    /// The whole field: tag, length, `KeyValue`.
-    field: &'a [u8],
-    key: &'a [u8],
-    value: &'a [u8],
-    cell: Cell,
-}
-
-/// Memory that is used again from list to list.
+/// One list of attributes after the other. An attribute is written as soon as it is seen, and a key that stands twice
+/// is known too late: then [`are_suspect`](Self::are_suspect), and the lists are to be written once more, warily.
 #[derive(Default)]
-pub(crate) struct Scratch<'a> {
-    candidates: Vec<Candidate<'a>>,
-    order: Vec<u32>,
+pub(crate) struct Attributes<'a> {
+    number: u32,
+    bytes: Vec<u8>,
+    run: Run<'a>,
+    withheld: u32,
     repeats: Repeats,
-    text: String,
-    /// The texts of the last list that crossed raw and that span names are composed of, by slot.
-    pub(crate) slots: Vec<(u8, &'a str)>,
+    suspect: bool,
+    care: Care,
+    /// Keys that stand more than once in the list at hand, in order.
+    repeated: Vec<&'a [u8]>,
+    /// The texts of the list at hand that crossed raw and that span names are composed of, by slot.
+    slots: Vec<(u8, &'a [u8])>,
+    text: Vec<u8>,
 }
 
-impl<'a> Scratch<'a> {
-    /// Notes one attribute of a list: a field with its body, a `KeyValue`. Says whether it may cross.
-    pub(crate) fn note(
+/// Whether a list is searched for keys that stand twice before it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Care {
+    #[default]
+    Swift,
+    Wary,
+}
+
+impl<'a> Attributes<'a> {
+    /// Begins the list that stands under this field number of a message.
+    #[inline]
+    pub(crate) fn begin(&mut self, number: u32, message: &'a [u8]) {
+        self.number = number;
+        self.bytes.clear();
+        self.run = Run::of(message);
+        self.withheld = 0;
+        self.repeats.clear();
+        self.slots.clear();
+        if self.care == Care::Wary {
+            self.find_repeated(number, message);
+        }
+    }
+
+    /// Adds an attribute: a field of the message with its body, a `KeyValue`.
+    #[inline]
+    pub(crate) fn add(
         &mut self,
         (field, body): (&'a [u8], &'a [u8]),
         carrier: Carrier,
         judge: &mut Judge<'_>,
-    ) -> Result<bool, Fault> {
-        let RawAttribute { key, value } = RawAttribute::parse(body)?;
+    ) -> Result<(), Fault> {
+        let plain = verbatim::split(field, body);
+        let raw = plain.map_or_else(|| RawAttribute::parse(body), Ok)?;
+        let cell = self.look_up(raw.key, carrier, judge);
+        let passed = match cell.action {
+            Action::Absent => false,
+            Action::Raw if self.is_clean(field, raw, plain.is_some()) => {
+                self.run.add(field, &mut self.bytes);
+                true
+            }
+            _ => {
+                self.run.end(&mut self.bytes);
+                judge.write(raw, cell, self.number, &mut self.text, &mut self.bytes)?
+            }
+        };
+        judge.counts.value(cell.class, if passed { cell.action.form() } else { Form::Absent });
+        self.withheld += u32::from(!passed);
+        if let Some(slot) = cell.slot.filter(|_| passed && cell.action == Action::Raw) {
+            self.slots.extend(verbatim::text(raw.value)?.map(|text| (slot, text)));
+        }
+        Ok(())
+    }
+
+    /// Adds all attributes that stand next in the message, and returns what follows them.
+    #[inline]
+    pub(crate) fn add_next(
+        &mut self,
+        mut rest: &'a [u8],
+        carrier: Carrier,
+        judge: &mut Judge<'_>,
+    ) -> Result<&'a [u8], Fault> {
+        // Numbers of lists are below 16, so the tag is one byte; in another form it is left to the general way.
+        while let Some((tag, framed)) = rest.split_first()
+            && u32::from(*tag) == self.number << 3 | 2
+        {
+            let (body, after) = delimited(framed)?;
+            let field = rest.get(..rest.len() - after.len()).unwrap_or_default();
+            self.add((field, body), carrier, judge)?;
+            rest = after;
+        }
+        Ok(rest)
+    }
+
+    /// Ends the list; says how many attributes were left out.
+    #[inline]
+    pub(crate) fn end(&mut self) -> u32 {
+        self.run.end(&mut self.bytes);
+        self.suspect |= self.care == Care::Swift && self.repeats.are_possible();
+        self.withheld
+    }
+
+    /// The fields that may cross.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn slots(&self) -> &[(u8, &'a [u8])] {
+        &self.slots
+    }
+
+    /// Whether a key may have stood twice in a list since this was asked for last.
+    #[inline]
+    pub(crate) fn are_suspect(&mut self) -> bool {
+        std::mem::take(&mut self.suspect)
+    }
+
+    pub(crate) fn take_care(&mut self, care: Care) {
+        self.care = care;
+        self.repeated.clear();
+    }
+
+    #[inline]
+    fn look_up(&mut self, key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Cell {
         let listed = judge.table.listed(carrier, key, judge.resource);
-        let cell = match listed {
+        let mut cell = match listed {
             Some((cell, _)) => cell,
             // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
             None if operational::is_key(key) => judge.table.below_template(carrier, key, judge.resource),
             None => Cell::UNKNOWN,
         };
-        let crosses = cell.action != Action::Absent;
-        if crosses {
+        if cell.action != Action::Absent {
             self.repeats.note(listed.map(|(_, number)| number), judge.table.keys());
-            self.candidates.push(Candidate { field, key, value, cell });
-        } else {
-            judge.counts.value(cell.class, Form::Absent);
-        }
-        Ok(crosses)
-    }
-
-    /// Writes what was noted of a message and may cross, forgets it, and returns how many attributes were left out.
-    pub(crate) fn write(
-        &mut self,
-        number: u32,
-        message: &'a [u8],
-        judge: &mut Judge<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<u32, Fault> {
-        let mut withheld = 0;
-        if self.repeats.are_possible() {
-            self.drop_duplicates();
-        }
-        self.repeats.clear();
-        self.slots.clear();
-        let mut candidates = std::mem::take(&mut self.candidates);
-        let mut run = Run::of(message);
-        for candidate in candidates.drain(..) {
-            let Candidate { field, key, value, cell } = candidate;
-            let passed = if cell.action == Action::Raw && verbatim::is_clean(number, field, key, value) {
-                run.add(field, out);
-                true
-            } else {
-                run.end(out);
-                judge.write(&candidate, number, &mut self.text, out)?
-            };
-            judge.counts.value(cell.class, if passed { cell.action.form() } else { Form::Absent });
-            if !passed {
-                withheld += 1;
-            } else if let (Action::Raw, Some(slot)) = (cell.action, cell.slot)
-                && let ValueView::String(text) = ValueView::parse(value)?
-            {
-                self.slots.push((slot, text));
+            if !self.repeated.is_empty() && self.repeated.binary_search(&key).is_ok() {
+                cell.action = Action::Absent;
             }
         }
-        run.end(out);
-        self.candidates = candidates;
-        Ok(withheld)
+        cell
     }
 
-    /// Forgets what was noted of an item that does not cross.
-    pub(crate) fn clear(&mut self) {
-        self.candidates.clear();
-        self.repeats.clear();
+    #[inline]
+    fn is_clean(&self, field: &[u8], raw: RawAttribute<'_>, plain: bool) -> bool {
+        (plain || verbatim::is_whole(self.number, field, raw)) && verbatim::is_clean_value(raw.value)
     }
 
-    /// Marks every occurrence of a key that stands more than once. Sorted, because a sender chooses how many there are.
-    fn drop_duplicates(&mut self) {
-        let key = |at: u32| self.candidates.get(at as usize).map(|candidate| candidate.key);
-        self.order.clear();
-        self.order.extend((0..).take(self.candidates.len()));
-        self.order.sort_unstable_by_key(|at| key(*at));
-        let equal = self.order.chunk_by(|one, two| key(*one) == key(*two)).filter(|equal| equal.len() > 1);
-        let twice: Vec<u32> = equal.flatten().copied().collect();
-        for at in twice {
-            if let Some(candidate) = self.candidates.get_mut(at as usize) {
-                candidate.cell.action = Action::Absent;
-            }
-        }
+    /// Sorted, because a sender chooses how many there are.
+    fn find_repeated(&mut self, number: u32, message: &'a [u8]) {
+        let mut keys: Vec<_> = raw_attributes(message, number).map(|raw| raw.key).collect();
+        keys.sort_unstable();
+        self.repeated.clear();
+        let repeated = keys.chunk_by(|one, two| one == two).filter(|equal| equal.len() > 1);
+        self.repeated.extend(repeated.filter_map(|equal| equal.first()));
     }
-}
-
-impl Judge<'_> {
-    /// Asks whether a carrier's value crosses as it is, and counts the answer. `fit` is what the value itself says.
-    pub(crate) fn passes(&mut self, carrier: Carrier, fit: bool) -> bool {
-        let passes = fit && self.table.carrier(carrier) == Form::Raw;
-        let form = if passes { Form::Raw } else { Form::Absent };
-        self.counts.value(carrier.class().unwrap_or(Class::Unclassified), form);
-        passes
-    }
-
-    /// Writes one attribute; says whether it crossed.
-    fn write(&mut self, of: &Candidate<'_>, number: u32, text: &mut String, out: &mut Vec<u8>) -> Result<bool, Fault> {
-        let value = ValueView::parse(of.value)?;
-        let key = std::str::from_utf8(of.key).map_err(|_| Fault::Utf8)?;
-        text.clear();
-        let passed = match of.cell.action {
-            Action::Absent => return Ok(false),
-            Action::Raw => return write_raw(key, value, of.cell.class, number, out),
-            Action::Hmac(index) => self.pseudonym(index.position(), value, text),
-            Action::Truncate { v4, v6 } => shortened(value, v4, v6, text),
-        };
-        if passed {
-            Writer::new(out).key_string(number, key, text);
-        }
-        Ok(passed)
-    }
-
-    fn pseudonym(&mut self, transform: usize, value: ValueView<'_>, text: &mut String) -> bool {
-        let Some(pseudonyms) = self.pseudonyms.get_mut(transform) else { return false };
-        let named = match value {
-            ValueView::String(value) => pseudonyms.name(value, self.arrival, self.keys, text),
-            ValueView::Int(value) => pseudonyms.name(&value.to_string(), self.arrival, self.keys, text),
-            _ => return false,
-        };
-        if named == Err(NoPseudonym::KeyMissing) {
-            self.counts.keys_missing += 1;
-        }
-        named.is_ok()
-    }
-}
-
-fn shortened(value: ValueView<'_>, v4: u8, v6: u8, text: &mut String) -> bool {
-    let ValueView::String(value) = value else { return false };
-    address::write_shortened(value, v4, v6, text)
-}
-
-/// Writes a value as it is, built anew from what it means.
-fn write_raw(key: &str, value: ValueView<'_>, class: Class, number: u32, out: &mut Vec<u8>) -> Result<bool, Fault> {
-    if !crosses(value, class)? {
-        return Ok(false);
-    }
-    Writer::new(out).message(number, |pair| {
-        pair.string(1, key);
-        pair.message(2, |any| write_any(any, value))
-    })?;
-    Ok(true)
-}
-
-fn crosses(value: ValueView<'_>, class: Class) -> Result<bool, Fault> {
-    // Whoever lets these cross raw lets texts cross. All others are words of a system, whatever a sender writes there.
-    let free = matches!(class, Class::Direct | Class::Special | Class::Free);
-    let ValueView::Array(list) = value else { return Ok(flat_crosses(value, free)) };
-    let (mut count, mut bytes) = (0, 0);
-    for element in elements(list) {
-        let element = element?;
-        if !flat_crosses(element, free) {
-            return Ok(false);
-        }
-        count += 1;
-        bytes += if let ValueView::String(text) = element { text.len() } else { 0 };
-    }
-    Ok(free || operational::list_is_short(count, bytes))
-}
-
-fn flat_crosses(value: ValueView<'_>, free: bool) -> bool {
-    match value {
-        ValueView::String(text) => free || operational::looks_so(text),
-        ValueView::Empty | ValueView::Bool(_) | ValueView::Int(_) | ValueView::Double(_) => true,
-        ValueView::Array(_) | ValueView::KvList(_) | ValueView::Bytes(_) => false,
-    }
-}
-
-/// The elements of an `ArrayValue`; its other fields are unknown and stay.
-fn elements(list: &[u8]) -> impl Iterator<Item = Result<ValueView<'_>, Fault>> {
-    Fields::new(list).filter_map(|field| match field {
-        Ok(field) => match (field.number, field.value) {
-            (1, Wire::Bytes(body)) => Some(ValueView::parse(body)),
-            (1, _) => Some(Err(Fault::WireType)),
-            _ => None,
-        },
-        Err(fault) => Some(Err(fault)),
-    })
-}
-
-fn write_any(any: &mut Writer<'_>, value: ValueView<'_>) -> Result<(), Fault> {
-    match value {
-        ValueView::String(text) => any.string(1, text),
-        ValueView::Bool(value) => any.varint(2, value.into()),
-        ValueView::Int(value) => any.int(3, value),
-        ValueView::Double(value) => any.double(4, value),
-        ValueView::Array(list) => {
-            return any.message(5, |array| {
-                elements(list).try_for_each(|element| {
-                    let element = element?;
-                    array.message(1, |any| write_any(any, element))
-                })
-            });
-        }
-        // Neither is let through by `crosses`; what is not written cannot leak.
-        ValueView::Empty | ValueView::KvList(_) | ValueView::Bytes(_) => {}
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@
 //! 2. Each value of what crossed is counted once, by its class and by the form in which it crossed. Of a span, link,
 //!    resource or scope that did not cross no values are counted.
 
-use tollgate_residency::{Class, Form};
+use tollgate_residency::{Carrier, Class, Form};
 
 /// Why an item did not cross.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +48,9 @@ pub struct Counts {
 }
 
 /// Values by class and form.
-pub(crate) type Values = [[u64; Form::ALL.len()]; Class::ALL.len()];
+type Values = [[u64; Form::ALL.len()]; Class::ALL.len()];
+/// What was counted of values at one point.
+pub(crate) type Mark = (Values, u64);
 
 impl Counts {
     /// Returns how many items did not cross for this reason.
@@ -79,7 +81,15 @@ impl Counts {
         forms.zip(other.values.iter().flatten()).for_each(|(count, more)| *count += more);
     }
 
+    /// Counts items that cross.
+    pub(crate) fn cross(&mut self, items: u64) {
+        self.items_in += items;
+        self.items_out += items;
+    }
+
+    /// Counts items that do not.
     pub(crate) fn withhold(&mut self, reason: Withheld, items: u64) {
+        self.items_in += items;
         if let Some(count) = self.withheld.get_mut(reason as usize) {
             *count += items;
         }
@@ -92,12 +102,18 @@ impl Counts {
         }
     }
 
+    /// Counts a carrier's value that crossed as it was.
+    #[inline]
+    pub(crate) fn crossed(&mut self, carrier: Carrier) {
+        self.value(carrier.class().unwrap_or(Class::Unclassified), Form::Raw);
+    }
+
     /// What was counted of values so far, to be put back if the item at hand turns out not to cross.
-    pub(crate) fn mark(&self) -> (Values, u64) {
+    pub(crate) fn mark(&self) -> Mark {
         (self.values, self.keys_missing)
     }
 
-    pub(crate) fn put_back(&mut self, (values, keys_missing): (Values, u64)) {
+    pub(crate) fn put_back(&mut self, (values, keys_missing): Mark) {
         self.values = values;
         self.keys_missing = keys_missing;
     }

@@ -5,7 +5,7 @@
 //! 2. Total over the carriers of traces; whatever is unknown, ambiguous or unreadable stays.
 //! 3. Only this crate makes a [`Sealed`]. No clock, no files: arrival time and keys are arguments.
 //!
-//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `attributes.rs` (one value).
+//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `attributes.rs` (a list), `value.rs` (one value).
 //! Not here: what is allowed (`tollgate_residency`), where keys lie and where sealed batches go (`tollgate_pipeline`).
 
 mod address;
@@ -15,6 +15,7 @@ mod keys;
 mod memo;
 mod once;
 mod operational;
+mod plain;
 mod pseudonym;
 mod repeats;
 mod sealed;
@@ -23,6 +24,7 @@ mod span;
 mod span_name;
 mod surroundings;
 mod trace_state;
+mod value;
 mod verbatim;
 
 pub use counts::{Counts, Withheld};

@@ -24,18 +24,18 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
-    pub(crate) fn get(&self, value: &str) -> Option<&str> {
-        self.names.get(value.as_bytes()).map(|name| &**name)
+    pub(crate) fn get(&self, value: &[u8]) -> Option<&str> {
+        self.names.get(value).map(|name| &**name)
     }
 
-    pub(crate) fn insert(&mut self, value: &str, name: String) {
+    pub(crate) fn insert(&mut self, value: &[u8], name: String) {
         if value.len() > VALUE_BYTES {
             return;
         }
         if self.names.len() >= ENTRIES {
             self.names.clear();
         }
-        self.names.insert(Remembered(value.as_bytes().into()), name.into());
+        self.names.insert(Remembered(value.into()), name.into());
     }
 
     #[cfg(test)]

@@ -8,6 +8,7 @@
 //! 4. What is remembered is bounded, compared as a whole, forgotten with its epoch and wiped from memory.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::keys::{Keys, RootKey};
 use crate::memo::Memo;
 
+const NANOS: u64 = 1_000_000_000;
 /// Half of a SHA-256.
 const TAG_BYTES: usize = 16;
 
@@ -30,6 +32,8 @@ pub(crate) enum NoPseudonym {
     KeyMissing,
     /// There is nothing to name.
     Empty,
+    /// The value is not UTF-8.
+    NoText,
 }
 
 /// One keyed transform of one table.
@@ -42,7 +46,8 @@ pub(crate) struct Pseudonyms {
 
 /// A derived key and what was named with it.
 struct Epoch {
-    number: u64,
+    /// The times of arrival that fall into it, in nanoseconds since the Unix epoch.
+    nanos: Range<u64>,
     /// Keyed, and past what every value has before it; wiped when dropped.
     mac: Hmac<Sha256>,
     /// `tg1.<key id>.`
@@ -58,13 +63,13 @@ impl Pseudonyms {
     /// Appends the name of a value that arrived then, in nanoseconds since the Unix epoch.
     pub(crate) fn name(
         &mut self,
-        value: &str,
+        value: &[u8],
         arrival: u64,
         keys: &dyn Keys,
-        out: &mut String,
+        out: &mut Vec<u8>,
     ) -> Result<(), NoPseudonym> {
-        let number = epoch_of(arrival, self.transform.epoch);
-        if self.current.as_ref().is_none_or(|epoch| epoch.number != number) {
+        if self.current.as_ref().is_none_or(|epoch| !epoch.nanos.contains(&arrival)) {
+            let number = epoch_of(arrival, self.transform.epoch);
             // The old key goes before the new one is asked for: without a new one nothing is named with the old.
             self.current = None;
             let root = keys.root(&self.transform.key, number).ok_or(NoPseudonym::KeyMissing)?;
@@ -83,7 +88,8 @@ impl Pseudonyms {
         let mac = Hmac::new_from_slice(key.as_slice()).ok()?;
         let mac = mac.chain_update("tg1").chain_update(&self.transform.group).chain_update([0]);
         let prefix = format!("tg1.{}.", base32(&id));
-        Some(Epoch { number, mac, prefix, memo: Memo::default() })
+        let nanos = nanos_of(number, self.transform.epoch);
+        Some(Epoch { nanos, mac, prefix, memo: Memo::default() })
     }
 
     /// Frames each part by its length, so that no two contexts read the same.
@@ -101,13 +107,13 @@ impl Pseudonyms {
 }
 
 impl Epoch {
-    fn name(&mut self, value: &str, out: &mut String) -> Result<(), NoPseudonym> {
+    fn name(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), NoPseudonym> {
         if let Some(name) = self.memo.get(value) {
-            out.push_str(name);
+            out.extend_from_slice(name.as_bytes());
             return Ok(());
         }
-        let name = self.compute(value)?;
-        out.push_str(&name);
+        let name = self.compute(std::str::from_utf8(value).map_err(|_| NoPseudonym::NoText)?)?;
+        out.extend_from_slice(name.as_bytes());
         self.memo.insert(value, name);
         Ok(())
     }
@@ -129,8 +135,13 @@ fn base32(bytes: &[u8]) -> String {
 
 /// Epochs have whole seconds, at least one; the policy says so when it is read.
 fn epoch_of(arrival: u64, length: Duration) -> u64 {
-    const NANOS: u64 = 1_000_000_000;
     (arrival / NANOS).checked_div(length.as_secs()).unwrap_or(0)
+}
+
+/// The last moments that 64 bits can tell fall into no epoch here, and are asked about each time.
+fn nanos_of(number: u64, length: Duration) -> Range<u64> {
+    let start = |number: u64| number.saturating_mul(length.as_secs()).saturating_mul(NANOS);
+    start(number)..start(number.saturating_add(1))
 }
 
 fn canonical(value: &str) -> Cow<'_, str> {
@@ -164,8 +175,8 @@ mod tests {
     }
 
     fn named(by: &mut Pseudonyms, value: &str, arrival: u64) -> Result<String, NoPseudonym> {
-        let mut out = String::new();
-        by.name(value, arrival, &Roots, &mut out).map(|()| out)
+        let mut out = Vec::new();
+        by.name(value.as_bytes(), arrival, &Roots, &mut out).map(|()| String::from_utf8(out).unwrap())
     }
 
     fn usual(value: &str) -> Result<String, NoPseudonym> {

@@ -6,19 +6,22 @@
 //! 3. No input makes it panic, and no error says what a value was.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tollgate_federation::Signal;
 use tollgate_otlp::{Batch, Index, ResourceGroup, ScopeGroup};
 use tollgate_residency::{Resource, Table};
 
-use crate::attributes::Judge;
-use crate::counts::{Counts, Withheld};
+use crate::attributes::Care;
+use crate::counts::{Counts, Mark, Withheld};
 use crate::keys::Keys;
+use crate::plain::Plain;
 use crate::pseudonym::Pseudonyms;
 use crate::sealed::{Group, Layout, Seal, SealedBatch, Span};
 use crate::span::{Memory, SpanSealer};
 use crate::surroundings;
+use crate::value::Judge;
 
 /// Seals what goes over one link under one table.
 pub struct Sealer {
@@ -63,6 +66,7 @@ impl Sealer {
             counts: &mut counts,
             arrival,
             resource: Resource::Device,
+            heads_cross: Plain::crosses(&self.table),
         };
         let layout = Layout::with_room_for(index.items(), payload.len());
         let mut run = Run { judge, memory: Memory::default(), layout };
@@ -90,73 +94,86 @@ struct Run<'a, 't> {
 
 impl<'a> Run<'a, '_> {
     fn resource(&mut self, group: &ResourceGroup<'a>) {
-        let mark = self.judge.counts.mark();
-        let start = self.layout.bytes.len();
+        let before = self.mark();
         let first = self.layout.scopes.len();
-        let whose = surroundings::whose(self.judge.table, group.resource());
-        let written = whose.and_then(|whose| {
-            self.judge.resource = whose;
-            let (url, out) = (group.schema_url(), &mut self.layout.bytes);
-            surroundings::resource(group.resource(), url, &mut self.judge, &mut self.memory, out)
-        });
-        if written.is_err() {
-            let items = group.scopes().map(|scope| scope.items().len() as u64).sum();
-            return self.give_up(start, mark, items);
-        }
-        let head = start..self.layout.bytes.len();
+        let Ok(whose) = surroundings::whose(self.judge.table, group.resource()) else {
+            return self.withhold_below(group);
+        };
+        self.judge.resource = whose;
+        let (body, url) = (group.resource(), group.schema_url());
+        let head = self.attempt(|judge, memory, out| surroundings::resource(body, url, judge, memory, out));
+        let Ok((head, ())) = head else { return self.withhold_below(group) };
         for scope in group.scopes() {
             self.scope(&scope);
         }
         let children = first..self.layout.scopes.len();
         if children.is_empty() {
             // Nothing crossed below it, so nothing of it did.
-            return self.give_up(start, mark, 0);
+            return self.take_back(before);
         }
         self.layout.resources.push(Group { head, children });
     }
 
     fn scope(&mut self, group: &ScopeGroup<'a>) {
-        let mark = self.judge.counts.mark();
-        let start = self.layout.bytes.len();
+        let before = self.mark();
         let first = self.layout.spans.len();
-        let (url, out) = (group.schema_url(), &mut self.layout.bytes);
-        if surroundings::scope(group.scope(), url, &mut self.judge, &mut self.memory, out).is_err() {
-            return self.give_up(start, mark, group.items().len() as u64);
-        }
-        let head = start..self.layout.bytes.len();
+        let (body, url) = (group.scope(), group.schema_url());
+        let head = self.attempt(|judge, memory, out| surroundings::scope(body, url, judge, memory, out));
+        let Ok((head, ())) = head else {
+            return self.judge.counts.withhold(Withheld::Surroundings, group.items().len() as u64);
+        };
         for item in group.items() {
             self.item(item.body());
         }
         let children = first..self.layout.spans.len();
         if children.is_empty() {
-            return self.give_up(start, mark, 0);
+            return self.take_back(before);
         }
         self.layout.scopes.push(Group { head, children });
     }
 
     fn item(&mut self, body: &'a [u8]) {
-        let mark = self.judge.counts.mark();
-        let start = self.layout.bytes.len();
-        self.judge.counts.items_in += 1;
-        let mut sealer = SpanSealer { judge: &mut self.judge, memory: &mut self.memory };
-        match sealer.seal(body, &mut self.layout.bytes) {
-            Ok(trace) => {
-                self.judge.counts.items_out += 1;
-                self.layout.spans.push(Span { trace, field: start..self.layout.bytes.len() });
+        match self.attempt(|judge, memory, out| SpanSealer { judge, memory }.seal(body, out)) {
+            Ok((field, trace)) => {
+                self.judge.counts.cross(1);
+                self.layout.spans.push(Span { trace, field });
             }
-            Err(reason) => {
-                self.layout.bytes.truncate(start);
-                self.judge.counts.put_back(mark);
-                self.judge.counts.withhold(reason, 1);
-            }
+            Err(reason) => self.judge.counts.withhold(reason, 1),
         }
     }
 
-    /// Takes back what was written and counted of a resource or scope, and withholds its items.
-    fn give_up(&mut self, start: usize, mark: (crate::counts::Values, u64), items: u64) {
+    fn withhold_below(&mut self, group: &ResourceGroup<'a>) {
+        let items = group.scopes().map(|scope| scope.items().len() as u64).sum();
+        self.judge.counts.withhold(Withheld::Surroundings, items);
+    }
+
+    /// Writes something and says where; if it cannot be written, nothing was. If a key may stand twice in a list of it,
+    /// it is written once more with care.
+    fn attempt<T, E>(
+        &mut self,
+        mut write: impl FnMut(&mut Judge<'_>, &mut Memory<'a>, &mut Vec<u8>) -> Result<T, E>,
+    ) -> Result<(Range<usize>, T), E> {
+        let before = self.mark();
+        let mut written = write(&mut self.judge, &mut self.memory, &mut self.layout.bytes);
+        if self.memory.attributes.are_suspect() {
+            self.take_back(before);
+            self.memory.attributes.take_care(Care::Wary);
+            written = write(&mut self.judge, &mut self.memory, &mut self.layout.bytes);
+            self.memory.attributes.take_care(Care::Swift);
+        }
+        if written.is_err() {
+            self.take_back(before);
+        }
+        Ok((before.0..self.layout.bytes.len(), written?))
+    }
+
+    /// How much is written and counted.
+    fn mark(&self) -> (usize, Mark) {
+        (self.layout.bytes.len(), self.judge.counts.mark())
+    }
+
+    fn take_back(&mut self, (start, mark): (usize, Mark)) {
         self.layout.bytes.truncate(start);
         self.judge.counts.put_back(mark);
-        self.judge.counts.items_in += items;
-        self.judge.counts.withhold(Withheld::Surroundings, items);
     }
 }

@@ -9,15 +9,18 @@ use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, TraceId, Writer};
 use tollgate_residency::{Carrier, Form};
 
-use crate::attributes::{Judge, Scratch};
+use crate::attributes::Attributes;
 use crate::counts::Withheld;
-use crate::once::{grown, once, text};
-use crate::{span_name, trace_state};
+use crate::once::{check_text, grown, once, text};
+use crate::plain::Plain;
+use crate::span_name::{self, Name};
+use crate::trace_state;
+use crate::value::Judge;
 
 /// `Span` in `ScopeSpans`.
 const SPANS: u32 = 2;
 /// `SPAN_KIND_CONSUMER` and `STATUS_CODE_ERROR`: beyond them a number means nothing and could hold anything.
-const LAST_KIND: u64 = 5;
+pub(crate) const LAST_KIND: u8 = 5;
 const LAST_STATUS: u64 = 2;
 /// The W3C flags and the two bits that say whether the context is remote; the rest is reserved.
 const KNOWN_FLAGS: u32 = 0x3ff;
@@ -25,9 +28,8 @@ const KNOWN_FLAGS: u32 = 0x3ff;
 /// Memory that is used again from span to span.
 #[derive(Default)]
 pub(crate) struct Memory<'a> {
-    pub(crate) scratch: Scratch<'a>,
-    pub(crate) list: Vec<u8>,
-    name: String,
+    pub(crate) attributes: Attributes<'a>,
+    name: Vec<u8>,
     events: Vec<&'a [u8]>,
     links: Vec<&'a [u8]>,
 }
@@ -41,11 +43,13 @@ pub(crate) struct SpanSealer<'s, 'a, 't> {
 /// What stands once in a span.
 #[derive(Default)]
 struct Once<'a> {
+    /// What of the fields below was read at one go, and may be copied.
+    plain: Option<Plain<'a>>,
     trace_id: Option<&'a [u8]>,
     span_id: Option<&'a [u8]>,
     parent_span_id: Option<&'a [u8]>,
     trace_state: Option<&'a str>,
-    name: Option<&'a str>,
+    name: Option<&'a [u8]>,
     kind: Option<u64>,
     start: Option<u64>,
     end: Option<u64>,
@@ -54,8 +58,24 @@ struct Once<'a> {
     dropped_links: Option<u64>,
     status: Option<&'a [u8]>,
     flags: Option<u32>,
-    /// Attributes that the first look already left out.
+    /// Attributes that were left out.
     withheld: u32,
+}
+
+impl<'a> From<Plain<'a>> for Once<'a> {
+    fn from(plain: Plain<'a>) -> Self {
+        Self {
+            plain: Some(plain),
+            trace_id: Some(plain.trace_id),
+            span_id: Some(plain.span_id),
+            parent_span_id: plain.parent_span_id,
+            name: Some(plain.name),
+            kind: Some(plain.kind.into()),
+            start: Some(plain.start),
+            end: Some(plain.end),
+            ..Self::default()
+        }
+    }
 }
 
 impl<'a> SpanSealer<'_, 'a, '_> {
@@ -65,35 +85,35 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         if identity.iter().any(|carrier| self.judge.table.carrier(*carrier) != Form::Raw) {
             return Err(Withheld::Identity);
         }
-        self.memory.scratch.clear();
         let malformed = |_: Fault| Withheld::Malformed;
         let span = self.read(body).map_err(malformed)?;
         let trace = span.trace_id.and_then(|id| <[u8; 16]>::try_from(id).ok()).ok_or(Withheld::Malformed)?;
         if span.span_id.is_none_or(|id| id.len() != 8) {
             return Err(Withheld::Malformed);
         }
-        Writer::new(out).message(SPANS, |writer| self.write(&span, body, writer)).map_err(malformed)?;
+        Writer::new(out).message(SPANS, |writer| self.write(&span, writer)).map_err(malformed)?;
         Ok(TraceId(trace))
     }
 
     fn read(&mut self, body: &'a [u8]) -> Result<Once<'a>, Fault> {
-        let mut span = Once::default();
         self.memory.events.clear();
         self.memory.links.clear();
-        for field in Fields::new(body) {
+        self.memory.attributes.begin(9, body);
+        let plain = if self.judge.heads_cross { Plain::take(body) } else { None };
+        let (mut span, rest) = plain.map_or_else(|| (Once::default(), body), |(plain, rest)| (plain.into(), rest));
+        let rest = self.memory.attributes.add_next(rest, Carrier::SpanAttributes, self.judge)?;
+        for field in Fields::new(rest) {
             let field = field?;
             match (field.number, field.value) {
                 (1, Wire::Bytes(id)) => once(&mut span.trace_id, id)?,
                 (2, Wire::Bytes(id)) => once(&mut span.span_id, id)?,
                 (3, Wire::Bytes(state)) => once(&mut span.trace_state, text(state)?)?,
                 (4, Wire::Bytes(id)) => once(&mut span.parent_span_id, id)?,
-                (5, Wire::Bytes(name)) => once(&mut span.name, text(name)?)?,
+                (5, Wire::Bytes(name)) => once(&mut span.name, name)?,
                 (6, Wire::Varint(kind)) => once(&mut span.kind, kind)?,
                 (7, Wire::Fixed64(nanos)) => once(&mut span.start, nanos)?,
                 (8, Wire::Fixed64(nanos)) => once(&mut span.end, nanos)?,
-                (9, Wire::Bytes(attribute)) => {
-                    span.withheld += self.note((field.raw, attribute), Carrier::SpanAttributes)?
-                }
+                (9, Wire::Bytes(attribute)) => self.attribute((field.raw, attribute), Carrier::SpanAttributes)?,
                 (10, Wire::Varint(count)) => once(&mut span.dropped_attributes, count)?,
                 (12, Wire::Varint(count)) => once(&mut span.dropped_events, count)?,
                 (14, Wire::Varint(count)) => once(&mut span.dropped_links, count)?,
@@ -106,18 +126,17 @@ impl<'a> SpanSealer<'_, 'a, '_> {
                 _ => self.unknown(),
             }
         }
+        span.withheld = self.memory.attributes.end();
         Ok(span)
     }
 
-    fn write(&mut self, span: &Once<'a>, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Fault> {
-        let withheld = span.withheld + self.list(9, body)?;
-        self.write_identity(span, out)?;
-        self.write_name(span.name.unwrap_or_default(), out);
-        self.number(Carrier::SpanKind, 6, span.kind.filter(|kind| *kind <= LAST_KIND), out);
-        self.time(Carrier::SpanStart, 7, span.start, out);
-        self.time(Carrier::SpanEnd, 8, span.end, out);
-        out.raw(&self.memory.list);
-        self.dropped(Carrier::SpanDropped, 10, span.dropped_attributes, withheld, out);
+    fn write(&mut self, span: &Once<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
+        match span.plain.filter(|_| span.trace_state.is_none()) {
+            Some(plain) => self.copy_head(plain, out)?,
+            None => self.write_head(span, out)?,
+        }
+        out.raw(self.memory.attributes.bytes());
+        self.dropped(Carrier::SpanDropped, 10, span.dropped_attributes, span.withheld, out);
         let mut events = std::mem::take(&mut self.memory.events);
         events.drain(..).try_for_each(|event| self.event(event, out))?;
         self.memory.events = events;
@@ -136,6 +155,27 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         Ok(())
     }
 
+    fn copy_head(&mut self, plain: Plain<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
+        out.raw(plain.ids);
+        Plain::IDS.into_iter().for_each(|carrier| self.judge.counts.crossed(carrier));
+        if plain.parent_span_id.is_some() {
+            self.judge.counts.crossed(Carrier::SpanParentId);
+        }
+        self.write_name(plain.name, out)?;
+        out.raw(plain.course);
+        Plain::COURSE.into_iter().for_each(|carrier| self.judge.counts.crossed(carrier));
+        Ok(())
+    }
+
+    fn write_head(&mut self, span: &Once<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
+        self.write_identity(span, out)?;
+        self.write_name(span.name.unwrap_or_default(), out)?;
+        self.number(Carrier::SpanKind, 6, span.kind.filter(|kind| *kind <= LAST_KIND.into()), out);
+        self.time(Carrier::SpanStart, 7, span.start, out);
+        self.time(Carrier::SpanEnd, 8, span.end, out);
+        Ok(())
+    }
+
     fn write_identity(&mut self, span: &Once<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
         self.id(Carrier::SpanTraceId, 1, span.trace_id, out);
         self.id(Carrier::SpanId, 2, span.span_id, out);
@@ -148,29 +188,31 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         Ok(())
     }
 
-    fn write_name(&mut self, sent: &str, out: &mut Writer<'_>) {
-        let own = span_name::compose(self.judge.table, sent, &self.memory.scratch.slots, &mut self.memory.name);
-        self.judge.passes(Carrier::SpanName, own);
+    fn write_name(&mut self, sent: &[u8], out: &mut Writer<'_>) -> Result<(), Fault> {
+        check_text(sent)?;
+        let slots = self.memory.attributes.slots();
+        let name = span_name::choose(self.judge.table, sent, slots, &mut self.memory.name);
+        self.judge.passes(Carrier::SpanName, name == Name::Own);
         // A composed name is made of attributes that crossed, so it may stand even where no sent name could.
-        out.string(5, &self.memory.name);
+        out.bytes(5, if name == Name::Own { sent } else { &self.memory.name });
+        Ok(())
     }
 
     fn event(&mut self, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Fault> {
-        let (mut time, mut name, mut dropped, mut withheld) = (None, None, None, 0);
+        let (mut time, mut name, mut dropped) = (None, None, None);
+        self.memory.attributes.begin(3, body);
         for field in Fields::new(body) {
             let field = field?;
             match (field.number, field.value) {
                 (1, Wire::Fixed64(nanos)) => once(&mut time, nanos)?,
                 (2, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
-                (3, Wire::Bytes(attribute)) => {
-                    withheld += self.note((field.raw, attribute), Carrier::EventAttributes)?
-                }
+                (3, Wire::Bytes(attribute)) => self.attribute((field.raw, attribute), Carrier::EventAttributes)?,
                 (4, Wire::Varint(count)) => once(&mut dropped, count)?,
                 (1..=4, _) => return Err(Fault::WireType),
                 _ => self.unknown(),
             }
         }
-        let withheld = withheld + self.list(3, body)?;
+        let withheld = self.memory.attributes.end();
         out.message(11, |event| {
             self.time(Carrier::EventTime, 1, time, event);
             if let Some(name) = name {
@@ -178,7 +220,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
                 let passes = self.judge.passes(Carrier::EventName, listed);
                 event.string(2, if passes { name } else { span_name::PLACEHOLDER });
             }
-            event.raw(&self.memory.list);
+            event.raw(self.memory.attributes.bytes());
             self.dropped(Carrier::EventDropped, 4, dropped, withheld, event);
         });
         Ok(())
@@ -188,23 +230,21 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     fn link(&mut self, body: &'a [u8], out: &mut Writer<'_>) -> Result<bool, Fault> {
         let mark = self.judge.counts.mark();
         let (mut trace_id, mut span_id, mut state, mut dropped, mut flags) = (None, None, None, None, None);
-        let mut withheld = 0;
+        self.memory.attributes.begin(4, body);
         for field in Fields::new(body) {
             let field = field?;
             match (field.number, field.value) {
                 (1, Wire::Bytes(id)) => once(&mut trace_id, id)?,
                 (2, Wire::Bytes(id)) => once(&mut span_id, id)?,
                 (3, Wire::Bytes(bytes)) => once(&mut state, text(bytes)?)?,
-                (4, Wire::Bytes(attribute)) => {
-                    withheld += self.note((field.raw, attribute), Carrier::LinkAttributes)?
-                }
+                (4, Wire::Bytes(attribute)) => self.attribute((field.raw, attribute), Carrier::LinkAttributes)?,
                 (5, Wire::Varint(count)) => once(&mut dropped, count)?,
                 (6, Wire::Fixed32(bits)) => once(&mut flags, bits)?,
                 (1..=6, _) => return Err(Fault::WireType),
                 _ => self.unknown(),
             }
         }
-        let withheld = withheld + self.list(4, body)?;
+        let withheld = self.memory.attributes.end();
         let good = |id: Option<&[u8]>, length| id.is_some_and(|id| id.len() == length);
         let ids = [Carrier::LinkTraceId, Carrier::LinkSpanId].map(|carrier| self.judge.table.carrier(carrier));
         if ids != [Form::Raw; 2] || !good(trace_id, 16) || !good(span_id, 8) {
@@ -215,7 +255,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             self.id(Carrier::LinkTraceId, 1, trace_id, link);
             self.id(Carrier::LinkSpanId, 2, span_id, link);
             self.trace_state(Carrier::LinkTraceState, state, link);
-            link.raw(&self.memory.list);
+            link.raw(self.memory.attributes.bytes());
             self.dropped(Carrier::LinkDropped, 5, dropped, withheld, link);
             self.flags(Carrier::LinkFlags, 6, flags, link);
         });
@@ -247,16 +287,9 @@ impl<'a> SpanSealer<'_, 'a, '_> {
 
 /// The carriers that spans, events and links have in common.
 impl<'a> SpanSealer<'_, 'a, '_> {
-    /// Notes an attribute; returns how many were left out, one or none.
-    fn note(&mut self, attribute: (&'a [u8], &'a [u8]), carrier: Carrier) -> Result<u32, Fault> {
-        Ok(u32::from(!self.memory.scratch.note(attribute, carrier, self.judge)?))
-    }
-
-    /// Writes the noted attributes to the list in memory, whose place in the message comes later, and returns how many
-    /// were left out.
-    fn list(&mut self, number: u32, message: &'a [u8]) -> Result<u32, Fault> {
-        self.memory.list.clear();
-        self.memory.scratch.write(number, message, self.judge, &mut self.memory.list)
+    #[inline]
+    fn attribute(&mut self, attribute: (&'a [u8], &'a [u8]), carrier: Carrier) -> Result<(), Fault> {
+        self.memory.attributes.add(attribute, carrier, self.judge)
     }
 
     fn unknown(&mut self) {

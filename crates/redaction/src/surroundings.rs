@@ -6,10 +6,10 @@ use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, RawAttribute, Writer};
 use tollgate_residency::{Carrier, Resource, Table};
 
-use crate::attributes::Judge;
 use crate::once::{grown, once, text};
 use crate::operational;
 use crate::span::Memory;
+use crate::value::Judge;
 
 /// The resource in `ResourceSpans` or the scope in `ScopeSpans`, and the schema URL in both.
 const MESSAGE: u32 = 1;
@@ -37,14 +37,13 @@ pub(crate) fn resource<'a>(
     memory: &mut Memory<'a>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    memory.scratch.clear();
-    let (mut dropped, mut withheld) = (None, 0);
+    let mut dropped = None;
+    memory.attributes.begin(1, body);
     for field in Fields::new(body) {
         let field = field?;
         match (field.number, field.value) {
             (1, Wire::Bytes(attribute)) => {
-                let attribute = (field.raw, attribute);
-                withheld += u32::from(!memory.scratch.note(attribute, Carrier::ResourceAttributes, judge)?);
+                memory.attributes.add((field.raw, attribute), Carrier::ResourceAttributes, judge)?;
             }
             (2, Wire::Varint(count)) => once(&mut dropped, count)?,
             (3, Wire::Bytes(_)) => {
@@ -56,12 +55,11 @@ pub(crate) fn resource<'a>(
             }
         }
     }
-    memory.list.clear();
-    withheld += memory.scratch.write(1, body, judge, &mut memory.list)?;
+    let withheld = memory.attributes.end();
     let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ResourceDropped, true)), withheld);
     if !body.is_empty() {
         Writer::new(out).message(MESSAGE, |resource| {
-            resource.raw(&memory.list);
+            resource.raw(memory.attributes.bytes());
             if dropped > 0 {
                 resource.varint(2, dropped);
             }
@@ -79,16 +77,15 @@ pub(crate) fn scope<'a>(
     memory: &mut Memory<'a>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    memory.scratch.clear();
-    let (mut name, mut version, mut dropped, mut withheld) = (None, None, None, 0);
+    let (mut name, mut version, mut dropped) = (None, None, None);
+    memory.attributes.begin(3, body);
     for field in Fields::new(body) {
         let field = field?;
         match (field.number, field.value) {
             (1, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
             (2, Wire::Bytes(bytes)) => once(&mut version, text(bytes)?)?,
             (3, Wire::Bytes(attribute)) => {
-                let attribute = (field.raw, attribute);
-                withheld += u32::from(!memory.scratch.note(attribute, Carrier::ScopeAttributes, judge)?);
+                memory.attributes.add((field.raw, attribute), Carrier::ScopeAttributes, judge)?;
             }
             (4, Wire::Varint(count)) => once(&mut dropped, count)?,
             (1..=4, _) => return Err(Fault::WireType),
@@ -97,8 +94,7 @@ pub(crate) fn scope<'a>(
             }
         }
     }
-    memory.list.clear();
-    withheld += memory.scratch.write(3, body, judge, &mut memory.list)?;
+    let withheld = memory.attributes.end();
     let name = operational_text(Carrier::ScopeName, name, judge);
     let version = operational_text(Carrier::ScopeVersion, version, judge);
     let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ScopeDropped, true)), withheld);
@@ -109,7 +105,7 @@ pub(crate) fn scope<'a>(
                     scope.string(number, text);
                 }
             }
-            scope.raw(&memory.list);
+            scope.raw(memory.attributes.bytes());
             if dropped > 0 {
                 scope.varint(4, dropped);
             }

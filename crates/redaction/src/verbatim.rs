@@ -7,23 +7,32 @@
 use std::ops::Range;
 
 use tollgate_otlp::wire::{delimited, framed_len, varint, varint_len};
+use tollgate_otlp::{Fault, RawAttribute, ValueView};
 
 use crate::operational;
 
-/// Says whether a field whose `KeyValue` was split into key and value consists of them alone, and the value may cross raw.
+/// Splits a short field as every encoder writes it: a key and a value and nothing else, each tag and length one byte.
+#[inline]
+pub(crate) fn split<'a>(field: &[u8], body: &'a [u8]) -> Option<RawAttribute<'a>> {
+    let [0x0a, length, rest @ ..] = body else { return None };
+    let (key, rest) = rest.split_at_checked(usize::from(*length))?;
+    let [0x12, length, value @ ..] = rest else { return None };
+    // A body shorter than 128 bytes has no room for what a length of two bytes would say.
+    let plain = usize::from(*length) == value.len() && body.len() < 1 << 7 && field.len() == body.len() + 2;
+    plain.then_some(RawAttribute { key, value })
+}
+
+/// Says whether a field whose `KeyValue` was split into key and value consists of them alone, in the shortest form.
 ///
 /// The parts were found by reading every field, so bytes that are just as many as they take hold no third.
-#[inline]
-pub(crate) fn is_clean(number: u32, field: &[u8], key: &[u8], value: &[u8]) -> bool {
-    // In a short field every tag and length takes one byte.
-    let short = field.len() <= 1 << 7 && number < 1 << 4;
-    let framed = |number, length| if short { 2 + length } else { framed_len(number, length) };
-    let pair = framed(1, key.len()) + framed(2, value.len());
+pub(crate) fn is_whole(number: u32, field: &[u8], RawAttribute { key, value }: RawAttribute<'_>) -> bool {
+    let pair = framed_len(1, key.len()) + framed_len(2, value.len());
     let key_first = field.len().checked_sub(pair).and_then(|head| field.get(head)) == Some(&0x0a);
-    field.len() == framed(number, pair) && key_first && is_clean_value(value)
+    field.len() == framed_len(number, pair) && key_first
 }
 
 /// Clean fields that lie one behind the other in a message, copied together.
+#[derive(Default)]
 pub(crate) struct Run<'a> {
     message: &'a [u8],
     fields: Range<usize>,
@@ -54,12 +63,13 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Says whether a value is one that may cross raw, in the shortest form.
 #[inline]
-fn is_clean_value(value: &[u8]) -> bool {
+pub(crate) fn is_clean_value(value: &[u8]) -> bool {
     match value {
+        [0x0a, length @ 0..=0x7f, text @ ..] => usize::from(*length) == text.len() && operational::bytes_look_so(text),
         [0x0a, framed @ ..] => delimited(framed).is_ok_and(|(text, rest)| {
-            let shortest = value.len() == 2 + text.len() || value.len() == framed_len(1, text.len());
-            rest.is_empty() && shortest && operational::bytes_look_so(text)
+            rest.is_empty() && value.len() == framed_len(1, text.len()) && operational::bytes_look_so(text)
         }),
         [0x10, 0 | 1] => true,
         [0x18, number @ ..] => {
@@ -70,10 +80,22 @@ fn is_clean_value(value: &[u8]) -> bool {
     }
 }
 
+/// The text of a value; none if it is no text.
+#[inline]
+pub(crate) fn text(value: &[u8]) -> Result<Option<&[u8]>, Fault> {
+    match value {
+        [0x0a, length @ 0..=0x7f, text @ ..] if usize::from(*length) == text.len() => Ok(Some(text)),
+        _ => match ValueView::parse(value)? {
+            ValueView::String(text) => Ok(Some(text.as_bytes())),
+            _ => Ok(None),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tollgate_otlp::{RawAttribute, Writer};
+    use tollgate_otlp::Writer;
 
     use super::*;
 
@@ -83,8 +105,14 @@ mod tests {
         field
     }
 
+    fn is_clean(field: &[u8], body: &[u8]) -> bool {
+        let whole = |raw| is_whole(9, field, raw).then_some(raw);
+        let raw = split(field, body).or_else(|| RawAttribute::parse(body).ok().and_then(whole));
+        raw.is_some_and(|raw| is_clean_value(raw.value))
+    }
+
     fn clean(body: &[u8]) -> bool {
-        RawAttribute::parse(body).is_ok_and(|raw| is_clean(9, &field(body), raw.key, raw.value))
+        is_clean(&field(body), body)
     }
 
     fn attribute(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
@@ -122,10 +150,9 @@ mod tests {
     #[test]
     fn a_field_with_a_padded_head_is_not() {
         let body = attribute(|any| any.string(1, "GET"));
-        let raw = RawAttribute::parse(&body).unwrap();
         let padded = [&[0xca, 0x00, u8::try_from(body.len()).unwrap()], &body[..]].concat();
-        assert!(is_clean(9, &field(&body), raw.key, raw.value));
-        assert!(!is_clean(9, &padded, raw.key, raw.value));
+        assert!(is_clean(&field(&body), &body));
+        assert!(!is_clean(&padded, &body));
     }
 
     #[test]

@@ -50,6 +50,7 @@ macro_rules! carriers {
             }
 
             /// Returns what decides the class of its values.
+            #[inline]
             #[must_use]
             pub const fn holds(self) -> Holds {
                 match self { $(Self::$name => $holds,)* }
@@ -209,6 +210,7 @@ impl Carrier {
     }
 
     /// Returns the class of all its values, where there is one. What never crosses counts as unclassified.
+    #[inline]
     #[must_use]
     pub const fn class(self) -> Option<Class> {
         match self.holds() {

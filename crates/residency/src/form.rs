@@ -116,6 +116,7 @@ impl Action {
     }
 
     /// Returns the form in which a value crosses.
+    #[inline]
     #[must_use]
     pub const fn form(self) -> Form {
         match self {

@@ -44,7 +44,7 @@ impl Lookup {
         entries.sort_unstable_by(|one, two| one.key.cmp(&two.key));
         let mut slots = vec![(0, 0); (entries.len() * 2).next_power_of_two()];
         for (number, entry) in (1_u32..).zip(&entries) {
-            let hash = xxh3_64(&entry.key);
+            let hash = hash_of(&entry.key);
             let mut at = home(hash, slots.len());
             while slots.get(at).is_some_and(|slot| slot.1 != 0) {
                 at = (at + 1) & (slots.len() - 1);
@@ -63,7 +63,7 @@ impl Lookup {
 
     #[inline]
     pub(crate) fn find(&self, key: &[u8], resource: Resource) -> Option<(Cell, KeyNumber)> {
-        let hash = xxh3_64(key);
+        let hash = hash_of(key);
         let mut at = home(hash, self.slots.len());
         loop {
             let (found, number) = *self.slots.get(at)?;
@@ -83,11 +83,41 @@ impl Lookup {
     }
 }
 
+/// Tells keys apart by all of their bytes. Up to 32 are read as two ends that meet or overlap, which takes no loop.
+#[inline]
+fn hash_of(key: &[u8]) -> u64 {
+    let length = key.len() as u64;
+    if key.len() > 32 {
+        xxh3_64(key)
+    } else if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+        let (head, tail) = (u128::from_le_bytes(*head), u128::from_le_bytes(*tail));
+        fold(head ^ u128::from(length)) ^ fold(tail).rotate_left(32)
+    } else if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+        let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+        fold(u128::from(head) << 64 | u128::from(tail ^ length))
+    } else {
+        let packed = key.iter().fold(length, |packed, byte| packed << 8 | u64::from(*byte));
+        fold(packed.into())
+    }
+}
+
+/// Multiplies both halves, so that every bit has a say in every other; the seeds are the digits of the golden ratio and
+/// of the square root of two.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+fn fold(bytes: u128) -> u64 {
+    let (low, high) = (bytes as u64 ^ 0x9e37_79b9_7f4a_7c15, (bytes >> 64) as u64 ^ 0x6a09_e667_f3bc_c909);
+    let product = u128::from(low) * u128::from(high);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the lower bits are the ones wanted")]
 fn home(hash: u64, slots: usize) -> usize {
     hash as usize & (slots - 1)
 }
 
+#[inline]
 fn tag(hash: u64) -> u32 {
     u32::try_from(hash >> 32).unwrap_or_default()
 }
@@ -105,6 +135,23 @@ mod tests {
     fn row(slot: u8) -> Row {
         let cell = |class| Cell { class, action: Action::Raw, slot: Some(slot) };
         Row { attribute: String::new(), server: cell(Class::Op), device: cell(Class::Quasi) }
+    }
+
+    /// Guarantees: keys that differ in one place only, at any length, do not fall together.
+    #[test]
+    fn every_byte_of_a_key_counts() {
+        for length in 1..48 {
+            let plain = vec![b'a'; length];
+            let hashes: std::collections::BTreeSet<_> = (0..length)
+                .flat_map(|at| (b'b'..=b'z').map(move |other| (at, other)))
+                .map(|(at, other)| {
+                    let mut key = plain.clone();
+                    key[at] = other;
+                    hash_of(&key)
+                })
+                .collect();
+            assert_eq!(hashes.len(), length * 25, "{length}");
+        }
     }
 
     proptest! {
