@@ -4,6 +4,8 @@
 //! 1. What is written is canonical: shortest varints and lengths, byte for byte what a generated encoder writes.
 //! 2. Nothing is written that was not asked for; a default value is the caller's to leave out.
 
+use std::ops::Range;
+
 use crate::wire;
 
 /// Appends fields to a buffer. Field numbers are the caller's; order is the order of calls.
@@ -80,11 +82,19 @@ impl<'a> Writer<'a> {
     /// Writes a message (or packed field) whose length is known only afterwards.
     #[inline]
     pub fn message<T>(&mut self, number: u32, body: impl FnOnce(&mut Writer<'_>) -> T) -> T {
+        self.message_about(number, 0, body)
+    }
+
+    /// Writes a message whose length is known only afterwards, but about what it will be: if the guess takes as many
+    /// bytes to write as the length itself, the message need not be moved.
+    #[inline]
+    pub fn message_about<T>(&mut self, number: u32, about: usize, body: impl FnOnce(&mut Writer<'_>) -> T) -> T {
         self.tag(number, 2);
         let head = self.out.len();
-        self.out.push(0);
+        self.bare_varint(about as u64);
+        let start = self.out.len();
         let result = body(&mut Writer { out: self.out });
-        self.close(head);
+        self.close(head, start);
         result
     }
 
@@ -148,25 +158,30 @@ impl<'a> Writer<'a> {
         self.bare_varint(u64::from(number) << 3 | kind);
     }
 
-    /// Replaces the one byte kept at `head` by the length of what follows it. Bodies over 127 bytes move up, which
-    /// costs one copy and keeps lengths in the shortest form; where the length is known, `message_of` avoids it.
+    /// Replaces what was kept for the length, from `head` to `start`, by the length of what follows it. In its shortest
+    /// form it may take more bytes or fewer, and then the message is moved.
     #[inline]
-    fn close(&mut self, head: usize) {
-        let start = head + 1;
-        let mut length = (self.out.len() - start) as u64;
-        let width = wire::varint_len(length);
-        if width > 1 {
-            let end = self.out.len();
-            self.out.resize(end + width - 1, 0);
-            self.out.copy_within(start..end, head + width);
+    fn close(&mut self, head: usize, start: usize) {
+        let end = self.out.len();
+        let mut length = (end - start) as u64;
+        let body = head + wire::varint_len(length);
+        if body != start {
+            self.shift(start..end, body);
         }
-        for digit in self.out.iter_mut().skip(head).take(width - 1) {
+        for digit in self.out.iter_mut().take(body).skip(head) {
             *digit = length.to_le_bytes()[0] | 0x80;
             length >>= 7;
         }
-        if let Some(last) = self.out.get_mut(head + width - 1) {
-            *last = length.to_le_bytes()[0];
+        if let Some(last) = self.out.get_mut(body - 1) {
+            *last &= 0x7f;
         }
+    }
+
+    fn shift(&mut self, body: Range<usize>, to: usize) {
+        self.out.resize(body.end.max(to + body.len()), 0);
+        let end = to + body.len();
+        self.out.copy_within(body, to);
+        self.out.truncate(end);
     }
 }
 
@@ -182,6 +197,11 @@ mod tests {
             Writer::new(&mut patched).message(3, |inner| inner.raw(&body));
             Writer::new(&mut known).bytes(3, &body);
             assert_eq!(patched, known);
+            for guess in [0, 127, 128, size, 1 << 40] {
+                let mut guessed = Vec::new();
+                Writer::new(&mut guessed).message_about(3, guess, |inner| inner.raw(&body));
+                assert_eq!(guessed, known);
+            }
             assert_eq!(known.len(), wire::framed_len(3, size));
         }
     }

@@ -42,23 +42,24 @@ pub(crate) fn write_shortened(value: &[u8], v4: u8, v6: u8, out: &mut Vec<u8>) -
 
 /// Reads four decimal numbers with dots between them, none with a leading zero, as the standard library does.
 fn dotted(value: &[u8]) -> Option<u32> {
-    let (mut address, mut octets) = (0, 0);
-    for octet in value.split(|byte| *byte == b'.') {
-        let octet = match octet {
-            [one @ b'0'..=b'9'] => u32::from(one - b'0'),
-            [ten @ b'1'..=b'9', one @ b'0'..=b'9'] => u32::from(ten - b'0') * 10 + u32::from(one - b'0'),
-            [hundred @ b'1'..=b'2', ten @ b'0'..=b'9', one @ b'0'..=b'9'] => {
-                u32::from(hundred - b'0') * 100 + u32::from(ten - b'0') * 10 + u32::from(one - b'0')
+    if value.len() > "255.255.255.255".len() {
+        return None;
+    }
+    let (mut address, mut octet, mut digits, mut dots) = (0, 0, 0, 0);
+    for byte in value {
+        match byte {
+            b'0'..=b'9' if digits == 0 || octet > 0 => {
+                octet = octet * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && octet <= 255 => {
+                address = address << 8 | octet;
+                (octet, digits, dots) = (0, 0, dots + 1);
             }
             _ => return None,
-        };
-        if octet > 255 {
-            return None;
         }
-        address = address << 8 | octet;
-        octets += 1;
     }
-    (octets == 4).then_some(address)
+    (dots == 3 && digits > 0 && octet <= 255).then_some(address << 8 | octet)
 }
 
 fn write_dotted(address: u32, out: &mut Vec<u8>) {

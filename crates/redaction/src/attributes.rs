@@ -5,13 +5,13 @@
 //! 2. A key that stands twice in one list is left out each time: receivers disagree about which one counts.
 
 use tollgate_otlp::wire::delimited;
-use tollgate_otlp::{Fault, RawAttribute, raw_attributes};
-use tollgate_residency::{Action, Carrier, Cell, Form};
+use tollgate_otlp::{Fault, raw_attributes};
+use tollgate_residency::{Action, Carrier, Cell, Form, KeyNumber};
 
 use crate::operational;
 use crate::repeats::Repeats;
 use crate::value::Judge;
-use crate::verbatim::{self, Run};
+use crate::verbatim::{self, Read, Run};
 
 /// One list of attributes after the other. An attribute is written as soon as it is seen, and a key that stands twice
 /// is known too late: then [`are_suspect`](Self::are_suspect), and the lists are to be written once more, warily.
@@ -29,7 +29,22 @@ pub(crate) struct Attributes<'a> {
     /// The texts of the list at hand that crossed raw and that span names are composed of, by slot.
     slots: Vec<(u8, &'a [u8])>,
     text: Vec<u8>,
+    /// What was found for the span before, by position: instrumentation writes the same keys in the same order.
+    hints: Vec<Hint<'a>>,
 }
+
+/// A key with what the table says of it.
+#[derive(Clone, Copy)]
+struct Hint<'a> {
+    key: &'a [u8],
+    found: Found,
+}
+
+/// What the table says of a key, and the key's number if it is listed itself.
+type Found = (Cell, Option<KeyNumber>);
+
+/// Lists longer than that are looked up from there on.
+const HINTS: usize = 64;
 
 /// Whether a list is searched for keys that stand twice before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,46 +77,83 @@ impl<'a> Attributes<'a> {
         carrier: Carrier,
         judge: &mut Judge<'_>,
     ) -> Result<(), Fault> {
-        let plain = verbatim::split(field, body);
-        let raw = plain.map_or_else(|| RawAttribute::parse(body), Ok)?;
-        let cell = self.look_up(raw.key, carrier, judge);
-        let passed = match cell.action {
-            Action::Absent => false,
-            Action::Raw if self.is_clean(field, raw, plain.is_some()) => {
-                self.run.add(field, &mut self.bytes);
-                true
-            }
-            _ => {
-                self.run.end(&mut self.bytes);
-                judge.write(raw, cell, self.number, &mut self.text, &mut self.bytes)?
-            }
-        };
-        judge.counts.value(cell.class, if passed { cell.action.form() } else { Form::Absent });
-        self.withheld += u32::from(!passed);
-        if let Some(slot) = cell.slot.filter(|_| passed && cell.action == Action::Raw) {
-            self.slots.extend(verbatim::text(raw.value)?.map(|text| (slot, text)));
-        }
-        Ok(())
+        let read = verbatim::read(self.number, field, body)?;
+        let found = look_up(read.raw.key, carrier, judge);
+        self.write(field, read, found, judge)
     }
 
-    /// Adds all attributes that stand next in the message, and returns what follows them.
+    /// Adds all attributes of a span that stand next in it, and returns what follows them.
     #[inline]
-    pub(crate) fn add_next(
-        &mut self,
-        mut rest: &'a [u8],
-        carrier: Carrier,
-        judge: &mut Judge<'_>,
-    ) -> Result<&'a [u8], Fault> {
+    pub(crate) fn add_next(&mut self, mut rest: &'a [u8], judge: &mut Judge<'_>) -> Result<&'a [u8], Fault> {
+        let mut position = 0;
         // Numbers of lists are below 16, so the tag is one byte; in another form it is left to the general way.
         while let Some((tag, framed)) = rest.split_first()
             && u32::from(*tag) == self.number << 3 | 2
         {
             let (body, after) = delimited(framed)?;
             let field = rest.get(..rest.len() - after.len()).unwrap_or_default();
-            self.add((field, body), carrier, judge)?;
-            rest = after;
+            let read = verbatim::read(self.number, field, body)?;
+            let found = self.recall(position, read.raw.key, judge);
+            self.write(field, read, found, judge)?;
+            (rest, position) = (after, position + 1);
         }
         Ok(rest)
+    }
+
+    /// Forgets what was found for keys: another resource may be judged otherwise.
+    pub(crate) fn forget(&mut self) {
+        self.hints.clear();
+    }
+
+    #[inline]
+    fn recall(&mut self, position: usize, key: &'a [u8], judge: &Judge<'_>) -> Found {
+        match self.hints.get_mut(position) {
+            Some(hint) if hint.key == key => hint.found,
+            Some(hint) => {
+                *hint = Hint { key, found: look_up(key, Carrier::SpanAttributes, judge) };
+                hint.found
+            }
+            None => {
+                let found = look_up(key, Carrier::SpanAttributes, judge);
+                if position == self.hints.len() && position < HINTS {
+                    self.hints.push(Hint { key, found });
+                }
+                found
+            }
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, field: &'a [u8], read: Read<'a>, found: Found, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        let (cell, number) = found;
+        let Read { raw, whole } = read;
+        if cell.action == Action::Absent {
+            return self.leave_out(cell, judge);
+        }
+        self.repeats.note(number, judge.table.keys());
+        if !self.repeated.is_empty() && self.repeated.binary_search(&raw.key).is_ok() {
+            return self.leave_out(cell, judge);
+        }
+        if cell.action == Action::Raw && whole && verbatim::is_clean_value(raw.value) {
+            self.run.add(field, &mut self.bytes);
+        } else {
+            self.run.end(&mut self.bytes);
+            if !judge.write(raw, cell, self.number, &mut self.text, &mut self.bytes)? {
+                return self.leave_out(cell, judge);
+            }
+        }
+        judge.counts.value(cell.class, cell.action.form());
+        if let (Action::Raw, Some(slot)) = (cell.action, cell.slot) {
+            self.slots.extend(verbatim::text(raw.value)?.map(|text| (slot, text)));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn leave_out(&mut self, cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        judge.counts.value(cell.class, Form::Absent);
+        self.withheld += 1;
+        Ok(())
     }
 
     /// Ends the list; says how many attributes were left out.
@@ -132,29 +184,6 @@ impl<'a> Attributes<'a> {
         self.repeated.clear();
     }
 
-    #[inline]
-    fn look_up(&mut self, key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Cell {
-        let listed = judge.table.listed(carrier, key, judge.resource);
-        let mut cell = match listed {
-            Some((cell, _)) => cell,
-            // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
-            None if operational::is_key(key) => judge.table.below_template(carrier, key, judge.resource),
-            None => Cell::UNKNOWN,
-        };
-        if cell.action != Action::Absent {
-            self.repeats.note(listed.map(|(_, number)| number), judge.table.keys());
-            if !self.repeated.is_empty() && self.repeated.binary_search(&key).is_ok() {
-                cell.action = Action::Absent;
-            }
-        }
-        cell
-    }
-
-    #[inline]
-    fn is_clean(&self, field: &[u8], raw: RawAttribute<'_>, plain: bool) -> bool {
-        (plain || verbatim::is_whole(self.number, field, raw)) && verbatim::is_clean_value(raw.value)
-    }
-
     /// Sorted, because a sender chooses how many there are.
     fn find_repeated(&mut self, number: u32, message: &'a [u8]) {
         let mut keys: Vec<_> = raw_attributes(message, number).map(|raw| raw.key).collect();
@@ -162,5 +191,15 @@ impl<'a> Attributes<'a> {
         self.repeated.clear();
         let repeated = keys.chunk_by(|one, two| one == two).filter(|equal| equal.len() > 1);
         self.repeated.extend(repeated.filter_map(|equal| equal.first()));
+    }
+}
+
+#[inline]
+fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Found {
+    match judge.table.listed(carrier, key, judge.resource) {
+        Some((cell, number)) => (cell, Some(number)),
+        // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
+        None if operational::is_key(key) => (judge.table.below_template(carrier, key, judge.resource), None),
+        None => (Cell::UNKNOWN, None),
     }
 }

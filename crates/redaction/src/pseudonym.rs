@@ -19,7 +19,7 @@ use tollgate_residency::Keyed;
 use zeroize::Zeroizing;
 
 use crate::keys::{Keys, RootKey};
-use crate::memo::Memo;
+use crate::memo::{Memo, NAME_BYTES, Name};
 
 const NANOS: u64 = 1_000_000_000;
 /// Half of a SHA-256.
@@ -89,7 +89,7 @@ impl Pseudonyms {
         let mac = mac.chain_update("tg1").chain_update(&self.transform.group).chain_update([0]);
         let prefix = format!("tg1.{}.", base32(&id));
         let nanos = nanos_of(number, self.transform.epoch);
-        Some(Epoch { nanos, mac, prefix, memo: Memo::default() })
+        Some(Epoch { nanos, mac, prefix, memo: Memo::new() })
     }
 
     /// Frames each part by its length, so that no two contexts read the same.
@@ -108,24 +108,29 @@ impl Pseudonyms {
 
 impl Epoch {
     fn name(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), NoPseudonym> {
-        if let Some(name) = self.memo.get(value) {
-            out.extend_from_slice(name.as_bytes());
-            return Ok(());
-        }
-        let name = self.compute(std::str::from_utf8(value).map_err(|_| NoPseudonym::NoText)?)?;
-        out.extend_from_slice(name.as_bytes());
-        self.memo.insert(value, name);
+        let name = match self.memo.get(value) {
+            Some(name) => *name,
+            None => {
+                let name = self.compute(std::str::from_utf8(value).map_err(|_| NoPseudonym::NoText)?)?;
+                self.memo.insert(value, name);
+                name
+            }
+        };
+        out.extend_from_slice(self.prefix.as_bytes());
+        out.extend_from_slice(&name);
         Ok(())
     }
 
-    fn compute(&self, value: &str) -> Result<String, NoPseudonym> {
+    fn compute(&self, value: &str) -> Result<Name, NoPseudonym> {
         let value = canonical(value);
         if value.is_empty() {
             return Err(NoPseudonym::Empty);
         }
         let tag = self.mac.clone().chain_update(value.as_bytes()).finalize().into_bytes();
-        let half = tag.get(..TAG_BYTES).unwrap_or_default();
-        Ok(format!("{}{}", self.prefix, base32(half)))
+        let mut name = [0; NAME_BYTES];
+        BASE32_NOPAD.encode_mut(tag.get(..TAG_BYTES).unwrap_or_default(), &mut name);
+        name.make_ascii_lowercase();
+        Ok(name)
     }
 }
 
@@ -226,13 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_forgotten_with_the_epoch() {
+    fn short_values_are_remembered_and_forgotten_with_the_epoch() {
         let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
-        for number in 0..2 * memo::ENTRIES {
-            named(&mut by, &number.to_string(), DAY).unwrap();
+        for value in ["u-0", "u-2", &"x".repeat(memo::VALUE_BYTES + 1)] {
+            named(&mut by, value, DAY).unwrap();
         }
-        named(&mut by, &"x".repeat(memo::VALUE_BYTES + 1), DAY).unwrap();
-        assert!(by.current.as_ref().unwrap().memo.len() <= memo::ENTRIES);
+        assert_eq!(by.current.as_ref().unwrap().memo.len(), 2);
         named(&mut by, "u-1", 31 * DAY).unwrap();
         assert_eq!(by.current.as_ref().unwrap().memo.len(), 1);
     }

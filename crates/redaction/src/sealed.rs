@@ -192,36 +192,51 @@ impl Layout {
     /// Writes a request of the chosen spans under their resources and scopes, and returns how many those are.
     fn write(&self, chosen: impl Fn(usize) -> bool, out: &mut Vec<u8>) -> u64 {
         let mut items = 0;
+        let mut scopes = Vec::new();
         for resource in &self.resources {
-            let scopes = || self.scopes.get(resource.children.clone()).unwrap_or_default().iter();
-            let lengths = scopes().filter_map(|scope| self.scope_len(scope, &chosen));
-            let children: usize = lengths.map(|length| framed_len(CHILDREN, length)).sum();
+            scopes.clear();
+            let below = self.scopes.get(resource.children.clone()).unwrap_or_default();
+            scopes.extend(below.iter().map(|scope| (scope, self.spans_len(scope, &chosen))));
+            scopes.retain(|(_, spans)| *spans > 0);
+            let length = |(scope, spans): &(&Group, usize)| framed_len(CHILDREN, scope.head.len() + spans);
+            let children: usize = scopes.iter().map(length).sum();
             if children == 0 {
                 continue;
             }
             Writer::new(out).message_of(RESOURCES, resource.head.len() + children);
             Writer::new(out).raw(self.bytes(&resource.head));
-            for scope in scopes() {
-                let Some(length) = self.scope_len(scope, &chosen) else { continue };
-                Writer::new(out).message_of(CHILDREN, length);
+            for (scope, spans) in &scopes {
+                Writer::new(out).message_of(CHILDREN, scope.head.len() + spans);
                 Writer::new(out).raw(self.bytes(&scope.head));
-                for span in self.spans_of(scope, &chosen) {
-                    Writer::new(out).raw(self.bytes(&span.field));
-                    items += 1;
-                }
+                items += self.write_spans(scope, &chosen, out);
             }
         }
         items
     }
 
-    /// The length of a scope's message with its chosen spans; none if it has none.
-    fn scope_len(&self, scope: &Group, chosen: &impl Fn(usize) -> bool) -> Option<usize> {
-        let spans: usize = self.spans_of(scope, chosen).map(|span| span.field.len()).sum();
-        (spans > 0).then_some(scope.head.len() + spans)
+    /// The length of a scope's chosen spans.
+    fn spans_len(&self, scope: &Group, chosen: &impl Fn(usize) -> bool) -> usize {
+        self.spans_of(scope, chosen).map(|span| span.field.len()).sum()
+    }
+
+    /// Writes a scope's chosen spans, those that lie side by side at one go, and returns how many those are.
+    fn write_spans(&self, scope: &Group, chosen: &impl Fn(usize) -> bool, out: &mut Vec<u8>) -> u64 {
+        let (mut items, mut run) = (0, 0..0);
+        for span in self.spans_of(scope, chosen) {
+            if span.field.start != run.end {
+                out.extend_from_slice(self.bytes(&run));
+                run.start = span.field.start;
+            }
+            run.end = span.field.end;
+            items += 1;
+        }
+        out.extend_from_slice(self.bytes(&run));
+        items
     }
 
     fn spans_of<'a>(&'a self, scope: &Group, chosen: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = &'a Span> {
-        scope.children.clone().filter(|number| chosen(*number)).filter_map(|number| self.spans.get(number))
+        let spans = self.spans.get(scope.children.clone()).unwrap_or_default();
+        scope.children.clone().zip(spans).filter(|(number, _)| chosen(*number)).map(|(_, span)| span)
     }
 
     fn bytes(&self, range: &Range<usize>) -> &[u8] {

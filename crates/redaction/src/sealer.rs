@@ -100,6 +100,7 @@ impl<'a> Run<'a, '_> {
             return self.withhold_below(group);
         };
         self.judge.resource = whose;
+        self.memory.attributes.forget();
         let (body, url) = (group.resource(), group.schema_url());
         let head = self.attempt(|judge, memory, out| surroundings::resource(body, url, judge, memory, out));
         let Ok((head, ())) = head else { return self.withhold_below(group) };

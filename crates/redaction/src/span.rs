@@ -91,7 +91,8 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         if span.span_id.is_none_or(|id| id.len() != 8) {
             return Err(Withheld::Malformed);
         }
-        Writer::new(out).message(SPANS, |writer| self.write(&span, writer)).map_err(malformed)?;
+        // As a rule a little less crosses than came.
+        Writer::new(out).message_about(SPANS, body.len(), |writer| self.write(&span, writer)).map_err(malformed)?;
         Ok(TraceId(trace))
     }
 
@@ -101,7 +102,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         self.memory.attributes.begin(9, body);
         let plain = if self.judge.heads_cross { Plain::take(body) } else { None };
         let (mut span, rest) = plain.map_or_else(|| (Once::default(), body), |(plain, rest)| (plain.into(), rest));
-        let rest = self.memory.attributes.add_next(rest, Carrier::SpanAttributes, self.judge)?;
+        let rest = self.memory.attributes.add_next(rest, self.judge)?;
         for field in Fields::new(rest) {
             let field = field?;
             match (field.number, field.value) {

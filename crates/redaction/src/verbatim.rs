@@ -11,9 +11,27 @@ use tollgate_otlp::{Fault, RawAttribute, ValueView};
 
 use crate::operational;
 
-/// Splits a short field as every encoder writes it: a key and a value and nothing else, each tag and length one byte.
+/// An attribute, split.
+#[derive(Clone, Copy)]
+pub(crate) struct Read<'a> {
+    pub(crate) raw: RawAttribute<'a>,
+    /// Whether its field consists of key and value alone, each once, in the shortest form.
+    pub(crate) whole: bool,
+}
+
+/// Splits a field of this number with its body, a `KeyValue`.
 #[inline]
-pub(crate) fn split<'a>(field: &[u8], body: &'a [u8]) -> Option<RawAttribute<'a>> {
+pub(crate) fn read<'a>(number: u32, field: &[u8], body: &'a [u8]) -> Result<Read<'a>, Fault> {
+    if let Some(raw) = split(field, body) {
+        return Ok(Read { raw, whole: true });
+    }
+    let raw = RawAttribute::parse(body)?;
+    Ok(Read { raw, whole: is_whole(number, field, raw) })
+}
+
+/// Splits a short field as every encoder writes it: each tag and length one byte.
+#[inline]
+fn split<'a>(field: &[u8], body: &'a [u8]) -> Option<RawAttribute<'a>> {
     let [0x0a, length, rest @ ..] = body else { return None };
     let (key, rest) = rest.split_at_checked(usize::from(*length))?;
     let [0x12, length, value @ ..] = rest else { return None };
@@ -22,10 +40,8 @@ pub(crate) fn split<'a>(field: &[u8], body: &'a [u8]) -> Option<RawAttribute<'a>
     plain.then_some(RawAttribute { key, value })
 }
 
-/// Says whether a field whose `KeyValue` was split into key and value consists of them alone, in the shortest form.
-///
 /// The parts were found by reading every field, so bytes that are just as many as they take hold no third.
-pub(crate) fn is_whole(number: u32, field: &[u8], RawAttribute { key, value }: RawAttribute<'_>) -> bool {
+fn is_whole(number: u32, field: &[u8], RawAttribute { key, value }: RawAttribute<'_>) -> bool {
     let pair = framed_len(1, key.len()) + framed_len(2, value.len());
     let key_first = field.len().checked_sub(pair).and_then(|head| field.get(head)) == Some(&0x0a);
     field.len() == framed_len(number, pair) && key_first
@@ -106,9 +122,7 @@ mod tests {
     }
 
     fn is_clean(field: &[u8], body: &[u8]) -> bool {
-        let whole = |raw| is_whole(9, field, raw).then_some(raw);
-        let raw = split(field, body).or_else(|| RawAttribute::parse(body).ok().and_then(whole));
-        raw.is_some_and(|raw| is_clean_value(raw.value))
+        read(9, field, body).is_ok_and(|read| read.whole && is_clean_value(read.raw.value))
     }
 
     fn clean(body: &[u8]) -> bool {
