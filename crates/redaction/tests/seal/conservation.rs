@@ -1,9 +1,12 @@
 //! Whatever comes in: no panic, every item counted once, and what comes out is a request.
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use prost::Message;
-use tollgate_otlp::{Limits, walk_traces};
-use tollgate_redaction::Counts;
+use tollgate_otlp::wire::Fields;
+use tollgate_otlp::{Limits, Writer, walk_traces};
+use tollgate_redaction::{Counts, Sealed};
 use tollgate_residency::{Class, Form};
 
 use crate::sow::Sower;
@@ -46,6 +49,72 @@ proptest! {
         prop_assert_eq!(split.iter().flatten().map(|part| part.items()).sum::<u64>(), whole.items());
         prop_assert!(split.iter().flatten().all(|part| !part.is_empty()));
     }
+}
+
+fn name_first(span: &Span) -> Vec<u8> {
+    let body = span.encode_to_vec();
+    let (name, rest): (Vec<_>, Vec<_>) = Fields::new(&body).map(Result::unwrap).partition(|field| field.number == 5);
+    name.iter().chain(&rest).flat_map(|field| field.raw).copied().collect()
+}
+
+/// The same request with the name in front of each span, as no encoder writes it.
+fn disordered(sent: &ExportTraceServiceRequest) -> Vec<u8> {
+    let mut out = Vec::new();
+    for group in &sent.resource_spans {
+        Writer::new(&mut out).message(1, |resource_spans| {
+            resource_spans.bytes(1, &group.resource.clone().unwrap_or_default().encode_to_vec());
+            for scope in &group.scope_spans {
+                resource_spans.message(2, |scope_spans| {
+                    scope_spans.bytes(1, &scope.scope.clone().unwrap_or_default().encode_to_vec());
+                    scope.spans.iter().for_each(|span| scope_spans.bytes(2, &name_first(span)));
+                    scope_spans.string(3, &scope.schema_url);
+                });
+            }
+            resource_spans.string(3, &group.schema_url);
+        });
+    }
+    out
+}
+
+proptest! {
+    /// Guarantees: what is read at one go is sealed as what is read field by field.
+    #[test]
+    fn order_of_fields_makes_no_difference(seed: u64) {
+        let sent = Sower::new(seed).request();
+        let disordered = disordered(&sent);
+        let usual = seal(&mut example(), &sent);
+        let other = example().seal(&disordered, &walked(&disordered), ARRIVAL);
+        prop_assert_eq!(usual.counts(), other.counts());
+        prop_assert_eq!(usual.whole().bytes(), other.whole().bytes());
+    }
+}
+
+#[test]
+fn what_is_too_large_to_be_copied_arrives_in_the_same_order() {
+    let spans = |trace: u8| {
+        (0..400_u16).map(move |number| Span {
+            trace_id: vec![trace; 16],
+            span_id: u64::from(number + 1).to_be_bytes().to_vec(),
+            ..span(vec![text("http.route", &"/a".repeat(60))])
+        })
+    };
+    let sent = request(vec![text("service.name", "checkout")], spans(1).chain(spans(2)).chain(spans(3)).collect());
+    let whole = seal(&mut example(), &sent).whole();
+    assert!(whole.chunks().len() > 1, "spans lie beside each other and stay there");
+    let ids = |sealed: &Sealed| -> Vec<_> {
+        let arrived = decoded(&sealed.bytes());
+        let scopes = arrived.resource_spans.into_iter().flat_map(|group| group.scope_spans);
+        scopes.flat_map(|scope| scope.spans).map(|span| (span.trace_id, span.span_id)).collect()
+    };
+    let expected: Vec<_> = sent.resource_spans[0].scope_spans[0]
+        .spans
+        .iter()
+        .map(|span| (span.trace_id.clone(), span.span_id.clone()))
+        .collect();
+    assert_eq!(ids(&whole), expected);
+    let parts = seal(&mut example(), &sent).split(2, |trace| Some(usize::from(trace.as_bytes()[0] == 2)));
+    let part = |which: usize| ids(parts[which].as_ref().unwrap());
+    assert_eq!([&part(0)[..400], &part(1), &part(0)[400..]].concat(), expected);
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Where the sealed parts of a request lie, ready to be put together in any selection.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use tollgate_otlp::wire::framed_len;
+use tollgate_otlp::{TraceId, Writer};
+
+/// The number of a request's resources, and of the children of a resource and of a scope.
+const RESOURCES: u32 = 1;
+const CHILDREN: u32 = 2;
+/// Neighbours of so many bytes together stay where they lie, as a chunk of their own; copying less costs less than that.
+const WORTH_A_CHUNK: usize = 32 << 10;
+
+/// The sealed bytes with their groups.
+#[derive(Default)]
+pub(crate) struct Layout {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) resources: Vec<Group>,
+    pub(crate) scopes: Vec<Group>,
+    pub(crate) spans: Vec<Span>,
+}
+
+/// A resource or a scope: its own fields, and its scopes or spans.
+pub(crate) struct Group {
+    pub(crate) head: Range<usize>,
+    pub(crate) children: Range<usize>,
+}
+
+/// A span's whole field: tag, length, body.
+pub(crate) struct Span {
+    pub(crate) trace: TraceId,
+    pub(crate) field: Range<usize>,
+}
+
+impl Layout {
+    /// Has room for so many spans, and for what is sealed of so many bytes: less than those, as a rule.
+    pub(crate) fn with_room_for(spans: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(spans), ..Self::default() }
+    }
+
+    /// Has all bytes in place, to be selected from.
+    pub(super) fn finish(self) -> Finished {
+        let Self { bytes, resources, scopes, spans } = self;
+        Finished { bytes: bytes.into(), resources, scopes, spans }
+    }
+}
+
+/// A layout whose bytes can be shared.
+pub(super) struct Finished {
+    pub(super) bytes: Bytes,
+    resources: Vec<Group>,
+    scopes: Vec<Group>,
+    pub(super) spans: Vec<Span>,
+}
+
+impl Finished {
+    /// Makes a request of the chosen spans under their resources and scopes, in chunks, and says how many those are.
+    /// About so many bytes are expected.
+    pub(super) fn select(&self, chosen: impl Fn(usize) -> bool, about: usize) -> (Vec<Bytes>, u64) {
+        let mut out = Chunks { whole: &self.bytes, chunks: Vec::new(), copied: Vec::new(), about };
+        let (mut items, mut scopes) = (0, Vec::new());
+        for resource in &self.resources {
+            scopes.clear();
+            let below = self.scopes.get(resource.children.clone()).unwrap_or_default();
+            scopes.extend(below.iter().map(|scope| (scope, self.spans_len(scope, &chosen))));
+            scopes.retain(|(_, spans)| *spans > 0);
+            let length = |(scope, spans): &(&Group, usize)| framed_len(CHILDREN, scope.head.len() + spans);
+            let children: usize = scopes.iter().map(length).sum();
+            if children == 0 {
+                continue;
+            }
+            out.group(RESOURCES, &resource.head, children);
+            for (scope, spans) in &scopes {
+                out.group(CHILDREN, &scope.head, *spans);
+                items += self.select_spans(scope, &chosen, &mut out);
+            }
+        }
+        (out.finish(), items)
+    }
+
+    /// The length of a scope's chosen spans.
+    fn spans_len(&self, scope: &Group, chosen: &impl Fn(usize) -> bool) -> usize {
+        self.spans_of(scope, chosen).map(|span| span.field.len()).sum()
+    }
+
+    /// Takes a scope's chosen spans, those that lie side by side at one go, and says how many those are.
+    fn select_spans(&self, scope: &Group, chosen: &impl Fn(usize) -> bool, out: &mut Chunks<'_>) -> u64 {
+        let (mut items, mut run) = (0, 0..0);
+        for span in self.spans_of(scope, chosen) {
+            if span.field.start != run.end {
+                out.take(&run);
+                run.start = span.field.start;
+            }
+            run.end = span.field.end;
+            items += 1;
+        }
+        out.take(&run);
+        items
+    }
+
+    fn spans_of<'a>(&'a self, scope: &Group, chosen: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = &'a Span> {
+        let spans = self.spans.get(scope.children.clone()).unwrap_or_default();
+        scope.children.clone().zip(spans).filter(|(number, _)| chosen(*number)).map(|(_, span)| span)
+    }
+}
+
+/// A request in the making.
+struct Chunks<'a> {
+    whole: &'a Bytes,
+    chunks: Vec<Bytes>,
+    copied: Vec<u8>,
+    about: usize,
+}
+
+impl Chunks<'_> {
+    /// Takes a group's own fields; so many bytes of children follow.
+    fn group(&mut self, number: u32, head: &Range<usize>, children: usize) {
+        Writer::new(&mut self.copied).message_of(number, head.len() + children);
+        self.take(head);
+    }
+
+    fn take(&mut self, range: &Range<usize>) {
+        if range.len() >= WORTH_A_CHUNK {
+            self.close();
+            self.chunks.push(self.whole.slice(range.clone()));
+        } else {
+            // Once: what is left after a chunk is not foreseen.
+            self.copied.reserve(std::mem::take(&mut self.about));
+            self.copied.extend_from_slice(self.whole.get(range.clone()).unwrap_or_default());
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.copied.is_empty() {
+            self.chunks.push(std::mem::take(&mut self.copied).into());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.close();
+        self.chunks
+    }
+}
