@@ -79,25 +79,35 @@ impl<'a> Attributes<'a> {
     ) -> Result<(), Fault> {
         let read = verbatim::read(self.number, field, body)?;
         let found = look_up(read.raw.key, carrier, judge);
-        self.write(field, read, found, judge)
+        self.write(read, found, judge)
     }
 
-    /// Adds all attributes of a span that stand next in it, and returns what follows them.
+    /// Adds the attributes of a span that stand next in it, and returns what follows them.
     #[inline]
     pub(crate) fn add_next(&mut self, mut rest: &'a [u8], judge: &mut Judge<'_>) -> Result<&'a [u8], Fault> {
         let mut position = 0;
-        // Numbers of lists are below 16, so the tag is one byte; in another form it is left to the general way.
-        while let Some((tag, framed)) = rest.split_first()
-            && u32::from(*tag) == self.number << 3 | 2
-        {
-            let (body, after) = delimited(framed)?;
-            let field = rest.get(..rest.len() - after.len()).unwrap_or_default();
-            let read = verbatim::read(self.number, field, body)?;
+        while let Some((read, after)) = self.next(rest)? {
             let found = self.recall(position, read.raw.key, judge);
-            self.write(field, read, found, judge)?;
+            self.write(read, found, judge)?;
             (rest, position) = (after, position + 1);
         }
         Ok(rest)
+    }
+
+    #[inline]
+    fn next(&self, rest: &'a [u8]) -> Result<Option<(Read<'a>, &'a [u8])>, Fault> {
+        if let Some(next) = verbatim::take(self.number, rest) {
+            return Ok(Some(next));
+        }
+        // Numbers of lists are below 16, so the tag is one byte; in another form it is left to the general way.
+        match rest.split_first() {
+            Some((tag, framed)) if u32::from(*tag) == self.number << 3 | 2 => {
+                let (body, after) = delimited(framed)?;
+                let field = rest.get(..rest.len() - after.len()).unwrap_or_default();
+                Ok(Some((verbatim::read(self.number, field, body)?, after)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Forgets what was found for keys: another resource may be judged otherwise.
@@ -124,22 +134,23 @@ impl<'a> Attributes<'a> {
     }
 
     #[inline]
-    fn write(&mut self, field: &'a [u8], read: Read<'a>, found: Found, judge: &mut Judge<'_>) -> Result<(), Fault> {
+    fn write(&mut self, read: Read<'a>, found: Found, judge: &mut Judge<'_>) -> Result<(), Fault> {
         let (cell, number) = found;
-        let Read { raw, whole } = read;
-        if cell.action == Action::Absent {
+        let Read { field, raw, whole } = read;
+        if let Action::Absent = cell.action {
             return self.leave_out(cell, judge);
         }
         self.repeats.note(number, judge.table.keys());
         if !self.repeated.is_empty() && self.repeated.binary_search(&raw.key).is_ok() {
             return self.leave_out(cell, judge);
         }
-        if cell.action == Action::Raw && whole && verbatim::is_clean_value(raw.value) {
-            self.run.add(field, &mut self.bytes);
-        } else {
-            self.run.end(&mut self.bytes);
-            if !judge.write(raw, cell, self.number, &mut self.text, &mut self.bytes)? {
-                return self.leave_out(cell, judge);
+        match cell.action {
+            Action::Raw if whole && verbatim::is_clean_value(raw.value) => self.run.add(field, &mut self.bytes),
+            _ => {
+                self.run.end(&mut self.bytes);
+                if !judge.write(raw, cell, self.number, &mut self.text, &mut self.bytes)? {
+                    return self.leave_out(cell, judge);
+                }
             }
         }
         judge.counts.value(cell.class, cell.action.form());

@@ -14,30 +14,34 @@ use crate::operational;
 /// An attribute, split.
 #[derive(Clone, Copy)]
 pub(crate) struct Read<'a> {
+    /// The whole field: tag, length, `KeyValue`.
+    pub(crate) field: &'a [u8],
     pub(crate) raw: RawAttribute<'a>,
     /// Whether its field consists of key and value alone, each once, in the shortest form.
     pub(crate) whole: bool,
 }
 
 /// Splits a field of this number with its body, a `KeyValue`.
-#[inline]
-pub(crate) fn read<'a>(number: u32, field: &[u8], body: &'a [u8]) -> Result<Read<'a>, Fault> {
-    if let Some(raw) = split(field, body) {
-        return Ok(Read { raw, whole: true });
+pub(crate) fn read<'a>(number: u32, field: &'a [u8], body: &'a [u8]) -> Result<Read<'a>, Fault> {
+    if let Some((read, [])) = take(number, field) {
+        return Ok(read);
     }
     let raw = RawAttribute::parse(body)?;
-    Ok(Read { raw, whole: is_whole(number, field, raw) })
+    Ok(Read { field, raw, whole: is_whole(number, field, raw) })
 }
 
-/// Splits a short field as every encoder writes it: each tag and length one byte.
+/// Takes the next field of a message if it is a short attribute of this number as every encoder writes it, with what
+/// follows it: each tag and length is one byte.
 #[inline]
-fn split<'a>(field: &[u8], body: &'a [u8]) -> Option<RawAttribute<'a>> {
-    let [0x0a, length, rest @ ..] = body else { return None };
-    let (key, rest) = rest.split_at_checked(usize::from(*length))?;
-    let [0x12, length, value @ ..] = rest else { return None };
-    // A body shorter than 128 bytes has no room for what a length of two bytes would say.
-    let plain = usize::from(*length) == value.len() && body.len() < 1 << 7 && field.len() == body.len() + 2;
-    plain.then_some(RawAttribute { key, value })
+pub(crate) fn take(number: u32, message: &[u8]) -> Option<(Read<'_>, &[u8])> {
+    let [tag, length @ 0..=0x7f, rest @ ..] = message else { return None };
+    let (pair, after) = rest.split_at_checked(usize::from(*length))?;
+    let [0x0a, length, rest @ ..] = pair else { return None };
+    // A pair shorter than 128 bytes has no room for what a length of two bytes would say.
+    let (key, [0x12, length, value @ ..]) = rest.split_at_checked(usize::from(*length))? else { return None };
+    let field = message.get(..pair.len() + 2)?;
+    let plain = u32::from(*tag) == number << 3 | 2 && usize::from(*length) == value.len();
+    plain.then_some((Read { field, raw: RawAttribute { key, value }, whole: true }, after))
 }
 
 /// The parts were found by reading every field, so bytes that are just as many as they take hold no third.
