@@ -15,6 +15,7 @@ use tollgate_federation::{LinkId, Origin};
 use tollgate_otlp::TraceId;
 
 use crate::counts::Counts;
+use layout::WORTH_A_CHUNK;
 pub(crate) use layout::{Group, Layout, Span};
 
 /// Under whose policy something was sealed.
@@ -131,7 +132,8 @@ impl SealedBatch {
     /// Returns everything in one piece.
     #[must_use]
     pub fn whole(self) -> Sealed {
-        let (chunks, items) = self.layout.finish().select(|_| true, 0);
+        let layout = self.layout.finish();
+        let (chunks, items) = layout.select(|_| true, layout.bytes.len().min(2 * WORTH_A_CHUNK));
         Sealed { chunks, items, seal: self.seal }
     }
 

@@ -10,7 +10,7 @@ use tollgate_otlp::{TraceId, Writer};
 const RESOURCES: u32 = 1;
 const CHILDREN: u32 = 2;
 /// Neighbours of so many bytes together stay where they lie, as a chunk of their own; copying less costs less than that.
-const WORTH_A_CHUNK: usize = 32 << 10;
+pub(super) const WORTH_A_CHUNK: usize = 32 << 10;
 
 /// The sealed bytes with their groups.
 #[derive(Default)]
