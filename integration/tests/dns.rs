@@ -158,6 +158,17 @@ fn settle(fleet: &Fleet, ledger: &Ledger) -> Delivered {
     delivered(fleet)
 }
 
+/// Waits until the gateway knows both central nodes: one is met before the other, and what is on its way then is split.
+#[track_caller]
+fn start_both(fleet: &mut Fleet) {
+    fleet.start(CENTRAL);
+    let first = traffic(fleet, 9);
+    for central in [0, 1] {
+        wait_for_delivery(fleet, central);
+    }
+    settle(fleet, &first.stop());
+}
+
 #[test]
 fn a_second_node_gets_a_share_when_it_appears_and_is_the_same_node_at_another_address() {
     let (mut fleet, names) = lay_out();
@@ -205,7 +216,7 @@ fn an_empty_answer_makes_traffic_wait_and_loses_nothing() {
 #[test]
 fn silence_keeps_the_last_members_and_traffic_flows() {
     let (mut fleet, names) = lay_out();
-    fleet.start(CENTRAL);
+    start_both(&mut fleet);
     let traffic = traffic(&fleet, 4);
     wait_for_delivery(&fleet, 0);
     for name in [GATEWAY_NAME, CENTRAL_NAME] {
@@ -228,7 +239,7 @@ fn silence_keeps_the_last_members_and_traffic_flows() {
 #[test]
 fn a_node_that_is_away_while_its_sender_restarts_stays_an_owner() {
     let (mut fleet, names) = lay_out();
-    fleet.start(CENTRAL);
+    start_both(&mut fleet);
     let traffic = traffic(&fleet, 5);
     wait_for_delivery(&fleet, 1);
     fleet.kill(CENTRAL[1]);
