@@ -49,6 +49,7 @@ struct Script {
     crashed: bool,
     done: [u64; 4],
     written: u64,
+    read: u64,
 }
 
 #[derive(Debug)]
@@ -84,6 +85,15 @@ impl Faults {
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.script().written
+    }
+
+    /// Bytes read from files so far.
+    pub fn read(&self) -> u64 {
+        self.script().read
+    }
+
+    pub(crate) fn count_read(&self, bytes: usize) {
+        self.script().read += bytes as u64;
     }
 
     pub(crate) fn count_written(&self, bytes: usize) {

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::io::Errno;
 
 use crate::fault::{Fault, Faults, Operation, crashed};
 
@@ -36,7 +38,7 @@ impl DiskFile {
         }
         match fallocate(&self.file, FallocateFlags::empty(), 0, length) {
             // A file system without reservation: then a full disk is met when writing.
-            Err(rustix::io::Errno::OPNOTSUPP) => self.file.set_len(length),
+            Err(Errno::OPNOTSUPP) => self.file.set_len(length),
             other => Ok(other?),
         }
     }
@@ -72,7 +74,29 @@ impl DiskFile {
 
     /// Fills `buffer` from `offset`; shorter files are an error.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if let Some(faults) = &self.faults {
+            faults.count_read(buffer.len());
+        }
         self.file.read_exact_at(buffer, offset)
+    }
+
+    /// The stretches that may hold anything but zeros, ascending: what was only reserved is left out where the file
+    /// system tells. What was reserved and then read may count.
+    pub fn written(&self) -> io::Result<Vec<Range<u64>>> {
+        let (mut stretches, mut after) = (Vec::new(), 0);
+        loop {
+            let begin = match seek(&self.file, SeekFrom::Data(after)) {
+                Ok(begin) => begin,
+                Err(Errno::NXIO) => return Ok(stretches),
+                Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                    let all = 0..self.length()?;
+                    return Ok(vec![all]);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            after = seek(&self.file, SeekFrom::Hole(begin))?;
+            stretches.push(begin..after);
+        }
     }
 
     /// Makes what was written durable (`fdatasync(2)`).

@@ -74,13 +74,20 @@ pub(crate) enum Unreadable {
     Damaged,
 }
 
+/// How long the frame at the beginning of `bytes` claims to be.
+pub(crate) fn length(bytes: &[u8]) -> Result<usize, Unreadable> {
+    let mut head = Reader(bytes.get(..HEAD).ok_or(Unreadable::Short(HEAD))?);
+    let (_crc, body) = (head.u32(), head.u32());
+    body.and_then(|body| usize::try_from(body).ok()?.checked_add(HEAD)).ok_or(Unreadable::Damaged)
+}
+
 /// Reads the frame at the beginning of `bytes`, which lie at `offset` of the segment; also says how long it is.
 pub(crate) fn read(bytes: &[u8], seed: Seed, offset: u64) -> Result<(Frame<'_>, usize), Unreadable> {
+    let end = length(bytes)?;
     let mut head = Reader(bytes);
-    let (Some(crc), Some(length), Some(tag)) = (head.u32(), head.u32(), head.u8()) else {
+    let (Some(crc), Some(_), Some(tag)) = (head.u32(), head.u32(), head.u8()) else {
         return Err(Unreadable::Short(HEAD));
     };
-    let end = usize::try_from(length).ok().and_then(|length| length.checked_add(HEAD)).ok_or(Unreadable::Damaged)?;
     let frame = bytes.get(..end).ok_or(Unreadable::Short(end))?;
     let (_, covered) = frame.split_at_checked(4).ok_or(Unreadable::Damaged)?;
     if crc32c::crc32c_append(seed.at(offset), covered) != crc {

@@ -127,7 +127,7 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
 fn ends(segments: &[Segment]) -> io::Result<Vec<Position>> {
     let mut ends: Vec<Position> = segments.iter().skip(1).map(|segment| segment.header.previous_end).collect();
     if let Some(last) = segments.last() {
-        ends.push(scan(&last.read_to(last.capacity)?, &last.header, None, u64::MAX).end);
+        ends.push(scan(last, None, u64::MAX)?.end);
     }
     Ok(ends)
 }

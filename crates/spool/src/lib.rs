@@ -33,6 +33,7 @@ mod spool;
 mod state;
 mod status;
 mod thread;
+mod window;
 
 pub use config::{ConfigError, ConsumerConfig, DEFAULT_SEGMENT, Durability, SpoolConfig, Start, WhenFull};
 pub use consumer::{Consumer, NotPersisted, ReadError};

@@ -330,6 +330,8 @@ impl Log {
         let durable = self.shared.state().end;
         frame::write_commit(&mut bytes, active.segment.header.seed(), active.offset, durable, COMMIT as u64);
         file.write_all_at(&bytes, active.offset)?;
-        file.sync()
+        file.sync()?;
+        // Whoever opens it next has nothing to look for behind this.
+        file.cut(active.offset + COMMIT as u64)
     }
 }

@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::position::Position;
 use crate::recent::Chunk;
 use crate::record::Record;
-use crate::scan::{Tail, scan};
+use crate::scan::{Scan, Tail, scan};
 use crate::segment::Segment;
 use crate::state::OnDisk;
 
@@ -108,15 +108,10 @@ impl<'a> Parser<'a> {
 
 /// Reads the whole segment to learn where it is damaged, or that only the position was wrong.
 fn diagnose(part: &OnDisk) -> ReadFailure {
-    let header = &part.segment.header;
-    let bytes = match part.segment.read_to(header.offset(part.end)) {
-        Ok(bytes) => bytes,
-        Err(error) => return ReadFailure::Io(error),
-    };
-    let scan = scan(&bytes, header, Some(part.end), u64::MAX);
-    match scan.tail {
-        Tail::Damaged(_) => ReadFailure::Damaged(scan.end),
-        Tail::Clean | Tail::Torn(_) => ReadFailure::NoRecordThere,
+    match scan(&part.segment, Some(part.end), u64::MAX) {
+        Ok(Scan { tail: Tail::Damaged(_), end, .. }) => ReadFailure::Damaged(end),
+        Ok(_) => ReadFailure::NoRecordThere,
+        Err(error) => ReadFailure::Io(error),
     }
 }
 

@@ -8,8 +8,8 @@
 //! A torn commit cannot have been acknowledged: `Ok` is sent after its sync, and a synced commit is whole. Its records
 //! that are whole nevertheless stay, since their senders will send them again at worst.
 //!
-//! Segments are read one at a time, so memory does not depend on the backlog. Those that every consumer has passed are
-//! not read at all.
+//! Segments are read in pieces, so memory does not depend on the backlog. Those that every consumer has passed are not
+//! read at all, nor what was reserved and never written.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,9 +29,10 @@ use crate::position::Position;
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::recent::Recent;
 use crate::release::MOST_SPARES;
-use crate::scan::{Scan, Tail, durable_claims, scan};
+use crate::scan::{Scan, Tail, highest_claim, scan};
 use crate::segment::{BadHeader, Header, Segment, live_number, spare_number};
 use crate::state::{Counts, Damage, Live, Reuse, Shared, State};
+use crate::window::Window;
 
 /// Why a log cannot be opened.
 #[derive(Debug, Error)]
@@ -205,8 +206,7 @@ impl<'a> Finding<'a> {
             self.live.push_back(live(segment, end, Vec::new(), Marks::default()));
             return Ok(());
         }
-        let bytes = segment.read_to(segment.capacity)?;
-        let scan = scan(&bytes, &header, known_end, self.spacing);
+        let scan = scan(&segment, known_end, self.spacing)?;
         self.recovered.records += scan.records;
         self.next = self.next.max(scan.end);
         self.stamp = self.stamp.max(scan.last_arrival.unwrap_or_default());
@@ -254,8 +254,9 @@ impl<'a> Finding<'a> {
         let lost = Quarantined { segment: number, from: self.next, bytes: 0 };
         if let Some(log) = self.id {
             let base = Header { log, number, base: self.next, previous_end: self.next, stamp: self.stamp };
-            let bytes = std::fs::read(path)?;
-            self.next = durable_claims(&bytes, &base, 0).fold(self.next, Position::max);
+            let file = self.disk.open_to_read(path)?;
+            let (written, mut window) = (file.written()?, Window::new(&file, file.length()?));
+            self.next = self.next.max(highest_claim(&mut window, &base, &written, 0)?.unwrap_or_default());
         }
         let lost = Quarantined { bytes: self.next.since(lost.from), ..lost };
         self.recovered.quarantined.push(lost);

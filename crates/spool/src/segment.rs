@@ -130,13 +130,6 @@ impl Segment {
         file.read_exact_at(&mut bytes, 0)?;
         Ok(Header::decode(&bytes).map(|header| Self { header, file, path, capacity }))
     }
-
-    /// The file's first bytes, up to `end`.
-    pub(crate) fn read_to(&self, end: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(end).map_err(io::Error::other)?];
-        self.file.read_exact_at(&mut bytes, 0)?;
-        Ok(bytes)
-    }
 }
 
 pub(crate) fn live_name(number: u64) -> String {

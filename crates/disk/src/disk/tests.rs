@@ -83,6 +83,19 @@ fn many_pieces_are_written_in_order() {
 }
 
 #[test]
+fn what_was_only_reserved_is_told_from_what_was_written() {
+    let dir = tempdir().unwrap();
+    let file = Disk::real().create(&dir.path().join("file"), 8 << 20).unwrap();
+    assert_eq!(file.written().unwrap(), []);
+    file.write_all_at(&[7; 100], 10).unwrap();
+    file.write_all_at(&[7; 100], 4 << 20).unwrap();
+    file.sync().unwrap();
+    let [first, second] = &file.written().unwrap()[..] else { panic!("two stretches") };
+    assert!(first.start <= 10 && (110..1 << 20).contains(&first.end), "{first:?}");
+    assert!(second.contains(&(4 << 20)) && ((4 << 20) + 100..5 << 20).contains(&second.end), "{second:?}");
+}
+
+#[test]
 fn a_crash_leaves_a_torn_write_and_nothing_afterwards() {
     for (torn, left) in [(Torn::Prefix(700), vec![0..512, 512..700]), (Torn::Sectors(0b101), vec![0..512, 1024..1500])]
     {

@@ -8,4 +8,5 @@ mod inspection;
 mod killed;
 mod model;
 mod path;
+mod restart;
 mod world;
