@@ -1,8 +1,7 @@
 //! Faults that a test plants in a [`Disk`](crate::Disk).
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What can go wrong, by kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +23,6 @@ pub enum Fault {
     Fail(io::ErrorKind),
     /// A write takes only this many bytes, at least one.
     Short(usize),
-    /// It takes this much longer.
-    Slow(Duration),
     /// The machine dies here: a write leaves a torn part, and nothing that changes the disk works afterwards.
     Crash(Torn),
 }
@@ -41,12 +38,19 @@ pub enum Torn {
 
 /// The faults of one disk; clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Script>>);
+pub struct Faults {
+    script: Arc<Mutex<Script>>,
+    /// A gate was opened.
+    gates: Arc<Condvar>,
+}
 
 #[derive(Debug, Default)]
 struct Script {
     planned: Vec<Planned>,
     crashed: bool,
+    /// Gates that are closed, and operations that wait at them, by kind.
+    closed: [usize; 4],
+    waiting: [usize; 4],
     done: [u64; 4],
     written: u64,
     read: u64,
@@ -77,9 +81,16 @@ impl Faults {
         self.script().planned.clear();
     }
 
+    /// Makes every operation of this kind wait until the gate is dropped: a disk as slow as the test wants.
+    #[must_use]
+    pub fn gate(&self, operation: Operation) -> Gate {
+        self.script().closed[operation as usize] += 1;
+        Gate { faults: self.clone(), operation }
+    }
+
     /// Operations of this kind tried so far.
     pub fn tried(&self, operation: Operation) -> u64 {
-        self.script().done.get(operation as usize).copied().unwrap_or_default()
+        self.script().done[operation as usize]
     }
 
     /// Bytes written so far.
@@ -101,30 +112,48 @@ impl Faults {
     }
 
     pub(crate) fn strike(&self, operation: Operation) -> io::Result<Option<Fault>> {
-        let fault = {
-            let mut script = self.script();
-            if let Some(done) = script.done.get_mut(operation as usize) {
-                *done += 1;
-            }
-            if script.crashed {
-                return Err(crashed());
-            }
-            let fault = script.next(operation);
-            script.crashed = matches!(fault, Some(Fault::Crash(_)));
-            fault
-        };
+        let mut script = self.script();
+        script.done[operation as usize] += 1;
+        script.waiting[operation as usize] += 1;
+        let mut script = self
+            .gates
+            .wait_while(script, |script| script.closed[operation as usize] > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        script.waiting[operation as usize] -= 1;
+        if script.crashed {
+            return Err(crashed());
+        }
+        let fault = script.next(operation);
+        script.crashed = matches!(fault, Some(Fault::Crash(_)));
         match fault {
             Some(Fault::Fail(kind)) => Err(kind.into()),
-            Some(Fault::Slow(delay)) => {
-                std::thread::sleep(delay);
-                Ok(None)
-            }
             other => Ok(other),
         }
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Holds back operations of one kind until it is dropped.
+#[derive(Debug)]
+pub struct Gate {
+    faults: Faults,
+    operation: Operation,
+}
+
+impl Gate {
+    /// Operations that wait for it.
+    pub fn waiting(&self) -> usize {
+        self.faults.script().waiting[self.operation as usize]
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.faults.script().closed[self.operation as usize] -= 1;
+        self.faults.gates.notify_all();
     }
 }
 

@@ -111,7 +111,7 @@ impl DiskFile {
     fn write_some(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let Some(faults) = &self.faults else { return Ok(rustix::io::pwritev(&self.file, pieces, offset)?) };
         let written = match faults.strike(Operation::Write)? {
-            None | Some(Fault::Fail(_) | Fault::Slow(_)) => rustix::io::pwritev(&self.file, pieces, offset)?,
+            None | Some(Fault::Fail(_)) => rustix::io::pwritev(&self.file, pieces, offset)?,
             Some(Fault::Short(length)) => {
                 let bytes = joined(pieces);
                 let length = length.clamp(1, bytes.len());

@@ -248,18 +248,26 @@ impl Log {
             state.expire(self.shared.clock.now(), closing);
         }
         self.release();
+        match self.begin_segment() {
+            // Once may be chance, and the next attempt is with another file.
+            Err(AppendError::Failed) => self.begin_segment(),
+            begun => begun,
+        }
+    }
+
+    fn begin_segment(&mut self) -> Result<(), AppendError> {
         let Some(spare) = self.spare() else {
             self.shared.state().counts.refused += 1;
             return Err(AppendError::Full { retry_after: RETRY_BUDGET });
         };
-        let begun = self.begin_segment(spare);
-        if let Err(error) = &begun
+        let made = self.make_segment(spare);
+        if let Err(error) = &made
             && self.trouble != Some(error.kind())
         {
             tracing::error!(%error, "no new segment can be made");
         }
-        self.trouble = begun.as_ref().err().map(io::Error::kind);
-        begun.map_err(|error| match error.kind() {
+        self.trouble = made.as_ref().err().map(io::Error::kind);
+        made.map_err(|error| match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full { retry_after: RETRY_FULL },
             _ => AppendError::Failed,
         })
@@ -287,7 +295,7 @@ impl Log {
         room.then(|| self.config.dir.join(spare_name(self.next_number)))
     }
 
-    fn begin_segment(&mut self, spare: PathBuf) -> io::Result<()> {
+    fn make_segment(&mut self, spare: PathBuf) -> io::Result<()> {
         let header = {
             let mut state = self.shared.state();
             state.spares = self.spares.len();

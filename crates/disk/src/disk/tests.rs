@@ -1,7 +1,6 @@
 use std::fs;
 use std::io::{ErrorKind, IoSlice};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use tempfile::tempdir;
 
@@ -122,6 +121,26 @@ fn lasting_faults_stay_until_lifted() {
     faults.plant_lasting(Operation::Sync, Fault::Fail(ErrorKind::Other));
     assert!(file.sync().is_err() && file.sync().is_err());
     faults.lift();
-    faults.plant(Operation::Sync, 0, Fault::Slow(Duration::from_millis(1)));
+    file.sync().unwrap();
+}
+
+#[test]
+fn a_gate_holds_its_kind_of_operation_until_it_is_dropped() {
+    let dir = tempdir().unwrap();
+    let (disk, faults) = Disk::with_faults();
+    let file = disk.create(&dir.path().join("file"), 8).unwrap();
+    let gate = faults.gate(Operation::Sync);
+    std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| file.sync());
+        while gate.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        file.write_all_at(b"x", 0).unwrap();
+        assert!(!syncing.is_finished());
+        // What is planted while it waits strikes it.
+        faults.plant(Operation::Sync, 0, Fault::Fail(ErrorKind::TimedOut));
+        drop(gate);
+        assert_eq!(syncing.join().unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+    });
     file.sync().unwrap();
 }

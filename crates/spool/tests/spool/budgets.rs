@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tollgate_config::ByteSize;
-use tollgate_spool::{AppendError, Consumer, Position, ReadError, Spool, WhenFull};
+use tollgate_spool::{AppendError, Consumer, Position, ReadError, WhenFull};
 
-use crate::world::{AMPLE, SEGMENT, World, append_each, consumer, entry, number, read_all};
+use crate::world::{AMPLE, SEGMENT, World, append_each, consumer, entry, number, read_all, until};
 
 /// Reads what is there and passes it.
 async fn follow(consumer: &Consumer, at: &mut Position) -> Vec<u64> {
@@ -13,16 +13,6 @@ async fn follow(consumer: &Consumer, at: &mut Position) -> Vec<u64> {
     *at = consumer.durable_end();
     consumer.advance("lane", *at);
     records.iter().map(number).collect()
-}
-
-async fn next_tick(spool: &Spool, done: impl Fn(&Spool) -> bool) {
-    for _ in 0..100 {
-        if done(spool) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the log's thread did not do it");
 }
 
 #[tokio::test]
@@ -67,14 +57,14 @@ async fn records_past_their_age_expire_for_the_consumer_that_said_so() {
     append_each(&spool, 4..8, 100).await;
     let middle = positions[3].value() + (positions[1].value() - positions[0].value());
     world.hand.advance(Duration::from_secs(2000));
-    next_tick(&spool, |spool| spool.status().consumers[1].expired > 0).await;
+    until(|| spool.status().consumers[1].expired > 0).await;
     let (patient, hasty) = (spool.consumer("patient").unwrap(), spool.consumer("hasty").unwrap());
     assert!(hasty.floor().value() <= middle, "what is younger than its age stays");
     let kept = read_all(&hasty, hasty.floor()).await.unwrap();
     assert_eq!(number(&kept[0]), 3, "and what lies directly before it, whose age is not looked up");
     assert_eq!(read_all(&patient, Position::ZERO).await.unwrap().len(), 8);
     world.hand.advance(Duration::from_secs(1700));
-    next_tick(&spool, |spool| spool.status().consumers[1].lag == 0).await;
+    until(|| spool.status().consumers[1].lag == 0).await;
     assert_eq!(spool.status().consumers[0].expired, 0);
 }
 

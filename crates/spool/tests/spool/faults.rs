@@ -1,12 +1,13 @@
-//! A disk that is full, fails, falls short or crawls.
+//! A disk that is full, fails, falls short or keeps us waiting.
 
+use std::fs::File;
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
 
 use tollgate_disk::{Disk, Fault, Operation};
 use tollgate_spool::{AppendError, Durability, Position};
 
-use crate::world::{World, append_all, append_each, entry, number, read_all, read_numbers};
+use crate::world::{World, append_all, append_each, entry, is_pending, number, read_all, read_numbers, until};
 
 #[tokio::test]
 async fn a_failed_sync_moves_the_log_and_loses_nothing() {
@@ -35,13 +36,13 @@ async fn a_failed_file_is_never_recycled() {
     let (disk, faults) = Disk::with_faults();
     let (spool, _) = world.open_on(disk);
     append_each(&spool, 0..2, 100).await;
-    let failed = world.segments()[0].clone();
+    // Held open, so that nothing else can look like it.
+    let failed = File::open(&world.segments()[0]).unwrap();
     faults.plant(Operation::Sync, 0, Fault::Fail(ErrorKind::Other));
     append_each(&spool, 2..3, 100).await;
     spool.consumer("link").unwrap().advance("lane", spool.durable_end());
     append_each(&spool, 3..20, 1000).await;
-    assert!(!failed.exists());
-    assert_eq!(spool.status().spares, 0);
+    assert_eq!(failed.metadata().unwrap().nlink(), 0, "it is removed and got no other name");
 }
 
 #[tokio::test]
@@ -104,10 +105,12 @@ async fn nothing_is_let_go_while_cursors_cannot_be_made_durable() {
     let link = spool.consumer("link").unwrap();
     let positions = append_each(&spool, 0..20, 1000).await;
     assert!(spool.status().segments >= 3);
-    faults.plant_lasting(Operation::Rename, Fault::Fail(ErrorKind::Other));
+    let (before, syncs) = (world.segments(), faults.tried(Operation::Sync));
+    faults.plant_lasting(Operation::Sync, Fault::Fail(ErrorKind::Other));
     link.advance("lane", positions[19]);
-    let _ = link.persist().await;
-    assert_eq!(spool.status().oldest, Position::ZERO);
+    assert!(link.persist().await.is_err());
+    until(|| faults.tried(Operation::Sync) > syncs + 3).await;
+    assert_eq!((spool.status().oldest, world.segments()), (Position::ZERO, before));
     faults.lift();
     append_each(&spool, 20..30, 1000).await;
     assert!(spool.status().oldest > positions[10]);
@@ -120,15 +123,15 @@ async fn what_is_not_durable_is_not_shown() {
     let (spool, _) = world.open_on(disk);
     append_each(&spool, 0..1, 100).await;
     let (link, end) = (spool.consumer("link").unwrap(), spool.durable_end());
-    faults.plant(Operation::Sync, 0, Fault::Slow(Duration::from_millis(300)));
+    let (gate, before) = (faults.gate(Operation::Sync), faults.tried(Operation::Write));
     let mut slow = Box::pin(spool.append(entry(1, 100)));
-    tokio::select! {
-        biased;
-        _ = &mut slow => panic!("answered before it is durable"),
-        // Written long ago by then.
-        () = tokio::time::sleep(Duration::from_millis(100)) => {}
-    }
+    assert!(is_pending(&mut slow).await);
+    until(|| gate.waiting() == 1).await;
+    assert!(faults.tried(Operation::Write) > before, "it is written");
+    assert!(is_pending(&mut slow).await, "answered before it is durable");
     assert_eq!((spool.durable_end(), read_all(&link, Position::ZERO).await.unwrap().len()), (end, 1));
+    assert!(is_pending(link.read(end, 1, None)).await);
+    drop(gate);
     slow.await.unwrap();
     assert_eq!(read_all(&link, Position::ZERO).await.unwrap().iter().map(number).collect::<Vec<_>>(), [0, 1]);
 }

@@ -9,4 +9,5 @@ mod killed;
 mod model;
 mod path;
 mod restart;
+mod sweep;
 mod world;

@@ -166,3 +166,14 @@ pub(crate) async fn is_pending<F: Future>(future: F) -> bool {
     let mut future = pin!(future);
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
+
+/// Waits until something has happened, not longer than anything here can take.
+pub(crate) async fn until(happened: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if happened() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not happen within half a minute");
+}
