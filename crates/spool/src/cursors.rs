@@ -4,6 +4,7 @@
 //! 1. A file is replaced as a whole; the newest whole one counts.
 //! 2. Two files: one replaced often and never synced, one synced before any segment is recycled. So a power loss that
 //!    spoils the first costs at most what was acknowledged since the second.
+//! 3. A little room is kept for the synced one: on a full disk nothing is let go before it is written.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,6 +23,9 @@ use crate::segment::VERSION;
 const MAGIC: [u8; 8] = *b"tollcurs";
 const LATEST: &str = "cursors";
 const SYNCED: &str = "cursors.synced";
+const ROOM: &str = "cursors.room";
+/// The least room that is kept: a block of most file systems.
+const LEAST_ROOM: u64 = 4096;
 
 /// The progress of all consumers.
 pub(crate) type AllProgress = BTreeMap<Name, Progress>;
@@ -33,6 +37,14 @@ pub(crate) struct CursorFiles {
     dir: PathBuf,
     /// Number of the last snapshot; the higher one is the newer one.
     sequence: u64,
+    room: Room,
+}
+
+/// Whether room for a snapshot is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Kept,
+    Missing,
 }
 
 /// What the cursor files held.
@@ -51,7 +63,7 @@ pub(crate) struct UnknownVersion(pub(crate) u32);
 impl CursorFiles {
     pub(crate) fn open(disk: &Disk, dir: &Path) -> Result<(Self, Restored), UnknownVersion> {
         let (sequence, restored) = load(dir)?;
-        Ok((Self { disk: disk.clone(), dir: dir.to_owned(), sequence }, restored))
+        Ok((Self { disk: disk.clone(), dir: dir.to_owned(), sequence, room: Room::Missing }, restored))
     }
 
     /// Replaces the file that a power loss may spoil.
@@ -64,6 +76,26 @@ impl CursorFiles {
     pub(crate) fn save_synced(&mut self, progress: &AllProgress) -> io::Result<()> {
         self.sequence += 1;
         self.disk.replace(&self.dir.join(SYNCED), &encode(self.sequence, progress))
+    }
+
+    /// Keeps room for a snapshot of twice this size. Where there is none, the next call may find some.
+    pub(crate) fn keep_room(&mut self, progress: &AllProgress) {
+        if self.room == Room::Missing {
+            let path = self.dir.join(ROOM);
+            let room = LEAST_ROOM.max(2 * encode(self.sequence, progress).len() as u64);
+            let kept = if path.exists() { Ok(()) } else { self.disk.create(&path, room).map(drop) };
+            self.room = if kept.is_ok() { Room::Kept } else { Room::Missing };
+        }
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.room == Room::Kept
+    }
+
+    /// Gives the room up; says whether there was any.
+    pub(crate) fn give_room(&mut self) -> bool {
+        let kept = std::mem::replace(&mut self.room, Room::Missing) == Room::Kept;
+        kept && self.disk.remove(&self.dir.join(ROOM)).is_ok()
     }
 }
 

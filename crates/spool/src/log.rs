@@ -87,6 +87,8 @@ pub(crate) struct Log {
     pub(crate) synced: Position,
     /// Why no new segment could be made last time; said once, not with every append.
     pub(crate) trouble: Option<io::ErrorKind>,
+    /// Why cursors could not be saved last time; the same.
+    pub(crate) unsaved: Option<io::ErrorKind>,
     /// Until this is dropped, no other process opens the directory.
     pub(crate) lock: DirLock,
 }

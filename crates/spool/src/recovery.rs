@@ -83,7 +83,8 @@ pub(crate) fn open(config: SpoolConfig, clock: Clock, disk: Disk) -> Result<(Log
     let dir = config.dir.clone();
     disk.make_dir(&dir)?;
     let lock = disk.lock(&dir)?;
-    let (cursors, restored) = CursorFiles::open(&disk, &dir)?;
+    let (mut cursors, restored) = CursorFiles::open(&disk, &dir)?;
+    cursors.keep_room(&restored.progress);
     if restored.lost {
         tracing::error!("no cursor file of the log is whole, consumers begin at its oldest record again");
     }
@@ -97,8 +98,20 @@ pub(crate) fn open(config: SpoolConfig, clock: Clock, disk: Disk) -> Result<(Log
     let (recovered, state) = found.into_state(&config, &restored.progress, restored.lost, files.spares.len());
     let synced = state.end;
     let shared = Arc::new(Shared::new(state, clock, Quarantine::new(&disk, &dir)));
-    let (spares, next_number) = (files.spares, files.highest + 1);
-    let log = Log { config, disk, shared, cursors, spares, active: None, id, next_number, synced, trouble: None, lock };
+    let log = Log {
+        config,
+        disk,
+        shared,
+        cursors,
+        spares: files.spares,
+        active: None,
+        id,
+        next_number: files.highest + 1,
+        synced,
+        trouble: None,
+        unsaved: None,
+        lock,
+    };
     Ok((log, recovered))
 }
 

@@ -4,6 +4,7 @@
 //! 1. A segment is recycled only when every lane of every consumer has passed it, and the synced cursor file says so.
 //! 2. A file that somebody still reads is never written again.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::cursors::AllProgress;
@@ -17,18 +18,17 @@ pub(crate) const MOST_SPARES: usize = 2;
 impl Log {
     /// What is due every now and then.
     pub(crate) fn tick(&mut self) {
-        let progress = {
+        let (progress, dirty) = {
             let mut state = self.shared.state();
             state.expire(self.shared.clock.now(), 0);
-            std::mem::take(&mut state.dirty).then(|| state.progress())
+            (state.progress(), std::mem::take(&mut state.dirty))
         };
-        if let Some(progress) = progress
-            && let Err(error) = self.cursors.save(&progress)
-        {
-            tracing::warn!(%error, "cursors cannot be saved, will try again");
+        if dirty && let Err(error) = self.cursors.save(&progress) {
+            self.unsaved(&error);
             self.shared.state().dirty = true;
         }
         self.release();
+        self.cursors.keep_room(&progress);
     }
 
     /// Makes all progress survive a power loss; says whether it does.
@@ -49,6 +49,7 @@ impl Log {
         let released: Vec<Live> = self.shared.state().segments.drain(..passed).collect();
         for live in released {
             self.reuse(live);
+            self.cursors.keep_room(&progress);
         }
         self.shared.state().spares = self.spares.len();
     }
@@ -58,7 +59,9 @@ impl Log {
         let path = live.segment.path.clone();
         // Whoever still reads it keeps its file open, and another name for it would end up being written.
         let unread = Arc::try_unwrap(live.segment).is_ok();
-        let result = if unread && reuse == Reuse::Recycle && self.spares.len() < MOST_SPARES {
+        // Without room for the cursors the disk is full, and this file's is the only room that will come.
+        let wanted = self.spares.len() < MOST_SPARES && self.cursors.has_room();
+        let result = if unread && wanted && reuse == Reuse::Recycle {
             let spare = self.config.dir.join(spare_name(number));
             self.disk.rename(&path, &spare).map(|()| self.spares.push(spare))
         } else {
@@ -71,19 +74,30 @@ impl Log {
 
     fn save_synced(&mut self, progress: &AllProgress) -> bool {
         let mut result = self.cursors.save_synced(progress);
-        // Rather one spare file less than a log that cannot let go of anything because the disk is full.
         while let Err(error) = &result
-            && error.kind() == std::io::ErrorKind::StorageFull
-            && let Some(spare) = self.spares.pop()
+            && error.kind() == io::ErrorKind::StorageFull
+            && self.make_way()
         {
-            if self.disk.remove(&spare).is_ok() {
-                result = self.cursors.save_synced(progress);
-            }
+            result = self.cursors.save_synced(progress);
         }
-        if let Err(error) = &result {
-            tracing::error!(%error, "cursors cannot be made durable, no segment is let go");
+        match &result {
+            Ok(()) => self.unsaved = None,
+            Err(error) => self.unsaved(error),
         }
         result.is_ok()
+    }
+
+    /// Gives a little of the disk back; says whether there was any. Rather one spare file less than a log that cannot let
+    /// go of anything because the disk is full.
+    fn make_way(&mut self) -> bool {
+        self.cursors.give_room() || self.spares.pop().is_some_and(|spare| self.disk.remove(&spare).is_ok())
+    }
+
+    /// Says why cursors cannot be saved: once, it is tried again with every tick.
+    fn unsaved(&mut self, error: &io::Error) {
+        if self.unsaved.replace(error.kind()) != Some(error.kind()) {
+            tracing::error!(%error, "cursors cannot be saved, until they can be no segment is let go");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod faults;
 mod inspection;
 mod killed;
 mod model;
+mod mounts;
 mod path;
 mod restart;
 mod sweep;
