@@ -74,6 +74,7 @@ impl DiskFile {
 
     /// Fills `buffer` from `offset`; shorter files are an error.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.strike(Operation::Read)?;
         if let Some(faults) = &self.faults {
             faults.count_read(buffer.len());
         }

@@ -5,7 +5,7 @@
 //! 2. Everything made here is for its owner only: directories 0700, files 0600.
 //! 3. One process at a time holds a directory.
 //! 4. A file with a secret in it is not opened where others can read it.
-//! 5. Every operation that changes the disk can be made to fail, fall short, wait or crash in a test.
+//! 5. Every operation on a file's content or name can be made to fail, fall short, wait or crash in a test.
 //!
 //! Not here: what the files mean (`tollgate_spool`, `tollgate_audit`).
 

@@ -91,6 +91,19 @@ proptest! {
     }
 
     #[test]
+    fn a_commit_in_the_place_of_another_is_not_read(sizes in prop::collection::vec(0..100_usize, 1..3), damaged in 1..3_usize) {
+        let (mut bytes, ends) = laid_out(1, &vec![sizes; 4]);
+        // The first defines the names; from then on all are of one length.
+        let [first, second, third, _] = ends[..] else { unreachable!() };
+        let [first, second, third] = [first, second, third].map(|end| usize::try_from(end).unwrap());
+        let (from, to) = if damaged == 1 { (second..third, first) } else { (first..second, second) };
+        bytes.copy_within(from, to);
+        let scan = scan_of(&bytes, 1, None);
+        prop_assert_eq!(scan.used, to as u64);
+        prop_assert_eq!(scan.tail, Tail::Damaged(header(1).position(third as u64)));
+    }
+
+    #[test]
     fn what_a_recycled_file_held_before_is_not_read(old in commits(), new in commits()) {
         let (mut bytes, _) = laid_out(1, &old);
         let (fresh, ends) = laid_out(2, &new);

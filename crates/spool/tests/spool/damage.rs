@@ -41,6 +41,7 @@ async fn crashed_in_a_recycled_segment(world: &World, torn: Torn) -> (Vec<Positi
 
 fn reopened(world: &World) -> (Spool, Consumer, Recovered) {
     let (spool, recovered) = world.open();
+    assert_eq!(spool.status().disk_bytes, world.disk_bytes(), "what was cut off is given back");
     let consumer = spool.consumer("link").unwrap();
     (spool, consumer, recovered)
 }

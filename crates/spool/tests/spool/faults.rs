@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 
-use tollgate_disk::{Disk, Fault, Operation};
-use tollgate_spool::{AppendError, Durability, Position};
+use tollgate_disk::{Disk, Fault, Operation, Torn};
+use tollgate_spool::{AppendError, Durability, OpenError, Position, ReadError, Spool};
 
 use crate::world::{World, append_all, append_each, entry, is_pending, number, read_all, read_numbers, until};
 
@@ -150,4 +150,72 @@ async fn os_durability_does_not_sync_commits() {
     spool.close().await;
     let (spool, _) = world.open();
     assert_eq!(read_numbers(&spool.consumer("link").unwrap()).await, (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_still_reads_is_not_used_again() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    let positions = append_each(&spool, 0..10, 1000).await;
+    let link = spool.consumer("link").unwrap();
+    let gate = faults.gate(Operation::Read);
+    let mut reading = Box::pin(link.read(Position::ZERO, usize::MAX, Some(positions[3])));
+    assert!(is_pending(&mut reading).await);
+    until(|| gate.waiting() == 1).await;
+    // All is passed while the read is under way: every other file comes round several times.
+    for number in 10..60 {
+        link.advance("lane", spool.append(entry(number, 1000)).await.unwrap());
+    }
+    assert!(spool.status().oldest > positions[9]);
+    drop(gate);
+    let records = reading.await.unwrap().records;
+    assert_eq!(records.iter().map(number).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_for_now_is_neither_lost_nor_cut_off() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..10, 1000).await;
+    let link = spool.consumer("link").unwrap();
+    faults.plant_lasting(Operation::Read, Fault::Fail(ErrorKind::Other));
+    assert!(matches!(link.read(Position::ZERO, 1, None).await, Err(ReadError::Io(_))));
+    faults.plant(Operation::Sync, 0, Fault::Crash(Torn::Prefix(0)));
+    spool.close().await;
+    assert_eq!(spool.status().counts.quarantined, 0);
+    let mut at = 0;
+    loop {
+        let (disk, faults) = Disk::with_faults();
+        faults.plant(Operation::Read, at, Fault::Fail(ErrorKind::Other));
+        match Spool::open(world.config.clone(), world.clock.clone(), disk) {
+            Err(OpenError::Io(_)) => at += 1,
+            Err(error) => panic!("{error}"),
+            Ok((spool, recovered)) => {
+                assert!(faults.tried(Operation::Read) <= at, "whoever cannot read does not start");
+                faults.lift();
+                assert_eq!((recovered.records, recovered.quarantined.len()), (10, 0));
+                assert_eq!(read_numbers(&spool.consumer("link").unwrap()).await, (0..10).collect::<Vec<_>>());
+                break;
+            }
+        }
+    }
+    assert!(at >= 4, "headers and contents of two segments at least: {at}");
+}
+
+#[tokio::test]
+async fn what_a_killed_process_wrote_is_durable_before_anyone_reads_it() {
+    let mut world = World::new(&["link"]);
+    world.config.durability = Durability::Os;
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..3, 1000).await;
+    faults.plant(Operation::Sync, 0, Fault::Crash(Torn::Prefix(0)));
+    spool.close().await;
+    let (disk, faults) = Disk::with_faults();
+    faults.plant_lasting(Operation::Sync, Fault::Fail(ErrorKind::Other));
+    let opened = Spool::open(world.config.clone(), world.clock.clone(), disk);
+    assert!(matches!(opened, Err(OpenError::Io(_))), "it is not shown as long as it cannot be synced");
+    assert_eq!(read_numbers(&world.open().0.consumer("link").unwrap()).await, [0, 1, 2]);
 }

@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod inspection;
 mod killed;
+mod lanes;
 mod model;
 mod mounts;
 mod path;

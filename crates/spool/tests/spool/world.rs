@@ -43,6 +43,12 @@ impl World {
         self.open_on(Disk::real())
     }
 
+    /// What segments, live and spare, take on the disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        let entries = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap());
+        entries.filter(|entry| name(&entry.path()).ends_with(".log")).map(|entry| entry.metadata().unwrap().len()).sum()
+    }
+
     /// The paths of the live segments, oldest first.
     pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
