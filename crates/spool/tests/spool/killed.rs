@@ -1,8 +1,9 @@
-//! `kill -9` under load: whatever was acknowledged is there.
+//! `kill -9` under load and while starting: whatever was acknowledged is there, where it was said to be.
 //!
-//! The test runs itself as a child process, which appends and reads as fast as it can and says what it got.
+//! The test runs itself as a child process, which appends and reads as fast as it can and says what it got. It counts
+//! outside of that process.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,10 +32,34 @@ fn with_os_durability_a_kill_loses_nothing_either() {
     rounds("killed::with_os_durability_a_kill_loses_nothing_either", 2);
 }
 
+/// What the children said: numbers of records by what happened to them, with their positions.
+#[derive(Default)]
+struct Counted {
+    acknowledged: BTreeMap<u64, u64>,
+    read: BTreeMap<u64, u64>,
+}
+
 fn rounds(test: &str, rounds: u64) {
-    let world = World::new(&["link"]);
-    let (mut acknowledged, mut read) = (BTreeSet::new(), BTreeSet::new());
+    let (world, mut counted) = (World::new(&["link"]), Counted::default());
     for round in 0..rounds {
+        // Once in the middle of the work, and then while the log is opened again.
+        assert!(counted.of_child(test, &world, round, 300 + 170 * round) >= 300, "it worked until it was killed");
+        counted.of_child(test, &world, round + rounds, 0);
+    }
+    let Counted { acknowledged, read } = counted;
+    assert!(read.len() > 100 && acknowledged.len() > 100);
+    let there = still_there(&world);
+    for (number, position) in &acknowledged {
+        let found = there.get(number).or_else(|| read.get(number));
+        assert_eq!(found, Some(position), "record {number} is gone or elsewhere");
+    }
+    let twice = there.iter().find(|(number, position)| read.get(number).is_some_and(|before| before != *position));
+    assert_eq!(twice, None, "a record was read in two places");
+}
+
+impl Counted {
+    /// Runs a child and kills it when it has said so much; says how much that was.
+    fn of_child(&mut self, test: &str, world: &World, round: u64, enough: u64) -> u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(CHILD, world.dir.path())
@@ -45,33 +70,32 @@ fn rounds(test: &str, rounds: u64) {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut seen = 0;
         for line in lines.map_while(Result::ok) {
-            let Some((what, number)) = line.split_once(' ') else { continue };
-            match (what, number.parse::<u64>()) {
-                ("acknowledged", Ok(number)) => acknowledged.insert(number),
-                ("read", Ok(number)) => read.insert(number),
+            let words: Vec<&str> = line.split(' ').collect();
+            let [what, number, position] = words[..] else { continue };
+            match (what, number.parse(), position.parse()) {
+                ("acknowledged", Ok(number), Ok(position)) => drop(self.acknowledged.insert(number, position)),
+                ("read", Ok(number), Ok(position)) => drop(self.read.insert(number, position)),
+                ("opening", ..) if enough == 0 => child.kill().unwrap(),
                 _ => continue,
-            };
+            }
             seen += 1;
-            if seen == 300 + 170 * round {
+            if seen == enough {
                 child.kill().unwrap();
             }
         }
         child.wait().unwrap();
-        assert!(seen >= 300, "the child worked until it was killed");
+        seen
     }
-    assert!(read.len() > 100);
-    let missing: Vec<u64> =
-        acknowledged.difference(&still_there(&world).union(&read).copied().collect()).copied().collect();
-    assert_eq!(missing, [0_u64; 0]);
 }
 
-fn still_there(world: &World) -> BTreeSet<u64> {
+fn still_there(world: &World) -> BTreeMap<u64, u64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (spool, recovered) = world.open();
         assert!(recovered.quarantined.is_empty());
         let link = spool.consumer("link").unwrap();
-        crate::world::read_numbers(&link).await.into_iter().collect()
+        let records = crate::world::read_all(&link, link.floor()).await.unwrap();
+        records.iter().map(|record| (number(record), record.position.value())).collect()
     })
 }
 
@@ -82,6 +106,7 @@ fn child(dir: &Path, durability: Durability) {
     let round: u64 = std::env::var("ROUND").unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
+        say("opening", round, Position::ZERO);
         let (spool, _) = Spool::open(config, Clock::system(), Disk::real()).unwrap();
         let mut tasks = tokio::task::JoinSet::new();
         for task in 0..8_u64 {
@@ -90,8 +115,8 @@ fn child(dir: &Path, durability: Durability) {
                 for number in (task..).step_by(8) {
                     let number = round * 1_000_000 + number;
                     let size = usize::try_from(number * 37 % 5000).unwrap();
-                    spool.append(entry(number, size)).await.unwrap();
-                    say("acknowledged", number);
+                    let position = spool.append(entry(number, size)).await.unwrap();
+                    say("acknowledged", number, position);
                 }
             });
         }
@@ -101,7 +126,7 @@ fn child(dir: &Path, durability: Durability) {
             loop {
                 match link.read(at, 3000, None).await {
                     Ok(chunk) => {
-                        chunk.records.iter().for_each(|record| say("read", number(record)));
+                        chunk.records.iter().for_each(|record| say("read", number(record), record.position));
                         at = chunk.end;
                         link.advance("lane", at);
                     }
@@ -114,8 +139,8 @@ fn child(dir: &Path, durability: Durability) {
     });
 }
 
-fn say(what: &str, number: u64) {
+fn say(what: &str, number: u64, position: Position) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{what} {number}").unwrap();
+    writeln!(out, "{what} {number} {position}").unwrap();
     out.flush().unwrap();
 }

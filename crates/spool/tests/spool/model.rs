@@ -1,10 +1,13 @@
 //! The log against a reference model: random appends, reads, acknowledgements, faults, restarts and crashes that tear
-//! what was not synced at any byte.
+//! what was not synced at any byte, for one consumer that keeps everything and one that lets go past its share or age.
 //!
-//! Guarantees: what was acknowledged is read back, in order, once a pass; a cursor never goes beyond what was advanced;
-//! positions tile the log and never go back.
+//! Guarantees: what was acknowledged is read back, in order, once a pass, or was let go and told; a lane is where it was
+//! advanced to, after a restart not beyond it nor before what was persisted; only who has limits lets go; positions tile
+//! the log and never go back.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use tollgate_config::ByteSize;
@@ -17,12 +20,19 @@ use crate::world::{SEGMENT, World, append_all, entry, number, read_all};
 enum Step {
     Append(Vec<usize>),
     Read { consumer: usize, max_bytes: usize },
-    Advance { consumer: usize },
+    Advance { consumer: usize, lane: usize },
+    Leave { consumer: usize, lane: usize },
     Persist { consumer: usize },
+    Pass(Duration),
     Fail(Operation),
     Reopen,
-    Crash { sizes: Vec<usize>, passing: u64, torn: Torn },
+    Crash { sizes: Vec<usize>, operation: Operation, passing: u64, torn: Torn },
 }
+
+const LANES: [&str; 2] = ["one", "two"];
+/// The consumer that lets go.
+const HASTY: usize = 1;
+const MAX_AGE: Duration = Duration::from_secs(3600);
 
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![0..200_usize, 1000..7000_usize], 1..8)
@@ -36,11 +46,23 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => sizes().prop_map(Step::Append),
         5 => (0..2_usize, 1..20_000_usize).prop_map(|(consumer, max_bytes)| Step::Read { consumer, max_bytes }),
-        5 => (0..2_usize).prop_map(|consumer| Step::Advance { consumer }),
+        5 => (0..2_usize, 0..2_usize).prop_map(|(consumer, lane)| Step::Advance { consumer, lane }),
+        1 => (0..2_usize, 0..2_usize).prop_map(|(consumer, lane)| Step::Leave { consumer, lane }),
+        1 => (0..2 * MAX_AGE.as_secs()).prop_map(|seconds| Step::Pass(Duration::from_secs(seconds))),
         1 => (0..2_usize).prop_map(|consumer| Step::Persist { consumer }),
-        1 => prop_oneof![Just(Operation::Write), Just(Operation::Sync), Just(Operation::Allocate)].prop_map(Step::Fail),
+        1 => operation().prop_map(Step::Fail),
         1 => Just(Step::Reopen),
-        2 => (sizes(), 0..4_u64, torn()).prop_map(|(sizes, passing, torn)| Step::Crash { sizes, passing, torn }),
+        2 => (sizes(), operation(), 0..4_u64, torn())
+            .prop_map(|(sizes, operation, passing, torn)| Step::Crash { sizes, operation, passing, torn }),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => Just(Operation::Write),
+        1 => Just(Operation::Sync),
+        1 => Just(Operation::Allocate),
+        1 => Just(Operation::Rename)
     ]
 }
 
@@ -49,37 +71,87 @@ struct Model {
     world: World,
     spool: Spool,
     faults: Faults,
-    consumers: Vec<Consumer>,
+    readers: Vec<Reader>,
     /// Acknowledged records by position.
     records: Vec<(Position, u64)>,
-    /// Where each consumer reads next, and what it advanced to.
-    next: [Position; 2],
-    advanced: [Position; 2],
-    /// What survives in any case.
-    persisted: [Position; 2],
     next_number: u64,
+}
+
+/// A consumer, and what it must be told.
+struct Reader {
+    consumer: Consumer,
+    /// Where it reads next.
+    next: Position,
+    lanes: BTreeMap<String, Position>,
+    /// Where each lane was at most, also if it has left.
+    highest: BTreeMap<String, Position>,
+    /// What survives in any case.
+    persisted: BTreeMap<String, Position>,
+    persisted_floor: Position,
+}
+
+impl Reader {
+    fn new(consumer: Consumer) -> Self {
+        Self {
+            consumer,
+            next: Position::ZERO,
+            lanes: BTreeMap::new(),
+            highest: BTreeMap::new(),
+            persisted: BTreeMap::new(),
+            persisted_floor: Position::ZERO,
+        }
+    }
+
+    fn advance(&mut self, lane: &str) {
+        let before = self.lanes.get(lane).copied().unwrap_or_default();
+        self.consumer.advance(lane, self.next);
+        let at = self.consumer.cursors()[lane];
+        assert_eq!(at, self.next.max(before).max(self.consumer.floor().min(at)), "a lane is where it was advanced to");
+        self.lanes.insert(lane.to_owned(), at);
+        let highest = self.highest.entry(lane.to_owned()).or_default();
+        *highest = at.max(*highest);
+    }
+
+    fn leave(&mut self, lane: &str) {
+        self.consumer.remove_lane(lane);
+        self.lanes.remove(lane);
+        self.persisted.remove(lane);
+    }
+
+    fn persisted(&mut self) {
+        (self.persisted, self.persisted_floor) = (self.lanes.clone(), self.consumer.floor());
+    }
+
+    /// Takes the consumer that is there after a restart.
+    fn restart(&mut self, consumer: Consumer) {
+        let (floor, before) = (consumer.floor(), self.consumer.floor());
+        assert!(floor <= before, "a cursor is never ahead of what was acknowledged or expired");
+        assert!(floor >= self.persisted_floor, "what was persisted stays");
+        let lanes = consumer.cursors();
+        for (lane, at) in &lanes {
+            assert!(*at <= self.highest[lane].max(before), "{lane} is further than it ever was");
+        }
+        for (lane, persisted) in &self.persisted {
+            assert!(lanes[lane] >= *persisted, "{lane} has gone back");
+        }
+        (self.consumer, self.lanes, self.next) = (consumer, lanes, floor);
+    }
+}
+
+fn readers(spool: &Spool) -> impl Iterator<Item = Consumer> {
+    ["keeper", "hasty"].into_iter().map(|name| spool.consumer(name).unwrap())
 }
 
 impl Model {
     fn new(recent: u64) -> Self {
-        let mut world = World::new(&["a", "b"]);
+        let mut world = World::new(&["keeper", "hasty"]);
         world.config.recent = ByteSize(recent);
-        world.config.disk = ByteSize(24 * SEGMENT);
+        world.config.consumers[HASTY].share = ByteSize(6 * SEGMENT);
+        world.config.consumers[HASTY].max_age = MAX_AGE;
         let (disk, faults) = Disk::with_faults();
         let (spool, _) = world.open_on(disk);
-        let consumers = ["a", "b"].map(|name| spool.consumer(name).unwrap()).into();
-        let start = [Position::ZERO; 2];
-        Self {
-            world,
-            spool,
-            faults,
-            consumers,
-            records: Vec::new(),
-            next: start,
-            advanced: start,
-            persisted: start,
-            next_number: 0,
-        }
+        let readers = readers(&spool).map(Reader::new).collect();
+        Self { world, spool, faults, readers, records: Vec::new(), next_number: 0 }
     }
 
     async fn step(&mut self, step: Step) {
@@ -94,24 +166,32 @@ impl Model {
                 }
             }
             Step::Read { consumer, max_bytes } => self.read(consumer, max_bytes).await,
-            Step::Advance { consumer } => {
-                let to = self.next[consumer];
-                self.consumers[consumer].advance("lane", to);
-                self.advanced[consumer] = self.advanced[consumer].max(to);
-            }
+            Step::Advance { consumer, lane } => self.readers[consumer].advance(LANES[lane]),
+            Step::Leave { consumer, lane } => self.readers[consumer].leave(LANES[lane]),
             Step::Persist { consumer } => {
-                if self.consumers[consumer].persist().await.is_ok() {
-                    self.persisted = self.advanced;
+                if self.readers[consumer].consumer.persist().await.is_ok() {
+                    self.readers.iter_mut().for_each(Reader::persisted);
                 }
             }
+            Step::Pass(time) => self.world.hand.advance(time),
             // A failure once is nobody's business but the log's.
             Step::Fail(operation) => self.faults.plant(operation, 0, Fault::Fail(ErrorKind::Other)),
             Step::Reopen => {
                 self.faults.lift();
                 self.reopen().await;
             }
-            Step::Crash { sizes, passing, torn } => self.crash(&sizes, passing, torn).await,
+            Step::Crash { sizes, operation, passing, torn } => self.crash(&sizes, operation, passing, torn).await,
         }
+        self.check();
+    }
+
+    /// What holds after every step.
+    fn check(&self) {
+        let status = self.spool.status();
+        assert_eq!(status.consumers[0].expired, 0, "who has no limits keeps everything");
+        let lowest = self.readers.iter().map(|reader| reader.consumer.floor()).min().unwrap();
+        assert!(status.oldest <= lowest, "nothing is let go in front of the slowest lane");
+        assert_eq!(status.counts.quarantined, 0);
     }
 
     async fn append(&mut self, sizes: &[usize]) -> Vec<(u64, Result<Position, AppendError>)> {
@@ -129,22 +209,23 @@ impl Model {
         self.records.push((position, number));
     }
 
-    async fn read(&mut self, consumer: usize, max_bytes: usize) {
-        let (from, reader) = (self.next[consumer], &self.consumers[consumer]);
+    async fn read(&mut self, number: usize, max_bytes: usize) {
+        let (from, reader) = (self.readers[number].next, &self.readers[number].consumer);
         if from >= reader.durable_end() {
             return;
         }
-        match reader.read(from, max_bytes, None).await {
+        self.readers[number].next = match reader.read(from, max_bytes, None).await {
             Ok(chunk) => {
                 self.compare(from, &chunk.records);
-                self.next[consumer] = chunk.end;
+                chunk.end
             }
-            Err(ReadError::Expired { resume, bytes }) if self.spool.status().consumers[consumer].expired > 0 => {
-                assert_eq!(bytes, resume.since(from));
-                self.next[consumer] = resume;
+            Err(ReadError::Expired { resume, bytes }) => {
+                assert_eq!((number, bytes), (HASTY, resume.since(from)), "who has no limits keeps everything");
+                assert!(self.spool.status().consumers[HASTY].expired >= bytes, "what is let go is counted");
+                resume
             }
             Err(error) => panic!("{error}"),
-        }
+        };
     }
 
     /// The records are those that the model has from `from` on, without a gap.
@@ -155,8 +236,8 @@ impl Model {
         assert_eq!(found, self.records[first..first + found.len()]);
     }
 
-    async fn crash(&mut self, sizes: &[usize], passing: u64, torn: Torn) {
-        self.faults.plant(Operation::Write, passing, Fault::Crash(torn));
+    async fn crash(&mut self, sizes: &[usize], operation: Operation, passing: u64, torn: Torn) {
+        self.faults.plant(operation, passing, Fault::Crash(torn));
         let answers = self.append(sizes).await;
         for (number, answer) in &answers {
             if let Ok(position) = answer {
@@ -176,24 +257,23 @@ impl Model {
     /// Restarts; of what was not answered, a beginning may be there.
     async fn reopen_with(&mut self, unanswered: Vec<u64>) {
         self.spool.close().await;
-        let floors = [0, 1].map(|consumer: usize| self.consumers[consumer].floor());
         let (disk, faults) = Disk::with_faults();
         let (spool, recovered) = self.world.open_on(disk);
         assert!(recovered.quarantined.is_empty(), "a crash is not damage: {recovered:?}");
-        self.consumers = ["a", "b"].map(|name| spool.consumer(name).unwrap()).into();
+        assert_eq!(spool.status().disk_bytes, self.world.disk_bytes(), "no file is forgotten");
+        for (reader, consumer) in self.readers.iter_mut().zip(readers(&spool)) {
+            reader.restart(consumer);
+        }
         (self.spool, self.faults) = (spool, faults);
-        for (consumer, before) in floors.into_iter().enumerate() {
-            let floor = self.consumers[consumer].floor();
-            assert!(floor <= before, "a cursor is never ahead of what was acknowledged or expired");
-            assert!(floor >= self.persisted[consumer], "what was persisted stays");
-            let records = read_all(&self.consumers[consumer], floor).await.unwrap();
+        for number in 0..self.readers.len() {
+            let floor = self.readers[number].consumer.floor();
+            let records = read_all(&self.readers[number].consumer, floor).await.unwrap();
             let known = self.records.iter().filter(|(position, _)| *position >= floor).count();
             let (old, new) = records.split_at_checked(known).expect("no acknowledged record is missing");
             self.compare(floor, old);
-            let new: Vec<_> = new.iter().map(|record| (record.position, number(record))).collect();
+            let new: Vec<_> = new.iter().map(|record| (record.position, crate::world::number(record))).collect();
             assert!(new.iter().all(|(_, number)| unanswered.contains(number)));
             new.into_iter().for_each(|(position, number)| self.note(position, number));
-            (self.next[consumer], self.advanced[consumer]) = (floor, floor);
         }
     }
 }
