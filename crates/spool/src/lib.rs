@@ -10,6 +10,7 @@
 //! Not here: what a payload means (it is never looked into), windows and parcels (`tollgate_pipeline`).
 
 mod backlog;
+mod behind;
 mod commit;
 mod config;
 mod consumer;

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use tollgate_disk::{DirLock, Disk};
 use tollgate_runtime::Permit;
 
+use crate::behind::Syncing;
 use crate::commit::{Commit, NameTable, Place, pieces};
 use crate::config::{Durability, SpoolConfig};
 use crate::cursors::CursorFiles;
@@ -85,6 +86,7 @@ pub(crate) struct Log {
     pub(crate) next_number: u64,
     /// Up to here a power loss takes nothing.
     pub(crate) synced: Position,
+    pub(crate) syncing: Option<Syncing>,
     /// Why no new segment could be made last time; said once, not with every append.
     pub(crate) trouble: Option<io::ErrorKind>,
     /// Why cursors could not be saved last time; the same.
@@ -98,10 +100,27 @@ pub(crate) struct Log {
 pub(crate) struct Active {
     segment: Arc<Segment>,
     offset: u64,
+    /// Up to here it was given to a sync behind the log's back.
+    handed_over: u64,
     names: NameTable,
 }
 
 impl Active {
+    pub(crate) fn number(&self) -> u64 {
+        self.segment.header.number
+    }
+
+    /// Bytes that no sync was begun for.
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.offset - self.handed_over
+    }
+
+    /// The segment, for a sync of all that is in it.
+    pub(crate) fn hand_over(&mut self) -> Arc<Segment> {
+        self.handed_over = self.offset;
+        Arc::clone(&self.segment)
+    }
+
     fn has_room(&self, footprint: u64) -> bool {
         // After the last commit there must be room for the closing one.
         self.offset + footprint + 2 * COMMIT as u64 <= self.segment.capacity
@@ -117,7 +136,9 @@ impl Log {
                 return jobs.into_iter().for_each(|job| job.refuse(error));
             }
             let batch = self.batch(&mut jobs);
+            self.keep_up(batch.iter().map(|job| job.entry.footprint()).sum());
             self.write(batch);
+            self.sync_behind();
         }
     }
 
@@ -228,6 +249,9 @@ impl Log {
 
     /// Never writes the active file again. What is durable in it stays readable.
     fn abandon(&mut self) {
+        if self.config.durability == Durability::Os {
+            self.begin_sync(); // of what was written before
+        }
         let Some(active) = self.active.take() else { return };
         let mut state = self.shared.state();
         state.counts.failed_writes += 1;
@@ -275,15 +299,12 @@ impl Log {
         })
     }
 
-    /// With `Durability::Os` a full segment is synced once: a power loss then takes at most one segment.
     fn end_active(&mut self) {
-        let Some(active) = self.active.take() else { return };
-        if self.config.durability == Durability::Os {
-            match active.segment.file.sync() {
-                Ok(()) => self.synced = self.shared.state().end,
-                Err(error) => tracing::error!(%error, "a full segment cannot be synced"),
-            }
+        if self.config.durability == Durability::Os && self.active.as_ref().is_some_and(|active| active.unsynced() > 0)
+        {
+            self.begin_sync();
         }
+        self.active = None;
     }
 
     /// A file to use next: one that was used before, or a new one if the budget has room.
@@ -316,12 +337,13 @@ impl Log {
             damage: None,
             reuse: Reuse::Recycle,
         });
-        self.active = Some(Active { segment, offset: HEADER, names: NameTable::new() });
+        self.active = Some(Active { segment, offset: HEADER, handed_over: HEADER, names: NameTable::new() });
         Ok(())
     }
 
     /// Says at the end of the log that all of it is durable, so that damage in its last commit is known for damage.
     pub(crate) fn close(mut self) {
+        self.settle();
         if let Some(active) = self.active.take()
             && let Err(error) = self.write_closing(&active)
         {

@@ -108,6 +108,7 @@ pub(crate) fn open(config: SpoolConfig, clock: Clock, disk: Disk) -> Result<(Log
         id,
         next_number: files.highest + 1,
         synced,
+        syncing: None,
         trouble: None,
         unsaved: None,
         lock,

@@ -39,9 +39,12 @@ impl Log {
 
     /// Lets go of the segments that everyone has passed.
     pub(crate) fn release(&mut self) {
+        self.settle_if_done();
         let (passed, progress) = {
             let state = self.shared.state();
-            (state.passed(), state.progress())
+            // A file under sync would not be used again, but removed: it waits.
+            let settled = self.syncing.as_ref().map_or(usize::MAX, |syncing| state.before(syncing.number));
+            (state.passed().min(settled), state.progress())
         };
         if passed == 0 || !self.save_synced(&progress) {
             return;
@@ -104,6 +107,11 @@ impl Log {
 impl State {
     pub(crate) fn progress(&self) -> AllProgress {
         self.backlogs.iter().map(|backlog| (backlog.name.clone(), backlog.progress.clone())).collect()
+    }
+
+    /// How many segments come before this one.
+    fn before(&self, number: u64) -> usize {
+        self.segments.partition_point(|live| live.segment.header.number < number)
     }
 
     /// How many segments everyone has passed. The newest stays: it says where the log ended.

@@ -41,7 +41,7 @@ async fn crashed_in_a_recycled_segment(world: &World, torn: Torn) -> (Vec<Positi
 
 fn reopened(world: &World) -> (Spool, Consumer, Recovered) {
     let (spool, recovered) = world.open();
-    assert_eq!(spool.status().disk_bytes, world.disk_bytes(), "what was cut off is given back");
+    assert_eq!(spool.status().disk_bytes, world.files().iter().sum::<u64>(), "what was cut off is given back");
     let consumer = spool.consumer("link").unwrap();
     (spool, consumer, recovered)
 }
@@ -83,7 +83,8 @@ async fn a_flipped_bit_below_the_durable_point_is_damage() {
     let [lost] = recovered.quarantined[..] else { panic!("{recovered:?}") };
     assert_eq!((lost.from, recovered.truncated_bytes), (positions[1], 0));
     assert!(lost.bytes >= SIZE as u64);
-    assert!(world.dir.path().join("quarantine").join(segment.file_name().unwrap()).exists());
+    let kept = world.dir.path().join("quarantine").join(segment.file_name().unwrap());
+    let damaged = std::fs::read(&kept).unwrap();
 
     append_each(&spool, 4..6, SIZE).await;
     let before = link.read(link.floor(), usize::MAX, Some(positions[1])).await.unwrap();
@@ -92,6 +93,10 @@ async fn a_flipped_bit_below_the_durable_point_is_damage() {
     assert_eq!(bytes, resume.since(positions[1]));
     let after: Vec<u64> = read_all(&link, resume).await.unwrap().iter().map(number).collect();
     assert_eq!(after, [4, 5], "the log goes on");
+    for number in 6..40 {
+        link.advance("lane", spool.append(entry(number, SIZE)).await.unwrap());
+    }
+    assert!(!segment.exists() && std::fs::read(kept).unwrap() == damaged, "what is kept is not written again");
     assert_eq!(spool.status().counts.quarantined, 1);
 }
 
@@ -158,16 +163,24 @@ async fn damage_met_while_running_is_skipped_counted_and_kept() {
     flip(segment, find(segment, &entry(1, SIZE).payload) + 7);
     let end = spool.durable_end();
     append_each(&spool, 4..5, SIZE).await;
-    for name in ["link", "backend"] {
-        let consumer = spool.consumer(name).unwrap();
+    let consumers = ["link", "backend"].map(|name| spool.consumer(name).unwrap());
+    for consumer in &consumers {
         assert_eq!(consumer.read(Position::ZERO, 1, None).await.unwrap().records.len(), 1);
         let error = consumer.read(positions[1], 1, None).await.unwrap_err();
         let ReadError::Corrupt { resume, .. } = error else { panic!("{error}") };
         assert!(resume > end);
     }
     assert_eq!(spool.status().counts.quarantined, 1, "counted once");
-    assert_eq!(std::fs::read_dir(world.dir.path().join("quarantine")).unwrap().count(), 1);
-    append_each(&spool, 5..7, SIZE).await;
+    let kept = world.dir.path().join("quarantine").join(segment.file_name().unwrap());
+    let damaged = std::fs::read(&kept).unwrap();
+    // All is passed, and other records come where these were.
+    for number in 5..40 {
+        let end = spool.append(entry(number, SIZE)).await.unwrap();
+        consumers.iter().for_each(|consumer| consumer.advance("lane", end));
+    }
+    assert!(!segment.exists());
+    let held = 64..usize::try_from(end.value()).unwrap();
+    assert!(std::fs::read(kept).unwrap()[held.clone()] == damaged[held], "what is kept is not written over");
 }
 
 #[tokio::test]

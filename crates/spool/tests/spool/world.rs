@@ -43,10 +43,11 @@ impl World {
         self.open_on(Disk::real())
     }
 
-    /// What segments, live and spare, take on the disk.
-    pub(crate) fn disk_bytes(&self) -> u64 {
+    /// The lengths of all segments' files, live and spare.
+    pub(crate) fn files(&self) -> Vec<u64> {
         let entries = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap());
-        entries.filter(|entry| name(&entry.path()).ends_with(".log")).map(|entry| entry.metadata().unwrap().len()).sum()
+        let segments = entries.filter(|entry| name(&entry.path()).ends_with(".log"));
+        segments.map(|entry| entry.metadata().unwrap().len()).collect()
     }
 
     /// The paths of the live segments, oldest first.
