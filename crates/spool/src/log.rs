@@ -27,7 +27,7 @@ use crate::frame::{self, COMMIT};
 use crate::marks::Marks;
 use crate::position::Position;
 use crate::record::Entry;
-use crate::segment::{HEADER, Header, Segment, spare_name};
+use crate::segment::{HEADER, Header, Segment, live_name, spare_name};
 use crate::state::{Live, Reuse, Shared};
 
 /// So many pieces one gathered write takes, less a few for what lies between.
@@ -328,7 +328,11 @@ impl Log {
         let segment = Segment::begin(&self.disk, &spare, header, self.config.segment_bytes.0);
         // Also after a failure: nothing says how far it came.
         self.next_number += 1;
-        let segment = Arc::new(segment.inspect_err(|_| drop(self.disk.remove(&spare)))?);
+        let segment = segment.inspect_err(|_| {
+            drop(self.disk.remove(&spare));
+            drop(self.disk.remove(&spare.with_file_name(live_name(header.number))));
+        });
+        let segment = Arc::new(segment?);
         self.shared.state().segments.push_back(Live {
             segment: Arc::clone(&segment),
             end: header.base,

@@ -135,3 +135,16 @@ async fn age_and_lag_are_told_per_lane() {
     assert!(lanes[0].lag > lanes[1].lag && lanes[2].lag == 0);
     assert_eq!(status.consumers[0].age.as_secs(), 660);
 }
+
+#[tokio::test]
+async fn a_share_beyond_the_budget_does_not_stop_intake() {
+    let mut world = World::new(&["dead"]);
+    world.config.disk = ByteSize(4 * SEGMENT);
+    let (spool, _) = world.open();
+    let dead = spool.consumer("dead").unwrap();
+    dead.advance("lane", Position::ZERO);
+    append_each(&spool, 0..60, 1000).await;
+    let status = spool.status();
+    assert_eq!((status.counts.refused, status.consumers[0].share), (0, 2 * SEGMENT));
+    assert!(status.disk_bytes <= 4 * SEGMENT && status.consumers[0].expired > 0);
+}

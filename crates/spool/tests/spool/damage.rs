@@ -155,6 +155,39 @@ async fn damage_in_an_older_segment_costs_only_its_rest() {
 }
 
 #[tokio::test]
+async fn a_lost_segment_is_a_gap_and_not_damage_of_the_one_before_it() {
+    let world = World::new(&["link", "slow"]);
+    let (spool, _) = world.open();
+    append_each(&spool, 0..20, SIZE).await;
+    let end = spool.durable_end();
+    let link = spool.consumer("link").unwrap();
+    link.advance("lane", end);
+    link.persist().await.unwrap();
+    spool.close().await;
+    std::fs::remove_file(world.segments().last().unwrap()).unwrap();
+    let (spool, _) = world.open();
+    assert!(append_each(&spool, 20..22, SIZE).await[0] >= end, "no position is used again");
+    spool.close().await;
+    let (spool, recovered) = world.open();
+    assert_eq!(recovered.quarantined, []);
+    let slow = spool.consumer("slow").unwrap();
+    let (mut at, mut found) = (Position::ZERO, Vec::new());
+    while at < slow.durable_end() {
+        match slow.read(at, 1, None).await {
+            Ok(chunk) => {
+                found.extend(chunk.records.iter().map(number));
+                at = chunk.end;
+            }
+            Err(ReadError::Corrupt { resume, .. }) => at = resume,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let lost = found.iter().position(|number| *number == 20).unwrap() as u64;
+    assert_eq!(found, (0..lost).chain(20..22).collect::<Vec<_>>());
+    assert!((10..20).contains(&lost));
+}
+
+#[tokio::test]
 async fn damage_met_while_running_is_skipped_counted_and_kept() {
     let world = World::new(&["link", "backend"]);
     let (spool, _) = world.open();

@@ -160,6 +160,26 @@ async fn os_durability_does_not_sync_commits() {
 }
 
 #[tokio::test]
+async fn an_orderly_end_says_nothing_of_what_could_not_be_synced() {
+    let (world, faults, spool) = with_os_durability().await;
+    append_each(&spool, 1..3, 100).await;
+    faults.plant(Operation::Sync, 0, Fault::Fail(ErrorKind::Other));
+    spool.close().await;
+    let bytes = std::fs::read(&world.segments()[0]).unwrap();
+    let commits = bytes.windows(7).filter(|window| *window == b"\xC5commit").count();
+    assert_eq!(commits, 3, "one for each append, and no closing one");
+}
+
+#[tokio::test]
+async fn a_segments_header_and_name_are_durable_before_its_first_record() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..1, 100).await;
+    assert_eq!(faults.tried(Operation::Sync), 3, "header, name, record");
+}
+
+#[tokio::test]
 async fn os_durability_syncs_behind_the_log_and_no_more_than_a_segment_behind() {
     let (_world, faults, spool) = with_os_durability().await;
     let gate = faults.gate(Operation::Sync);

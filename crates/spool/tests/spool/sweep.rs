@@ -75,6 +75,10 @@ async fn strike(durability: Durability, at: u64, operation: Operation, fault: Fa
     if matches!(fault, Fault::Fail(_)) {
         assert_eq!(told.acknowledged.len() as u64, told.handed_over, "{when}: one failure is nobody's business");
         told.is_kept_by(&link, &when).await;
+        // What could not be removed is found again by the next start.
+        let (status, left) = (spool.status(), usize::from(operation == Operation::Rename));
+        let files = status.segments + status.spares;
+        assert!((files..=files + left).contains(&world.files().len()), "{when}: no file is forgotten");
     }
     stop(spool, &faults, fault).await;
     drop(link);
