@@ -5,19 +5,20 @@
 //! 2. A verdict depends on the summary and the trace id alone, so on no order of spans and on no clock.
 //! 3. A trace of which something could not be evaluated is kept.
 //!
-//! Not here: the block's syntax (`policy/read.rs`), when a trace is judged (`sampler.rs`).
+//! Not here: the block's syntax (`policy/read.rs`), reading spans (`policy/span.rs`), when a trace is judged (`sampler.rs`).
 
 mod pattern;
 mod probabilistic;
 mod read;
+mod span;
 mod string_attribute;
 
 use std::time::Duration;
 
-use tollgate_otlp::{SpanView, TraceId};
+use tollgate_otlp::TraceId;
 
 use probabilistic::Share;
-use string_attribute::{Matcher, Owner, WatchedKeys};
+use string_attribute::{Matcher, WatchedKeys};
 
 use crate::summary::{Marks, Summary};
 use crate::verdict::{Decision, Reason, Verdict};
@@ -139,19 +140,7 @@ impl PolicySet {
 
     /// What the body of a `Resource` message tells of every trace that has spans below it.
     pub fn observe_resource(&self, resource: &[u8]) -> Summary {
-        Summary::of_marks(self.watched.find(Owner::Resource, resource))
-    }
-
-    /// What one span tells of its trace, without its resource.
-    pub fn observe(&self, span: &SpanView<'_>) -> Summary {
-        let status = usize::try_from(span.status_code).ok().and_then(|code| self.status.get(code));
-        let marks = status.copied().unwrap_or_default().with(self.watched.find(Owner::Span, span.body()));
-        Summary { min_start: span.start_unix_nano, max_end: span.end_unix_nano, marks, spans: 1 }
-    }
-
-    /// What a span tells that cannot be read.
-    pub(crate) fn observe_unreadable() -> Summary {
-        Summary { spans: 1, ..Summary::of_marks(Marks::UNREADABLE) }
+        Summary::of_marks(self.watched.of_resource(resource))
     }
 
     /// Judges a trace by all that was seen of it.

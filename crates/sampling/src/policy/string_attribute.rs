@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use regex::RegexSet;
-use tollgate_otlp::wire::{Fields, Wire};
+use tollgate_otlp::wire::{Field, Fields, Wire};
 use tollgate_otlp::{Fault, RawAttribute, ValueView};
 
 use crate::summary::Marks;
@@ -42,6 +42,8 @@ struct Watched {
 #[derive(Debug, Default)]
 pub(crate) struct WatchedKeys {
     keys: Vec<Watched>,
+    /// Bit n: some key has n bytes.
+    lengths: u128,
 }
 
 /// Whose attributes are looked at.
@@ -51,14 +53,12 @@ pub(crate) enum Owner {
     Span,
 }
 
-impl Owner {
-    /// The field number of `attributes` in the owner's message.
-    const fn attributes(self) -> u32 {
-        match self {
-            Self::Resource => 1,
-            Self::Span => 9,
-        }
-    }
+/// What the attributes of one owner have shown so far.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) marks: Marks,
+    /// A bit for each watched key: there are fewer of them than policies, which are at most 63.
+    keys: u64,
 }
 
 impl WatchedKeys {
@@ -66,40 +66,45 @@ impl WatchedKeys {
         let test = (marks, matcher);
         match self.keys.iter_mut().find(|watched| *watched.key == key) {
             Some(watched) => watched.tests.push(test),
-            None => self.keys.push(Watched { key: key.into_boxed_str(), tests: vec![test] }),
+            None => {
+                // A longer key is none that the straight way of `look` sees.
+                self.lengths |= u32::try_from(key.len()).ok().and_then(|bit| 1_u128.checked_shl(bit)).unwrap_or(0);
+                self.keys.push(Watched { key: key.into_boxed_str(), tests: vec![test] });
+            }
         }
     }
 
-    /// The marks that an owner's attributes earn; what cannot be read earns [`Marks::UNREADABLE`].
-    pub(crate) fn find(&self, owner: Owner, body: &[u8]) -> Marks {
-        let mut found = Marks::default();
+    /// The marks that a resource's attributes earn; what cannot be read earns [`Marks::UNREADABLE`].
+    pub(crate) fn of_resource(&self, body: &[u8]) -> Marks {
         if self.keys.is_empty() {
-            return found;
+            return Marks::default();
         }
-        match self.look(owner, body, &mut found) {
-            Ok(()) => found,
-            Err(_) => found.with(Marks::UNREADABLE),
+        let mut found = Found::default();
+        let read = Fields::new(body).try_for_each(|field| match field? {
+            Field { number: 1, value: Wire::Bytes(attribute), .. } => self.look(Owner::Resource, attribute, &mut found),
+            Field { number: 1, .. } => Err(Fault::WireType),
+            _ => Ok(()),
+        });
+        read.map_or(found.marks.with(Marks::UNREADABLE), |()| found.marks)
+    }
+
+    /// Looks at one attribute. The walk has let no `KeyValue` through that has two keys, so its first field tells.
+    #[inline]
+    pub(crate) fn look(&self, owner: Owner, attribute: &[u8], found: &mut Found) -> Result<(), Fault> {
+        match attribute {
+            [0x0a, length @ 0..=0x7f, ..] if self.lengths >> length & 1 == 0 => Ok(()),
+            _ if self.keys.is_empty() => Ok(()),
+            _ => self.look_closely(owner, attribute, found),
         }
     }
 
-    fn look(&self, owner: Owner, body: &[u8], found: &mut Marks) -> Result<(), Fault> {
-        // A bit for each watched key: there are fewer of them than policies, which are at most 63.
-        let mut seen = 0_u64;
-        for field in Fields::new(body) {
-            let field = field?;
-            if field.number != owner.attributes() {
-                continue;
-            }
-            let Wire::Bytes(attribute) = field.value else { return Err(Fault::WireType) };
-            let attribute = RawAttribute::parse(attribute)?;
-            let Some(place) = self.keys.iter().position(|watched| watched.key.as_bytes() == attribute.key) else {
-                continue;
-            };
-            // Where a key stands twice the first counts, as for the Collector.
-            if seen & 1 << place == 0 {
-                seen |= 1 << place;
-                self.compare(place, owner, ValueView::parse(attribute.value)?, found);
-            }
+    fn look_closely(&self, owner: Owner, attribute: &[u8], found: &mut Found) -> Result<(), Fault> {
+        let attribute = RawAttribute::parse(attribute)?;
+        let place = self.keys.iter().position(|watched| watched.key.as_bytes() == attribute.key);
+        // Where a key stands twice the first counts, as for the Collector.
+        if let Some(place) = place.filter(|place| found.keys & 1 << place == 0) {
+            found.keys |= 1 << place;
+            self.compare(place, owner, ValueView::parse(attribute.value)?, &mut found.marks);
         }
         Ok(())
     }
@@ -120,7 +125,7 @@ impl WatchedKeys {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_otlp::Writer;
+    use tollgate_otlp::{Writer, messages};
 
     use super::*;
     use crate::policy::pattern;
@@ -140,8 +145,17 @@ mod tests {
     fn look(owner: Owner, attributes: &[(&str, &str)]) -> Marks {
         let mut body = Vec::new();
         let mut writer = Writer::new(&mut body);
-        attributes.iter().for_each(|(key, text)| writer.key_string(owner.attributes(), key, text));
-        watched().find(owner, &body)
+        attributes.iter().for_each(|(key, text)| writer.key_string(1, key, text));
+        find(&watched(), owner, &body)
+    }
+
+    fn find(watched: &WatchedKeys, owner: Owner, body: &[u8]) -> Marks {
+        let mut found = Found::default();
+        messages(body, 1).for_each(|attribute| watched.look(owner, attribute, &mut found).unwrap());
+        if owner == Owner::Resource {
+            assert_eq!(watched.of_resource(body), found.marks);
+        }
+        found.marks
     }
 
     #[test]
@@ -170,8 +184,24 @@ mod tests {
     fn a_value_that_is_not_text_never_matches() {
         for owner in [Owner::Resource, Owner::Span] {
             let mut body = Vec::new();
-            Writer::new(&mut body).key_int(owner.attributes(), "service.name", 0);
-            assert_eq!(watched().find(owner, &body), Marks::default());
+            Writer::new(&mut body).key_int(1, "service.name", 0);
+            assert_eq!(find(&watched(), owner, &body), Marks::default());
+        }
+    }
+
+    #[test]
+    fn long_keys_and_keys_of_one_length_are_told_apart() {
+        let long = "k".repeat(200);
+        let mut keys = watched();
+        keys.watch(long.clone(), Marks::of(2), Matcher::values(vec!["on".to_owned()]));
+        for (key, text, expected) in [
+            (long.as_str(), "on", Marks::of(2)),
+            (&long[1..], "on", Marks::default()),
+            ("service_name", "payment", Marks::default()),
+        ] {
+            let mut body = Vec::new();
+            Writer::new(&mut body).key_string(1, key, text);
+            assert_eq!(find(&keys, Owner::Span, &body), expected, "{key}");
         }
     }
 
@@ -180,7 +210,7 @@ mod tests {
         let mut body = Vec::new();
         Writer::new(&mut body).key_string(1, "service.name", "payment");
         body.push(0x0a);
-        assert_eq!(watched().find(Owner::Resource, &body), EXACT.with(ANY).with(Marks::UNREADABLE));
-        assert_eq!(WatchedKeys::default().find(Owner::Resource, &body), Marks::default(), "nobody asked");
+        assert_eq!(watched().of_resource(&body), EXACT.with(ANY).with(Marks::UNREADABLE));
+        assert_eq!(WatchedKeys::default().of_resource(&body), Marks::default(), "nobody asked");
     }
 }

@@ -12,7 +12,7 @@ fn observed(policies: &PolicySet, spans: &[Seen]) -> Summary {
     let mut summary = Summary::default();
     for seen in spans {
         let body = span(seen).encode_to_vec();
-        summary.merge(&policies.observe(&SpanView::parse(&body).unwrap()));
+        summary.merge(&policies.observe(&body));
     }
     summary
 }
@@ -122,7 +122,7 @@ fn the_first_policy_that_wants_a_trace_is_the_reason() {
 fn what_cannot_be_evaluated_is_kept() {
     let policies = policies(&format!("policies: [{NEVER}, {ERRORS}]"));
     let mut summary = observed(&policies, &[plain(1)]);
-    summary.merge(&PolicySet::observe_unreadable());
+    summary.merge(&policies.observe(&[0x0a]));
     let verdict = policies.verdict(&id(1), &summary);
     assert_eq!(verdict, Verdict { decision: Decision::Keep, reason: Reason::EVALUATION_ERROR });
     summary.merge(&observed(&policies, &[error(1)]));

@@ -4,7 +4,7 @@
 //! 1. The big table is touched once per trace and request, not per span.
 //! 2. Memory is proportional to the distinct traces of the largest request so far, which limits of the walk bound.
 
-use tollgate_otlp::{Batch, SpanView, TraceId};
+use tollgate_otlp::{Batch, TraceId};
 
 use super::hash;
 use crate::policy::PolicySet;
@@ -43,10 +43,7 @@ impl Gathered {
                     self.without_trace += 1;
                     continue;
                 };
-                let mut seen = match SpanView::parse(item.body()) {
-                    Ok(span) => policies.observe(&span),
-                    Err(_) => PolicySet::observe_unreadable(),
-                };
+                let mut seen = policies.observe(item.body());
                 seen.merge(&resource);
                 self.unreadable += u64::from(seen.is_unreadable());
                 self.add(id, secret, &seen);
