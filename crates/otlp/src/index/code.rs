@@ -152,7 +152,31 @@ impl Decoder<'_> {
         if end <= last { Ok(Slice { start, end }) } else { Err(Fault::Index) }
     }
 
+    #[inline]
     fn item(&mut self, last: &mut u32) -> Result<Entry, Fault> {
+        match self.usual_item(*last) {
+            Some(entry) => {
+                *last = entry.end;
+                Ok(entry)
+            }
+            None => self.any_item(last),
+        }
+    }
+
+    /// An item as SDKs write it, right behind the one before it: its three bytes at once, where it ends, and no more.
+    /// Anything else, also what is broken, is `None` and left to the general way to judge.
+    #[inline]
+    fn usual_item(&mut self, last: u32) -> Option<Entry> {
+        let [0, low @ 0x80..=0xff, high @ 0x01..=0x7f, rest @ ..] = self.rest else { return None };
+        let length = u32::from(low & 0x7f) | u32::from(*high) << 7;
+        let body = last.checked_add(1 + 2)?;
+        let end = body.checked_add(length).filter(|end| *end <= self.payload)?;
+        self.rest = rest;
+        // So long an item has room for its trace id.
+        Some(Entry { start: last, body, end, trace: body + TRACE_FIRST })
+    }
+
+    fn any_item(&mut self, last: &mut u32) -> Result<Entry, Fault> {
         let tagged = self.number()?;
         let (shape, length) = (tagged & 3, self.number()?);
         let start = self.beyond(*last, tagged >> 2)?;
@@ -235,6 +259,21 @@ mod tests {
         let index = Index::decode(&encoded(&MESSAGE, &ITEM), PAYLOAD).unwrap();
         assert_eq!(index.items, [Entry { start: 5, body: 7, end: 27, trace: 9 }]);
         assert_eq!(index.scopes.bounds(0).message, Slice { start: 2, end: 5 });
+    }
+
+    #[test]
+    fn usual_item_is_read_as_any_is() {
+        let payload = 5 + 3 + 300;
+        for (item, length) in [([0xac, 0x02], 300), ([0x80, 0x01], 128), ([0x94, 0x00], 20)] {
+            let bytes = [0, item[0], item[1]];
+            let mut decoder = Decoder { rest: &bytes, payload };
+            let read = (decoder.item(&mut 5), decoder.rest.len());
+            let (mut general, mut end) = (Decoder { rest: &bytes, payload }, 5);
+            assert_eq!(read, (general.any_item(&mut end), 0));
+            assert_eq!(read.0.map(|entry| entry.end - entry.body), Ok(length));
+            let mut short = Decoder { rest: &bytes, payload: end - 1 };
+            assert_eq!(short.item(&mut 5), Err(Fault::Index));
+        }
     }
 
     #[test]
