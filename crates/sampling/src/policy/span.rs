@@ -9,9 +9,10 @@ use super::PolicySet;
 use super::string_attribute::{Found, Owner};
 use crate::summary::{Marks, Summary};
 
-/// The first bytes of the fields that matter, as encoders write them.
+/// The first bytes of fields, as encoders write them.
 const START: u8 = 7 << 3 | 1;
 const END: u8 = 8 << 3 | 1;
+const KIND: u8 = 6 << 3;
 const ATTRIBUTE: u8 = 9 << 3 | 2;
 /// The wire type of what has a length.
 const DELIMITED: u8 = 2;
@@ -50,6 +51,7 @@ impl PolicySet {
                 }
                 (START, _) => fixed64(after, &mut seen.start)?,
                 (END, _) => fixed64(after, &mut seen.end)?,
+                (KIND, [0..=0x7f, after @ ..]) => after,
                 // Ids and names, with a number and a length of one byte each.
                 (0x0a..=0x72, [length @ 0..=0x7f, after @ ..]) if first & 7 == DELIMITED => {
                     after.get(usize::from(*length)..).ok_or(Fault::Truncated)?
@@ -61,6 +63,7 @@ impl PolicySet {
     }
 
     /// Reads any field and returns what follows it.
+    #[inline(never)]
     fn field<'a>(&self, rest: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], Fault> {
         let (field, after) = Field::read(rest)?;
         match (field.number, field.value) {
@@ -75,6 +78,7 @@ impl PolicySet {
     }
 }
 
+#[inline]
 fn fixed64<'a>(bytes: &'a [u8], into: &mut u64) -> Result<&'a [u8], Fault> {
     let (value, after) = bytes.split_first_chunk().ok_or(Fault::Truncated)?;
     *into = u64::from_le_bytes(*value);

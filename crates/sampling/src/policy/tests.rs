@@ -1,5 +1,7 @@
 //! What each policy means, and that order, partition and repetition do not matter.
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status, span::Event};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -158,6 +160,56 @@ fn expected_reason(spans: &[Seen]) -> Reason {
 fn any_span() -> impl Strategy<Value = Seen> {
     (select(vec![0, 0, 0, 0, 1, 2]), 0_u64..400, 0_u64..1_200, select(vec!["", "gold", "silver", "silver", "silver"]))
         .prop_map(|(status, start_ms, end_ms, tier)| Seen { status, start_ms, end_ms, tier, ..plain(1) })
+}
+
+/// A span as an SDK may write it: long and short fields, numbers of every width, keys of all kinds.
+fn any_encoded() -> impl Strategy<Value = Span> {
+    let text = "[a-z]{0,12}|[a-z]{100,300}";
+    let value = prop_oneof![
+        3 => prop_oneof![Just("gold".to_owned()), Just(String::new()), text.prop_map(String::from)].prop_map(string),
+        1 => any::<i64>().prop_map(any_value::Value::IntValue),
+    ];
+    let attribute = (select(vec!["tier", "tie", "tiers", "reit", ""]), value).prop_map(|(key, value)| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    });
+    let event = text.prop_map(|name| Event { name, time_unix_nano: 7, ..Event::default() });
+    let status = (any::<i32>(), text).prop_map(|(code, message)| Status { code, message });
+    let status = prop::option::of(prop_oneof![Just(error_status()), status]);
+    let own = (text, any::<i32>(), any::<u64>(), any::<u64>(), any::<u32>());
+    (own, vec(attribute, 0..6), vec(event, 0..3), status).prop_map(|(own, attributes, events, status)| {
+        let (name, kind, start_time_unix_nano, end_time_unix_nano, flags) = own;
+        let own = Span { name, kind, start_time_unix_nano, end_time_unix_nano, flags, ..span(&plain(1)) };
+        Span { attributes, events, status, ..own }
+    })
+}
+
+fn string(text: String) -> any_value::Value {
+    any_value::Value::StringValue(text)
+}
+
+fn error_status() -> Status {
+    Status { code: 2, message: String::new() }
+}
+
+proptest! {
+    #[test]
+    fn one_pass_sees_what_a_decoder_sees(encoded in any_encoded()) {
+        let policies = policies(&format!("policies: [{ERRORS}, {GOLD}]"));
+        let seen = policies.observe(&encoded.encode_to_vec());
+        prop_assert_eq!((seen.min_start, seen.max_end), (encoded.start_time_unix_nano, encoded.end_time_unix_nano));
+        prop_assert_eq!(seen.marks.contains(Marks::of(0)), encoded.status.is_some_and(|status| status.code == 2));
+        let tier = encoded.attributes.iter().find(|attribute| attribute.key == "tier");
+        let value = tier.and_then(|tier| tier.value.clone()?.value);
+        prop_assert_eq!(seen.marks.contains(Marks::of(1)), value == Some(string("gold".to_owned())));
+        prop_assert!(!seen.is_unreadable());
+    }
+
+    #[test]
+    fn no_bytes_make_the_pass_panic(body in vec(any::<u8>(), 0..80)) {
+        policies(&format!("policies: [{GOLD}]")).observe(&body);
+    }
 }
 
 proptest! {
