@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
-use tollgate_sampling::{Decision, Sampler};
+use tollgate_sampling::{Decision, Sampler, Verdict};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
 use crate::hold::attended::Attended;
@@ -208,13 +208,10 @@ impl Hold {
             Err(_) => return self.losses.corrupt(record.end.since(record.position)),
         };
         let batch = Batch::new(&record.payload, &index);
-        let mut keep = Vec::with_capacity(index.items());
-        let mut unjudged = 0;
-        for item in batch.items() {
-            let verdict = item.trace_id().and_then(|trace| self.sampler.verdict(&trace));
-            unjudged += u64::from(verdict.is_none());
-            keep.push(verdict.is_none_or(|verdict| verdict.decision == Decision::Keep));
-        }
+        let verdicts = self.sampler.verdicts(batch);
+        let unjudged = verdicts.iter().filter(|verdict| verdict.is_none()).count() as u64;
+        let is_kept = |verdict: Option<Verdict>| verdict.is_none_or(|verdict| verdict.decision == Decision::Keep);
+        let keep: Vec<bool> = verdicts.into_iter().map(is_kept).collect();
         let kept = keep.iter().filter(|keep| **keep).count() as u64;
         let counters = &self.counters.sampling;
         counters.spans_kept.inc_by(kept);

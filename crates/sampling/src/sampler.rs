@@ -99,6 +99,7 @@ impl Sampler {
         gathered.gather(&self.policies, self.secret, batch);
         let mut folded =
             Folded { unreadable: gathered.unreadable, without_trace: gathered.without_trace, ..Folded::default() };
+        self.index.warm(gathered.traces().iter().map(|trace| trace.hash));
         for trace in gathered.traces() {
             self.fold_trace(nanos(now), trace, &mut folded);
         }
@@ -177,9 +178,22 @@ impl Sampler {
         }
     }
 
+    /// The verdict on each item's trace, if it was given and is remembered.
+    pub fn verdicts(&mut self, batch: Batch<'_>) -> Vec<Option<Verdict>> {
+        let traces = self.gathered.number(self.secret, batch);
+        self.index.warm(self.gathered.traces().iter().map(|trace| trace.hash));
+        let known = self.gathered.traces().iter().map(|trace| self.known(trace.hash, &trace.id));
+        let known: Vec<_> = known.collect();
+        traces.into_iter().map(|trace| known.get(trace?).copied()?).collect()
+    }
+
     /// The verdict on a trace, if it was given and is remembered.
     pub fn verdict(&self, trace: &TraceId) -> Option<Verdict> {
-        match self.place(hash(trace, self.secret), trace)? {
+        self.known(hash(trace, self.secret), trace)
+    }
+
+    fn known(&self, hash: u64, trace: &TraceId) -> Option<Verdict> {
+        match self.place(hash, trace)? {
             Place::Remembered(at) => self.remembered.get(at).map(|remembered| remembered.verdict),
             Place::Pending(at) => self.pending.get(at)?.restored,
         }

@@ -1,8 +1,8 @@
-//! The traces of one request, each with what all its spans there tell.
+//! The traces of one request, told apart in a small table, so that the big one is touched once per trace and not per span.
 //!
 //! Promises:
-//! 1. The big table is touched once per trace and request, not per span.
-//! 2. Memory is proportional to the distinct traces of the largest request so far, which limits of the walk bound.
+//! 1. Memory is proportional to the items of the largest request so far, which limits of the walk bound.
+//! 2. Whoever does not know the secret cannot choose which traces share a place in the table.
 
 use tollgate_otlp::{Batch, TraceId};
 
@@ -31,11 +31,10 @@ pub(super) struct Trace {
 }
 
 impl Gathered {
-    /// Forgets the last request and takes in another.
+    /// Forgets the last request and takes in what another tells.
     pub(super) fn gather(&mut self, policies: &PolicySet, secret: u64, batch: Batch<'_>) {
-        self.traces.clear();
-        self.table.fill(0);
-        (self.without_trace, self.unreadable) = (0, 0);
+        self.begin(batch);
+        let mut last = 0;
         for group in batch.resources() {
             let resource = policies.observe_resource(group.resource());
             for item in group.scopes().flat_map(|scope| scope.items()) {
@@ -46,72 +45,66 @@ impl Gathered {
                 let mut seen = policies.observe(item.body());
                 seen.merge(&resource);
                 self.unreadable += u64::from(seen.is_unreadable());
-                self.add(id, secret, &seen);
+                last = self.place(last, id, secret);
+                if let Some(trace) = self.traces.get_mut(last) {
+                    trace.summary.merge(&seen);
+                }
             }
         }
     }
 
+    /// Forgets the last request and tells the traces of another apart: for each item, which of [`Gathered::traces`] it
+    /// belongs to, if any.
+    pub(super) fn number(&mut self, secret: u64, batch: Batch<'_>) -> Vec<Option<usize>> {
+        self.begin(batch);
+        let mut last = 0;
+        let mut place = |id| {
+            last = self.place(last, id, secret);
+            last
+        };
+        batch.items().map(|item| item.trace_id().map(&mut place)).collect()
+    }
+
+    /// In order of their first item.
     pub(super) fn traces(&self) -> &[Trace] {
         &self.traces
     }
 
-    fn add(&mut self, id: TraceId, secret: u64, seen: &Summary) {
+    fn begin(&mut self, batch: Batch<'_>) {
+        (self.without_trace, self.unreadable) = (0, 0);
+        self.traces.clear();
+        self.table.clear();
+        // At most half of the table will be taken, so a free slot ends every search.
+        self.table.resize((batch.index.items() * 2).next_power_of_two(), 0);
+    }
+
+    /// The place of a trace, which is new if this is its first item.
+    #[inline]
+    fn place(&mut self, last: usize, id: TraceId, secret: u64) -> usize {
         // Spans of one trace often stand together.
-        if let Some(last) = self.traces.last_mut().filter(|last| last.id == id) {
-            last.summary.merge(seen);
-            return;
-        }
-        if self.traces.len() * 2 >= self.table.len() {
-            self.grow();
-        }
-        let hash = hash(&id, secret);
-        match self.slot(hash, &id) {
-            Slot::Taken(trace) => {
-                if let Some(trace) = self.traces.get_mut(trace) {
-                    trace.summary.merge(seen);
-                }
-            }
-            Slot::Free(slot) => self.push(slot, Trace { id, hash, summary: *seen }),
+        match self.traces.get(last) {
+            Some(trace) if trace.id == id => last,
+            _ => self.look_up(id, secret),
         }
     }
 
-    fn push(&mut self, slot: usize, trace: Trace) {
-        self.traces.push(trace);
-        // A request holds fewer than 2^32 items: its index counts them so.
-        let place = u32::try_from(self.traces.len()).unwrap_or(u32::MAX);
-        if let Some(slot) = self.table.get_mut(slot) {
-            *slot = place;
-        }
-    }
-
-    fn slot(&self, hash: u64, id: &TraceId) -> Slot {
+    fn look_up(&mut self, id: TraceId, secret: u64) -> usize {
         let mask = self.table.len().wrapping_sub(1);
+        let hash = hash(&id, secret);
         let mut at = usize::try_from(hash >> 32).unwrap_or(0) & mask;
-        // At most half of the table is taken, so a free slot ends the search.
         while let Some(place) = self.table.get(at).and_then(|place| place.checked_sub(1)) {
             let place = place as usize;
-            if self.traces.get(place).is_some_and(|trace| trace.id == *id) {
-                return Slot::Taken(place);
+            if self.traces.get(place).is_some_and(|trace| trace.id == id) {
+                return place;
             }
             at = (at + 1) & mask;
         }
-        Slot::Free(at)
-    }
-
-    fn grow(&mut self) {
-        let length = (self.table.len() * 2).max(64);
-        self.table.clear();
-        self.table.resize(length, 0);
-        for (place, trace) in std::mem::take(&mut self.traces).into_iter().enumerate() {
-            debug_assert_eq!(place, self.traces.len());
-            if let Slot::Free(slot) = self.slot(trace.hash, &trace.id) {
-                self.push(slot, trace);
-            }
+        let place = self.traces.len();
+        self.traces.push(Trace { id, hash, summary: Summary::default() });
+        if let Some(slot) = self.table.get_mut(at) {
+            // A request holds fewer than 2^32 items: its index counts them so.
+            *slot = u32::try_from(self.traces.len()).unwrap_or(u32::MAX);
         }
+        place
     }
-}
-
-enum Slot {
-    Taken(usize),
-    Free(usize),
 }

@@ -32,6 +32,13 @@ impl Index {
         Self { buckets: vec![Bucket::default(); slots.div_ceil(SLOTS).max(1)].into_boxed_slice() }
     }
 
+    /// Fetches the cache lines that these hashes belong to, many at a time: looked up one after the other, each would be
+    /// waited for alone.
+    pub(super) fn warm(&self, hashes: impl Iterator<Item = u64>) {
+        let line = |hash| self.buckets.get(self.home(hash)).map_or(0, |bucket| bucket.overflow);
+        std::hint::black_box(hashes.fold(0, |lines, hash| lines ^ line(hash)));
+    }
+
     /// The number of an entry not older than `oldest` with this hash that `is` the one looked for.
     pub(super) fn find(&self, hash: u64, oldest: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
         for bucket in self.probe(hash) {

@@ -339,9 +339,15 @@ proptest! {
             }
             prop_assert_eq!(sampler.pending(), model.pending.len());
             prop_assert_eq!(sampler.remembered(), model.remembered.len());
-            for trace in 0..24 {
+            // Those of a request and those asked for one by one; each trace twice, apart and side by side.
+            let all: Vec<u8> = (0..24).chain((0..24).flat_map(|trace| [trace; 2])).collect();
+            let payload = request(&all.iter().map(|trace| plain(*trace)).collect::<Vec<_>>());
+            let verdicts = with_batch(&payload, |batch| sampler.verdicts(batch));
+            prop_assert_eq!(verdicts.len(), all.len());
+            for (trace, verdict) in all.into_iter().zip(verdicts) {
                 let keep = decision(&sampler, trace).map(|decision| decision == Decision::Keep);
                 prop_assert_eq!(keep, model.verdict(trace));
+                prop_assert_eq!(verdict, sampler.verdict(&id(trace)));
             }
         }
     }

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tollgate_otlp::{Batch, Index, select};
-use tollgate_sampling::{Decision, Sampler};
+use tollgate_sampling::{Decision, Sampler, Verdict};
 
 use super::codec::decode;
 use super::policy;
@@ -34,14 +34,13 @@ pub(crate) fn observe(shape: Shape) -> Pair<'static> {
 
 /// Ours asks for each span's verdict and copies; the peer decodes, retains and encodes.
 pub(crate) fn sweep(shape: Shape) -> Pair<'static> {
-    let sampler = judged(shape);
-    let mut requests = Requests::of(shape);
+    let (mut requests, mut sampler) = (Requests::of(shape), judged(shape));
     let ours = move || {
         let request = requests.next();
         let index = Index::decode(&request.encoded, request.bytes.len()).unwrap();
         let batch = Batch::new(&request.bytes, &index);
-        let keep: Vec<bool> =
-            batch.items().map(|item| item.trace_id().is_some_and(|id| is_kept(&sampler, &id.0))).collect();
+        let keep = |verdict: Option<Verdict>| verdict.is_some_and(|verdict| verdict.decision == Decision::Keep);
+        let keep: Vec<bool> = sampler.verdicts(batch).into_iter().map(keep).collect();
         let mut out = Vec::new();
         select(batch, |number| keep.get(number).is_some_and(|keep| *keep), &mut out);
         black_box(out);
