@@ -13,7 +13,7 @@
 mod attended;
 pub(crate) mod kept;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,9 +134,13 @@ impl Hold {
     fn judge(&mut self, now: Duration) {
         let judged = self.sampler.due(now);
         if !judged.is_empty() {
+            // A counter is found by its name: once for all verdicts alike, not for each.
+            let mut alike = BTreeMap::new();
             for trace in &judged {
-                let reason = self.sampler.reason(trace.verdict.reason);
-                self.counters.verdict(reason, trace.verdict.decision == Decision::Keep);
+                *alike.entry((trace.verdict.reason, trace.verdict.decision)).or_default() += 1;
+            }
+            for ((reason, decision), count) in alike {
+                self.counters.verdicts(self.sampler.reason(reason), decision == Decision::Keep, count);
             }
             let mut journal = Vec::new();
             self.sampler.journal(&judged, &mut journal);
@@ -168,7 +172,7 @@ impl Hold {
         while self.tail < self.due && self.clock.now().saturating_sub(now) < TICK {
             self.sweep_stretch().await?;
         }
-        Ok(())
+        self.settle().await
     }
 
     async fn sweep_stretch(&mut self) -> Result<(), HoldError> {
@@ -192,7 +196,7 @@ impl Hold {
             }
             Err(error) => return Err(HoldError::Read(error)),
         }
-        self.settle().await
+        Ok(())
     }
 
     /// From here on an error loses nothing of what lies before: it waits with the kept spans.

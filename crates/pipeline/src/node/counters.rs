@@ -140,9 +140,9 @@ impl Counters {
         self.consumers.losses(name, signal)
     }
 
-    /// One verdict; `policy` is the name of the policy that decided, or empty.
-    pub(crate) fn verdict(&self, policy: &str, keep: bool) {
-        self.sampling.verdict(policy, keep);
+    /// So many verdicts; `policy` is the name of the policy that decided, or empty.
+    pub(crate) fn verdicts(&self, policy: &str, keep: bool, count: u64) {
+        self.sampling.verdicts(policy, keep, count);
     }
 }
 

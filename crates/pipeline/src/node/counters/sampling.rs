@@ -41,8 +41,8 @@ impl SamplingCounters {
         registry.register("tollgate_sampling_spans_unjudged", help, self.spans_unjudged.clone());
     }
 
-    pub(super) fn verdict(&self, policy: &str, keep: bool) {
+    pub(super) fn verdicts(&self, policy: &str, keep: bool, count: u64) {
         let (sampled, decision) = if keep { ("true", "sampled") } else { ("false", "not_sampled") };
-        self.verdicts.get_or_create(&Verdicts { policy: policy.to_owned(), sampled, decision }).inc();
+        self.verdicts.get_or_create(&Verdicts { policy: policy.to_owned(), sampled, decision }).inc_by(count);
     }
 }
