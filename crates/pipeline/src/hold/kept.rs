@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tollgate_otlp::{Batch, Limits, select, walk_traces};
 use tollgate_runtime::Clock;
 use tollgate_sampling::Sampler;
@@ -29,10 +30,12 @@ pub(crate) struct KeptLog {
     clock: Clock,
     me: Name,
     signal: Name,
-    /// Verdicts that are not durable yet, in the order they were given.
-    verdicts: VecDeque<Vec<u8>>,
-    /// Kept spans that are not durable yet, by origin and policy: what comes from two regions is never one request.
+    /// Kept spans since the last flush, by origin and policy: what comes from two regions is never one request.
     open: BTreeMap<(Name, [u8; 32]), Vec<u8>>,
+    /// Room for kept spans, used again: as long as it grows, every byte in it is copied several times.
+    scratch: Vec<u8>,
+    /// Verdicts, then spans, that are not durable yet, in the order of the log.
+    ready: VecDeque<Entry>,
     /// Up to where the source is swept, with what is not durable yet.
     swept: Position,
     /// Up to where the source was swept when the last flush ended.
@@ -44,9 +47,9 @@ pub(crate) struct KeptLog {
 impl KeptLog {
     pub(crate) fn new(log: Spool, journal: Consumer, clock: Clock, me: &str) -> Self {
         let (me, signal) = (Name::from(me), Name::from("traces"));
-        let (verdicts, open, journalled) = (VecDeque::new(), BTreeMap::new(), VecDeque::new());
+        let (open, scratch, ready, journalled) = (BTreeMap::new(), Vec::new(), VecDeque::new(), VecDeque::new());
         let (swept, durable) = (Position::ZERO, Position::ZERO);
-        Self { log, journal, clock, me, signal, verdicts, open, swept, durable, journalled }
+        Self { log, journal, clock, me, signal, open, scratch, ready, swept, durable, journalled }
     }
 
     /// Gives the sampler its verdicts back; returns up to where the source was swept.
@@ -83,7 +86,8 @@ impl KeptLog {
 
     /// Takes verdicts for the journal.
     pub(crate) fn journal(&mut self, verdicts: Vec<u8>) {
-        self.verdicts.push_back(verdicts);
+        let entry = self.entry(VERDICTS, Name::from(""), [0; 32], verdicts.into(), Vec::new());
+        self.ready.push_back(entry);
     }
 
     /// Begins where the source is swept up to.
@@ -101,7 +105,8 @@ impl KeptLog {
     /// Takes the kept items of one record.
     pub(crate) fn add(&mut self, record: &Record, batch: Batch<'_>, keep: &[bool]) {
         if keep.contains(&true) {
-            let payload = self.open.entry((record.origin.clone(), record.policy)).or_default();
+            let key = (record.origin.clone(), record.policy);
+            let payload = self.open.entry(key).or_insert_with(|| std::mem::take(&mut self.scratch));
             select(batch, |item| keep.get(item) == Some(&true), payload);
         }
     }
@@ -113,36 +118,36 @@ impl KeptLog {
 
     /// Makes everything durable that was given. After an error the next call goes on where this one stopped.
     pub(crate) async fn flush(&mut self) -> Result<(), AppendError> {
-        while let Some(verdicts) = self.verdicts.front() {
-            let entry = self.entry(VERDICTS, Name::from(""), [0; 32], verdicts.clone(), Vec::new());
-            let position = self.log.append(entry).await?;
-            self.verdicts.pop_front();
-            self.journalled.push_back((position, self.clock.uptime()));
-        }
-        while let Some(((origin, policy), payload)) = self.open.first_key_value() {
-            // The last of several says that all is there: a crash between them sweeps the stretch again.
-            let swept = if self.open.len() == 1 { self.swept } else { self.durable };
-            if let Some(index) = kept_index(swept, payload) {
-                let entry = self.entry(KEPT, origin.clone(), *policy, payload.clone(), index);
-                self.log.append(entry).await?;
+        self.make_ready();
+        while let Some(entry) = self.ready.front() {
+            let position = self.log.append(entry.clone()).await?;
+            if entry.kind == VERDICTS {
+                self.journalled.push_back((position, self.clock.uptime()));
             }
-            self.open.pop_first();
+            self.ready.pop_front();
         }
         self.durable = self.swept;
         self.forget();
         Ok(())
     }
 
-    fn entry(&self, kind: u8, origin: Name, policy: [u8; 32], payload: Vec<u8>, index: Vec<u8>) -> Entry {
-        Entry {
-            kind,
-            signal: self.signal.clone(),
-            origin,
-            peer: self.me.clone(),
-            policy,
-            payload: payload.into(),
-            index: index.into(),
+    fn make_ready(&mut self) {
+        while let Some(((origin, policy), mut payload)) = self.open.pop_first() {
+            // The last of several says that all is there: a crash between them sweeps the stretch again.
+            let swept = if self.open.is_empty() { self.swept } else { self.durable };
+            if let Some(index) = kept_index(swept, &payload) {
+                let entry = self.entry(KEPT, origin, policy, Bytes::copy_from_slice(&payload), index);
+                self.ready.push_back(entry);
+            }
+            if payload.capacity() <= 2 * STRETCH {
+                payload.clear();
+                self.scratch = payload;
+            }
         }
+    }
+
+    fn entry(&self, kind: u8, origin: Name, policy: [u8; 32], payload: Bytes, index: Vec<u8>) -> Entry {
+        Entry { kind, signal: self.signal.clone(), origin, peer: self.me.clone(), policy, payload, index: index.into() }
     }
 
     fn forget(&mut self) {

@@ -1,5 +1,6 @@
 //! Builds what goes to places inside the region: copies of ranges, taken apart by owner, nothing constructed.
 
+use bytes::Bytes;
 use tollgate_federation::LocalPlace;
 use tollgate_otlp::{Batch, select_with};
 use tollgate_transport::Local;
@@ -16,6 +17,11 @@ pub(crate) struct LocalMaker {
 impl LocalMaker {
     pub(crate) fn new(place: LocalPlace) -> Self {
         Self { place }
+    }
+
+    /// A request that goes there as it is; `None` if it holds nothing.
+    pub(crate) fn whole(&self, request: Bytes, items: usize) -> Option<Local> {
+        (items > 0).then(|| Local { chunks: vec![request], items, place: self.place.clone() })
     }
 
     /// The items of each part under their resource and scope; `part_of_item` says for each item which part it is in,
