@@ -23,6 +23,14 @@ impl Matcher {
         Self::Values(values.into_iter().filter(|value| !value.is_empty()).map(String::into_boxed_str).collect())
     }
 
+    /// Bit n: a value of n bytes may match; the last one stands for all that are longer too.
+    fn lengths(&self) -> u64 {
+        match self {
+            Self::Values(values) => values.iter().fold(0, |lengths, value| lengths | bit_of(value.len())),
+            Self::Expressions(_) => u64::MAX,
+        }
+    }
+
     fn matches(&self, value: &str) -> bool {
         match self {
             Self::Values(values) => values.contains(value),
@@ -36,6 +44,8 @@ impl Matcher {
 struct Watched {
     key: Box<str>,
     tests: Vec<(Marks, Matcher)>,
+    /// Of all tests, as in [`Matcher::lengths`].
+    lengths: u64,
 }
 
 /// All keys that the policies of a set look for; a resource's or span's attributes are gone through once.
@@ -46,8 +56,12 @@ pub(crate) struct WatchedKeys {
     lengths: u64,
 }
 
-/// Keys of this length and longer share a bit.
+/// Keys and values of this length and longer share a bit.
 const LONG: usize = 63;
+
+fn bit_of(length: usize) -> u64 {
+    1 << length.min(LONG)
+}
 
 /// Whose attributes are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +80,15 @@ pub(crate) struct Found {
 
 impl WatchedKeys {
     pub(crate) fn watch(&mut self, key: String, marks: Marks, matcher: Matcher) {
-        let test = (marks, matcher);
+        let (lengths, test) = (matcher.lengths(), (marks, matcher));
         match self.keys.iter_mut().find(|watched| *watched.key == key) {
-            Some(watched) => watched.tests.push(test),
+            Some(watched) => {
+                watched.lengths |= lengths;
+                watched.tests.push(test);
+            }
             None => {
-                self.lengths |= 1 << key.len().min(LONG);
-                self.keys.push(Watched { key: key.into_boxed_str(), tests: vec![test] });
+                self.lengths |= bit_of(key.len());
+                self.keys.push(Watched { key: key.into_boxed_str(), tests: vec![test], lengths });
             }
         }
     }
@@ -96,7 +113,7 @@ impl WatchedKeys {
     #[inline(always)]
     pub(crate) fn look(&self, owner: Owner, attribute: &[u8], found: &mut Found) -> Result<(), Fault> {
         match attribute {
-            [0x0a, length @ 0..=0x7f, ..] if self.lengths >> usize::from(*length).min(LONG) & 1 == 0 => Ok(()),
+            [0x0a, length @ 0..=0x7f, ..] if self.lengths & bit_of(usize::from(*length)) == 0 => Ok(()),
             _ if self.keys.is_empty() => Ok(()),
             _ => self.look_closely(owner, attribute, found),
         }
@@ -105,22 +122,31 @@ impl WatchedKeys {
     #[inline(never)]
     fn look_closely(&self, owner: Owner, attribute: &[u8], found: &mut Found) -> Result<(), Fault> {
         let attribute = RawAttribute::parse(attribute)?;
-        let place = self.keys.iter().position(|watched| watched.key.as_bytes() == attribute.key);
+        let is_key = |(_, watched): &(usize, &Watched)| watched.key.as_bytes() == attribute.key;
+        let Some((place, watched)) = self.keys.iter().enumerate().find(is_key) else { return Ok(()) };
         // Where a key stands twice the first counts, as for the Collector.
-        if let Some(place) = place.filter(|place| found.keys & 1 << place == 0) {
-            found.keys |= 1 << place;
-            self.compare(place, owner, ValueView::parse(attribute.value)?, &mut found.marks);
+        if found.keys & 1 << place != 0 {
+            return Ok(());
+        }
+        found.keys |= 1 << place;
+        match attribute.value {
+            // Text as long as none that is looked for.
+            [0x0a, length @ 0..=0x7f, text @ ..]
+                if text.len() == usize::from(*length) && watched.lengths & bit_of(text.len()) == 0 => {}
+            value => watched.compare(owner, ValueView::parse(value)?, &mut found.marks),
         }
         Ok(())
     }
+}
 
-    fn compare(&self, place: usize, owner: Owner, value: ValueView<'_>, found: &mut Marks) {
+impl Watched {
+    fn compare(&self, owner: Owner, value: ValueView<'_>, found: &mut Marks) {
         let ValueView::String(text) = value else { return };
         // The Collector skips empty text on spans but shows it to the expressions on resources.
         if owner == Owner::Span && text.is_empty() {
             return;
         }
-        for (marks, matcher) in self.keys.get(place).into_iter().flat_map(|watched| &watched.tests) {
+        for (marks, matcher) in &self.tests {
             if matcher.matches(text) {
                 *found = found.with(*marks);
             }
@@ -202,6 +228,8 @@ mod tests {
         for (key, text, expected) in [
             (long.as_str(), "on", Marks::of(2)),
             (&long[1..], "on", Marks::default()),
+            (long.as_str(), "no", Marks::default()),
+            (long.as_str(), "off", Marks::default()),
             ("service_name", "payment", Marks::default()),
         ] {
             let mut body = Vec::new();
