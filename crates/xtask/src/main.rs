@@ -17,7 +17,7 @@ use std::env;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask check [--full] [STEP...]
-       cargo xtask bench [--quick] [--output table|json] [ROW...]";
+       cargo xtask bench [--quick] [--output table|json|markdown] [ROW...]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

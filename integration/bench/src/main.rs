@@ -3,16 +3,27 @@
 //! Promises:
 //! 1. Absolute figures are printed and never asserted; a machine that slows down slows both sides of a ratio.
 //! 2. What cannot be measured here (no Collector, no callgrind) is said and left out, never guessed.
+//! 3. However a run ends, it leaves no process and no temporary folder behind.
 
+mod found;
+mod keep;
+mod machine;
 mod measure;
 mod micro;
 mod row;
+mod scratch;
 mod stand;
 mod table;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use found::{Found, note};
+use machine::Machine;
+use scratch::Scratch;
+use stand::StandError;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,12 +48,18 @@ struct Options {
 enum Part {
     #[command(hide = true)]
     Once(micro::Once),
+    #[command(hide = true)]
+    Keep(keep::Keep),
+    #[command(hide = true)]
+    Sweep(scratch::Sweep),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Output {
     Table,
     Json,
+    /// The page that is kept as `integration/bench/RESULTS.md`.
+    Markdown,
 }
 
 impl Options {
@@ -57,11 +74,33 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if let Some(Part::Once(once)) = &options.part {
-        return if once.run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    let mut rows = micro::rows(&options);
-    rows.extend(stand::rows(&options));
-    table::print(&rows, options.output);
-    ExitCode::SUCCESS
+    let done = match &options.part {
+        Some(Part::Once(once)) => once.run(),
+        Some(Part::Keep(keep)) => {
+            note(&keep.run().to_string());
+            false
+        }
+        Some(Part::Sweep(sweep)) => sweep.run(),
+        None => run(&options).inspect_err(|fault| note(&fault.to_string())).is_ok(),
+    };
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(options: &Options) -> Result<(), StandError> {
+    let (machine, mut found) = (Machine::look(), Found::default());
+    stand::check(options)?;
+    announce(options);
+    let _scratch = Scratch::take()?;
+    micro::measure(options, &mut found);
+    stand::measure(options, &mut found)?;
+    table::print(&found, &machine, options);
+    Ok(())
+}
+
+/// Says what is going to be measured, and how long it takes on a machine that does nothing else.
+fn announce(options: &Options) {
+    let planned = [micro::planned(options), stand::planned(options)].concat();
+    let total: Duration = planned.iter().map(|(_, planned)| *planned).sum();
+    let parts: Vec<_> = planned.iter().map(|(name, planned)| format!("{name} {} s", planned.as_secs())).collect();
+    note(&format!("planned: {} s ({})", total.as_secs(), parts.join(", ")));
 }

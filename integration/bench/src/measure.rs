@@ -85,7 +85,15 @@ pub(crate) struct Pair<'a> {
     pub(crate) peer: Side<'a>,
 }
 
+/// Setting up both sides, for the plan.
+const SET_UP: Duration = Duration::from_millis(200);
+
 impl Pair<'_> {
+    /// How long measuring takes.
+    pub(crate) fn planned(repetitions: usize) -> Duration {
+        SET_UP + (WARM_UP + REPETITION * u32::try_from(repetitions).unwrap_or(u32::MAX)) * 2
+    }
+
     /// Measures both sides in turns.
     pub(crate) fn measure(&mut self, repetitions: usize, time: Time) -> Measured {
         let (ours, peer) = (self.ours.calls(), self.peer.calls());
@@ -112,6 +120,7 @@ impl Measured {
             ours: Spread::of(self.0.iter().map(|pair| pair.0)),
             peer: Spread::of(self.0.iter().map(|pair| pair.1)),
             ratio: Spread::of(self.0.iter().map(ratio)),
+            peaks: [None, None],
             target,
         }
     }

@@ -35,6 +35,9 @@ pub(crate) enum Target {
     Shown,
 }
 
+/// What time a span costs is counted in.
+pub(crate) const NANOS_A_SPAN: &str = "ns/span";
+
 /// One line of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -47,6 +50,8 @@ pub(crate) struct Row {
     pub(crate) peer: Spread,
     /// Of each repetition's pair, so that a slow minute of the machine hits both sides of one ratio.
     pub(crate) ratio: Spread,
+    /// The most bytes that were resident, of ours and of the peer; `None` for what is not a process of its own.
+    pub(crate) peaks: [Option<u64>; 2],
     pub(crate) target: Target,
 }
 
@@ -60,6 +65,11 @@ impl Row {
         }
     }
 
+    /// CPU seconds for a million spans, of ours and of the peer, where CPU time of spans is what is compared.
+    pub(crate) fn cpu_seconds(&self) -> [Option<f64>; 2] {
+        [self.ours, self.peer].map(|side| (self.unit == NANOS_A_SPAN).then_some(side.median / 1000.0))
+    }
+
     /// For scripts.
     pub(crate) fn json(&self) -> Value {
         let target = match self.target {
@@ -67,11 +77,15 @@ impl Row {
             Target::AtMost(value) => Some(format!("<= {value}")),
             Target::Shown => None,
         };
+        let ([ours, peer], [ours_peak, peer_peak]) = (self.cpu_seconds(), self.peaks);
         json!({
-            "row": self.row, "shape": self.shape, "unit": self.unit,
+            "row": self.row, "shape": self.shape,
             "ours": self.ours.median, "peer": self.peer.median,
             "ratio": self.ratio.median, "low": self.ratio.low, "high": self.ratio.high,
             "target": target, "met": self.met(),
+            "unit": self.unit,
+            "cpu_seconds_per_million_spans": {"ours": ours, "peer": peer},
+            "peak_resident_bytes": {"ours": ours_peak, "peer": peer_peak},
         })
     }
 }
@@ -85,5 +99,31 @@ mod tests {
         assert_eq!(Spread::of([4.0, 1.0, 3.0, 2.0]), Spread { median: 2.5, low: 1.0, high: 4.0 });
         assert_eq!(Spread::of([7.0]), Spread { median: 7.0, low: 7.0, high: 7.0 });
         assert!(Spread::of([]).median.is_nan());
+    }
+
+    #[test]
+    fn a_row_is_one_object_with_the_fields_that_scripts_read() {
+        let row = Row {
+            row: "gateway os / transform",
+            shape: "1000 spans of 478 B, 10 attributes".to_owned(),
+            unit: NANOS_A_SPAN,
+            ours: Spread::of([800.0]),
+            peer: Spread::of([6000.0]),
+            ratio: Spread::of([7.0, 7.5, 8.0]),
+            peaks: [Some(70), None],
+            target: Target::AtLeast(6.0),
+        };
+        let expected = json!({
+            "row": "gateway os / transform", "shape": "1000 spans of 478 B, 10 attributes",
+            "ours": 800.0, "peer": 6000.0, "ratio": 7.5, "low": 7.0, "high": 8.0, "target": ">= 6", "met": true,
+            "unit": "ns/span",
+            "cpu_seconds_per_million_spans": {"ours": 0.8, "peer": 6.0},
+            "peak_resident_bytes": {"ours": 70, "peer": null},
+        });
+        assert_eq!(row.json(), expected);
+        assert!(!row.json().to_string().contains('\n'));
+        let shown = Row { target: Target::Shown, unit: "B/trace", ..row };
+        assert_eq!((&shown.json()["target"], &shown.json()["met"]), (&Value::Null, &Value::Null));
+        assert_eq!(shown.cpu_seconds(), [None, None]);
     }
 }

@@ -1,12 +1,14 @@
-//! Whole processes, measured beside the real Collector: gateway, collector role, central, memory, growth.
+//! Whole processes, measured beside the real Collector: gateway, collector role, central, memory, growth, workers.
 //!
 //! Promises:
 //! 1. Both sides get the same load and the same sinks, and are measured in turns.
 //! 2. What came out is looked into before it is measured: both did the work that the row names.
 //! 3. A row that cannot be measured is left out and said so; the others go on.
+//! 4. No process outlives this one.
 
 mod agent;
 mod central;
+mod child;
 mod collector;
 mod contest;
 mod cores;
@@ -15,8 +17,10 @@ mod fault;
 mod floor;
 mod flow;
 mod gateway;
+mod growth;
 mod layout;
 mod load;
+mod memory;
 mod output;
 mod rows;
 mod secure;
@@ -24,8 +28,10 @@ pub(crate) mod shape;
 mod sink;
 mod station;
 mod usage;
+mod workers;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,13 +39,17 @@ use tokio::runtime::{Builder, Runtime};
 use tollgate_runtime::Clock;
 
 use crate::Options;
+use crate::found::{Found, note};
 use crate::row::Row;
 use collector::Collector;
 use contest::Turns;
 use cores::Cores;
-use fault::StandError;
 use layout::{Layout, Sampling};
 use shape::{Shape, Template};
+use station::Site;
+
+pub(crate) use fault::StandError;
+pub(crate) use secure::Identity;
 
 /// How many different requests a load sends in turns.
 const TEMPLATES: u64 = 8;
@@ -51,47 +61,83 @@ pub(crate) struct Stand<'a> {
     clock: Clock,
     /// Load and sinks run on it, and on one core.
     runtime: Runtime,
+    binary: PathBuf,
     collector: OnceCell<Result<Collector, String>>,
+    found: RefCell<Found>,
 }
 
-type Measure = fn(&Stand<'_>) -> Result<Vec<Row>, StandError>;
+/// Rows that are measured together.
+struct Group {
+    /// What their names begin with.
+    name: &'static str,
+    planned: fn(&Options) -> Duration,
+    measure: fn(&Stand<'_>) -> Result<Vec<Row>, StandError>,
+}
 
-/// Each group of rows, by what their names begin with.
-const GROUPS: [(&str, Measure); 5] = [
-    ("gateway", gateway::rows),
-    ("collector", agent::rows),
-    ("central", central::rows),
-    ("memory", central::memory),
-    ("destinations", agent::growth),
+const GROUPS: [Group; 6] = [
+    Group { name: "gateway", planned: gateway::planned, measure: gateway::rows },
+    Group { name: "collector", planned: agent::planned, measure: agent::rows },
+    Group { name: "central", planned: central::planned, measure: central::rows },
+    Group { name: "memory", planned: memory::planned, measure: memory::rows },
+    Group { name: "destinations", planned: growth::planned, measure: growth::rows },
+    Group { name: "workers", planned: workers::planned, measure: workers::rows },
 ];
 
-pub(crate) fn rows(options: &Options) -> Vec<Row> {
-    let Some(cores) = Cores::take() else {
-        note("left out: whole processes, because they need two cores");
-        return Vec::new();
-    };
-    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Vec::new() };
-    let stand = Stand { options, cores, clock: Clock::system(), runtime, collector: OnceCell::new() };
-    let mut rows = Vec::new();
-    for (name, measure) in GROUPS {
-        if is_wanted(options, name) {
-            match measure(&stand) {
-                Ok(measured) => rows.extend(measured.into_iter().filter(|row| options.wants(row.row))),
-                Err(fault) => note(&format!("left out: {name}: {fault}")),
-            }
-        }
-    }
-    rows
+/// What is going to be measured, and how long it takes.
+pub(crate) fn planned(options: &Options) -> Vec<(&'static str, Duration)> {
+    wanted(options)
+        .map(|group| (group.name, (group.planned)(options)))
+        .filter(|(_, planned)| !planned.is_zero())
+        .collect()
 }
 
-/// Whether one of a group's rows may be among those that were asked for.
-fn is_wanted(options: &Options, group: &str) -> bool {
-    options.rows.is_empty() || options.rows.iter().any(|part| part.contains(group) || group.contains(part.as_str()))
+/// Measures the rows that are wanted. From then on this thread stays on the core of load and sinks.
+pub(crate) fn measure(options: &Options, found: &mut Found) -> Result<(), StandError> {
+    if wanted(options).next().is_none() {
+        return Ok(());
+    }
+    let Some(cores) = Cores::take() else {
+        found.leave_out("whole processes", "they need two cores");
+        return Ok(());
+    };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (clock, collector, beside) = (Clock::system(), OnceCell::new(), RefCell::default());
+    let stand = Stand { options, cores, clock, runtime, binary: binary()?, collector, found: beside };
+    for group in wanted(options) {
+        let begun = stand.clock.uptime();
+        let measured = (group.measure)(&stand);
+        found.left_out.append(&mut stand.found.borrow_mut().left_out);
+        match measured {
+            Ok(rows) => found.rows.extend(rows.into_iter().filter(|row| options.wants(row.row))),
+            Err(fault) => found.leave_out(group.name, fault),
+        }
+        note(&format!("{} took {} s", group.name, (stand.clock.uptime() - begun).as_secs()));
+    }
+    Ok(())
+}
+
+/// Says what has to be there before anything is measured.
+pub(crate) fn check(options: &Options) -> Result<(), StandError> {
+    if wanted(options).next().is_some() {
+        binary()?;
+        if !Collector::is_built() {
+            note("the Collector is not built yet: the plan does without the minutes that this takes");
+        }
+    }
+    Ok(())
+}
+
+fn wanted(options: &Options) -> impl Iterator<Item = &'static Group> {
+    GROUPS.iter().filter(|group| is_wanted(options, group.name))
 }
 
 impl Stand<'_> {
-    fn layout(&self, gateways: u8, wait: u32) -> Result<Layout, StandError> {
-        Layout::new(&self.clock, gateways, Sampling { wait })
+    fn layout(&self, gateways: u8, sampling: Sampling) -> Result<Layout, StandError> {
+        Layout::new(&self.clock, gateways, sampling)
+    }
+
+    fn site<'s>(&'s self, layout: &'s Layout) -> Site<'s> {
+        Site { layout, cores: self.cores, binary: &self.binary }
     }
 
     fn collector(&self) -> Result<&Collector, StandError> {
@@ -100,13 +146,7 @@ impl Stand<'_> {
     }
 
     fn turns(&self) -> Turns {
-        let (warm_up, window) = if self.options.quick { (2, 4) } else { (3, 8) };
-        Turns {
-            repetitions: self.options.repetitions(),
-            warm_up: Duration::from_secs(warm_up),
-            window: Duration::from_secs(window),
-            wait: Duration::ZERO,
-        }
+        Turns::usual(self.options)
     }
 
     fn templates(&self, shape: Shape) -> Vec<Arc<Template>> {
@@ -121,8 +161,16 @@ impl Stand<'_> {
     }
 }
 
-/// Tells whoever watches; the table goes to standard output.
-#[expect(clippy::print_stderr, reason = "progress of a tool")]
-pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+/// Whether one of a group's rows may be among those that were asked for.
+fn is_wanted(options: &Options, group: &str) -> bool {
+    options.rows.is_empty() || options.rows.iter().any(|part| part.contains(group) || group.contains(part.as_str()))
+}
+
+/// The binary that `TOLLGATE_BIN` names, or the one that was built beside this program.
+fn binary() -> Result<PathBuf, StandError> {
+    let path = match std::env::var_os("TOLLGATE_BIN") {
+        Some(path) => path.into(),
+        None => std::env::current_exe()?.with_file_name("tollgate"),
+    };
+    if path.is_file() { Ok(path) } else { Err(StandError::NoBinary(path)) }
 }

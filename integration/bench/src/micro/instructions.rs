@@ -5,11 +5,14 @@
 use std::env;
 use std::io;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::{Micro, ROWS};
 use crate::Options;
+use crate::found::Found;
+use crate::keep::kept;
 use crate::measure::Measured;
 use crate::row::{Row, Target};
 
@@ -23,6 +26,8 @@ const COUNTED: [(&str, &str); 6] = [
     ("sweep", "sweep/instructions"),
 ];
 
+/// What one row takes, for the plan.
+const A_ROW: Duration = Duration::from_secs(12);
 const FEWER: u64 = 1;
 const MORE: u64 = 3;
 
@@ -61,31 +66,46 @@ impl Once {
 }
 
 /// Counts the rows that are wanted; none where valgrind is missing, which is said.
-pub(crate) fn rows(options: &Options) -> Vec<Row> {
+pub(super) fn rows(options: &Options, found: &mut Found) {
     let wanted: Vec<_> = COUNTED.iter().filter(|(_, name)| options.wants(name)).collect();
     if wanted.is_empty() {
-        return Vec::new();
+        return;
     }
-    if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
-        say("valgrind is not installed: no row of instructions");
-        return Vec::new();
+    if !has_valgrind() {
+        return found.leave_out("instructions of single steps", "valgrind is not installed");
     }
-    wanted.iter().filter_map(|(row, name)| counted(find(row)?, name)).collect()
-}
-
-fn counted(row: &Micro, name: &'static str) -> Option<Row> {
-    let things = (row.pair)(row.shape).ours.things();
-    let measured = instructions(row.row, Which::Ours, things)
-        .and_then(|ours| Ok(Measured(vec![(ours, instructions(row.row, Which::Peer, things)?)])));
-    // What is asked is asked of time; the same ratio of instructions says whether a cache made it.
-    let target = if let Target::AtLeast(_) = row.target { row.target } else { Target::Shown };
-    match measured {
-        Ok(measured) => Some(measured.row(name, row.described(), "instr/span", target)),
-        Err(fault) => {
-            say(&format!("{name} was not counted: {fault}"));
-            None
+    for (row, name) in wanted {
+        match find(row).map_or_else(|| Err(io::ErrorKind::NotFound.into()), |row| counted(row, name)) {
+            Ok(row) => found.rows.push(row),
+            Err(fault) => found.leave_out(name, fault),
         }
     }
+}
+
+/// How long that takes.
+pub(super) fn planned(options: &Options) -> Duration {
+    let rows = COUNTED.iter().filter(|(_, name)| options.wants(name)).count();
+    A_ROW * u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
+/// Whether instructions can be counted.
+pub(crate) fn has_valgrind() -> bool {
+    let version = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
+}
+
+/// What callgrind says it has counted.
+pub(crate) fn collected(log: &str) -> Option<i64> {
+    log.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
+}
+
+fn counted(row: &Micro, name: &'static str) -> io::Result<Row> {
+    let things = (row.pair)(row.shape).ours.things();
+    let [ours, peer] = [Which::Ours, Which::Peer].map(|side| instructions(row.row, side, things));
+    let measured = Measured(vec![(ours?, peer?)]);
+    // What is asked is asked of time; the same ratio of instructions says whether a cache made it.
+    let target = if let Target::AtLeast(_) = row.target { row.target } else { Target::Shown };
+    Ok(measured.row(name, row.described(), "instr/span", target))
 }
 
 fn instructions(row: &str, side: Which, things: u64) -> io::Result<f64> {
@@ -94,21 +114,15 @@ fn instructions(row: &str, side: Which, things: u64) -> io::Result<f64> {
 }
 
 fn callgrind(row: &str, side: Which, calls: u64) -> io::Result<f64> {
-    let mut command = Command::new("valgrind");
+    let mut command = kept("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe()?);
     let output = command.args(["once", row, side.as_str(), &calls.to_string()]).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let collected = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    collected.filter(|_| output.status.success()).ok_or_else(|| io::Error::other("callgrind gave no count"))
+    let collected = collected(&String::from_utf8_lossy(&output.stderr)).filter(|_| output.status.success());
+    collected.map(|count| count as f64).ok_or_else(|| io::Error::other("callgrind gave no count"))
 }
 
 fn find(row: &str) -> Option<&'static Micro> {
     ROWS.iter().find(|known| known.row == row)
-}
-
-#[expect(clippy::print_stderr, reason = "what is left out is said, beside the table and not in it")]
-fn say(what: &str) {
-    eprintln!("{what}");
 }
 
 #[cfg(test)]
@@ -118,5 +132,12 @@ mod tests {
     #[test]
     fn every_counted_row_is_a_row() {
         assert!(COUNTED.iter().all(|(row, _)| find(row).is_some()));
+    }
+
+    #[test]
+    fn the_count_is_found_in_what_callgrind_prints() {
+        let log = "==7== Events    : Ir\n==7== Collected : 123456\n==7== \n";
+        assert_eq!(collected(log), Some(123_456));
+        assert_eq!(collected("==7== Events    : Ir\n"), None);
     }
 }

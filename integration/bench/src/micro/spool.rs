@@ -2,15 +2,17 @@
 //!
 //! Promises:
 //! 1. The plain side writes to preallocated files that it uses over and over, as the log does with its segments.
-//! 2. It syncs as often as the log did in the repetition before; that is counted, not assumed. Where `Ok` does not wait
-//!    for the disk, it syncs each file once it is full: by then the log has done so too.
+//! 2. It writes as many records at once as the log did in the repetition before, which is counted and not assumed. With
+//!    `fsync` it syncs after each of these writes, with `os` when a file is full, as the log does.
 
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
+use std::io::IoSlice;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
@@ -23,36 +25,66 @@ use super::requests::{Requests, Shape};
 use crate::Options;
 use crate::measure::{Measured, Pair, Side, Time};
 use crate::row::{Row, Target};
+use crate::scratch;
 
 const SEGMENT: u64 = 64 << 20;
 const SEGMENTS: u64 = 4;
 /// Bytes of payload a repetition.
 const REPETITION: u64 = 128 << 20;
+/// What one side takes for that, for the plan.
+const A_TURN: Duration = Duration::from_millis(500);
 /// Requests that wait for their answer at once.
 const IN_FLIGHT: usize = 16;
 /// How much one read takes.
 const CHUNK: usize = 1 << 20;
 
+/// One way to append: its row of time, its row of bytes.
+struct Case {
+    speed: &'static str,
+    bytes: &'static str,
+    shape: Shape,
+    durability: Durability,
+    target: Target,
+}
+
+const APPEND: Case = Case {
+    speed: "append",
+    bytes: "append/bytes",
+    shape: Shape::USUAL,
+    durability: Durability::Fsync,
+    target: Target::AtLeast(0.8),
+};
+
+const CASES: [Case; 3] = [
+    APPEND,
+    Case { speed: "append/small", bytes: "append/small/bytes", shape: Shape::usual(100), ..APPEND },
+    Case { speed: "append/os", bytes: "append/os/bytes", durability: Durability::Os, target: Target::Shown, ..APPEND },
+];
+
+fn wanted(options: &Options) -> impl Iterator<Item = &'static Case> {
+    CASES.iter().filter(|case| options.wants(case.speed) || options.wants(case.bytes))
+}
+
 /// Measures the rows of the log that are wanted.
-pub(crate) fn rows(options: &Options) -> Vec<Row> {
+pub(super) fn rows(options: &Options) -> Vec<Row> {
     let mut rows = Vec::new();
-    let appended = [
-        ("append", "append/bytes", Shape::USUAL, Durability::Fsync, Target::AtLeast(0.8)),
-        ("append/small", "append/small/bytes", Shape::usual(100), Durability::Fsync, Target::AtLeast(0.8)),
-        ("append/os", "append/os/bytes", Shape::USUAL, Durability::Os, Target::Shown),
-    ];
-    for (speed, bytes, shape, durability, target) in appended {
-        if options.wants(speed) || options.wants(bytes) {
-            let appended = Appended::measure(options.repetitions(), shape, durability);
-            rows.push(appended.time.row(speed, appended.about.clone(), "ns/KiB", target));
-            rows.push(appended.bytes.row(bytes, appended.about, "B/KiB", Target::AtMost(1.05)));
-        }
+    for Case { speed, bytes, shape, durability, target } in wanted(options) {
+        let appended = Appended::measure(options.repetitions(), *shape, *durability);
+        rows.push(appended.time.row(speed, appended.about.clone(), "ns/KiB", *target));
+        rows.push(appended.bytes.row(bytes, appended.about, "B/KiB", Target::AtMost(1.05)));
     }
     if options.wants("read") {
         let about = format!("{} MiB from the page cache", REPETITION >> 20);
         rows.push(read(options.repetitions()).row("read", about, "ns/KiB", Target::Shown));
     }
     rows
+}
+
+/// How long that takes where the disk writes some hundred megabytes a second.
+pub(super) fn planned(options: &Options) -> Duration {
+    let cases = wanted(options).count() + usize::from(options.wants("read"));
+    let repetitions = u32::try_from(options.repetitions()).unwrap_or(u32::MAX);
+    (A_TURN * 4 + A_TURN * 2 * repetitions) * u32::try_from(cases).unwrap_or(u32::MAX)
 }
 
 /// What appending cost, and what it wrote.
@@ -69,23 +101,24 @@ impl Appended {
         let records = REPETITION / requests.next().bytes.len() as u64;
         // Once around both, so that every block of every file has been written before.
         log.turn_over(&mut requests, records * 2);
-        plain.write(&mut requests, records * 2, 1);
+        plain.write(&mut requests, records * 2, 1, durability);
         let (mut time, mut bytes, mut batches) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..repetitions {
             let (commits, before, payload) = (log.commits(), written(), log.payload);
             let ours = Time::Wall.of(|| log.turn_over(&mut requests, records));
             let (commits, payload) = (log.commits() - commits, log.payload - payload);
             bytes.push(((written() - before) as f64 * 1024.0 / payload as f64, 1024.0));
-            let batch = if durability == Durability::Fsync { records.div_ceil(commits) } else { u64::MAX };
-            let peer = Time::Wall.of(|| plain.write(&mut requests, records, batch));
+            let batch = records.div_ceil(commits);
+            let peer = Time::Wall.of(|| plain.write(&mut requests, records, batch, durability));
             time.push((per_kib(ours, payload), per_kib(peer, payload)));
             batches.push(batch);
         }
         let (spans, batch) = (requests.spans(), batches.iter().max().unwrap());
-        let about = match durability {
-            Durability::Fsync => format!("{spans} spans a record, {batch} records a sync"),
-            Durability::Os => format!("{spans} spans a record, a sync each {} MiB", SEGMENT >> 20),
+        let synced = match durability {
+            Durability::Fsync => "each synced",
+            Durability::Os => "full files synced",
         };
+        let about = format!("{spans} spans a record, {batch} records a write, {synced}");
         Self { time: Measured(time), bytes: Measured(bytes), about }
     }
 }
@@ -102,7 +135,7 @@ struct Log {
 
 impl Log {
     fn open(durability: Durability) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::folder().unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let consumer = ConsumerConfig {
             name: "reader".to_owned(),
@@ -173,7 +206,7 @@ struct Plain {
 
 impl Plain {
     fn create() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::folder().unwrap();
         let create = |number: u64| {
             let mut options = OpenOptions::new();
             let file = options.read(true).write(true).create_new(true).open(dir.path().join(number.to_string()));
@@ -184,23 +217,31 @@ impl Plain {
         Self { files: (0..SEGMENTS).map(create).collect(), at: 0, _dir: dir }
     }
 
-    /// Writes payloads one behind the other, with a sync after each batch.
-    fn write(&mut self, requests: &mut Requests, records: u64, batch: u64) {
-        for number in 1..=records {
-            let bytes = requests.next().bytes.clone();
-            if self.at % SEGMENT + bytes.len() as u64 > SEGMENT {
-                if batch == u64::MAX {
-                    rustix::fs::fdatasync(&self.files[(self.at / SEGMENT % SEGMENTS) as usize]).unwrap();
-                }
-                self.at = (self.at / SEGMENT + 1) * SEGMENT;
+    /// Writes payloads one behind the other, so many at once.
+    fn write(&mut self, requests: &mut Requests, records: u64, batch: u64, durability: Durability) {
+        let mut left = records;
+        while left > 0 {
+            let payloads: Vec<Bytes> = (0..batch.min(left)).map(|_| requests.next().bytes.clone()).collect();
+            left -= payloads.len() as u64;
+            let length: usize = payloads.iter().map(Bytes::len).sum();
+            if self.at % SEGMENT + length as u64 > SEGMENT {
+                self.next_file(durability);
             }
             let file = &self.files[(self.at / SEGMENT % SEGMENTS) as usize];
-            file.write_all_at(&bytes, self.at % SEGMENT).unwrap();
-            self.at += bytes.len() as u64;
-            if number % batch == 0 || (number == records && batch < records) {
+            let slices: Vec<IoSlice<'_>> = payloads.iter().map(|payload| IoSlice::new(payload)).collect();
+            assert_eq!(rustix::io::pwritev(file, &slices, self.at % SEGMENT).unwrap(), length);
+            self.at += length as u64;
+            if durability == Durability::Fsync {
                 rustix::fs::fdatasync(file).unwrap();
             }
         }
+    }
+
+    fn next_file(&mut self, durability: Durability) {
+        if durability == Durability::Os {
+            rustix::fs::fdatasync(&self.files[(self.at / SEGMENT % SEGMENTS) as usize]).unwrap();
+        }
+        self.at = (self.at / SEGMENT + 1) * SEGMENT;
     }
 }
 

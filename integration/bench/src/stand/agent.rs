@@ -1,19 +1,21 @@
 //! Row (b), the collector of a cluster: plain text in, health checks left out, resources stamped, mTLS out to the gateways of
-//! the region, all spans of a trace to the same one; and row (e), the same with 1, 4, 16 and 64 gateways.
+//! the region, all spans of a trace to the same one.
 //!
 //! Ours has the bytes on disk before it answers, the Collector has them in its batch processor.
 
-use super::Stand;
-use super::StandError;
-use super::contest::Arena;
+use std::time::Duration;
+
+use super::contest::{Arena, Figures, Turns};
 use super::flow::Flow;
-use super::layout::{COLLECTOR, Durability, Layout, Run};
-use super::load::Out;
+use super::layout::{COLLECTOR, Durability, Kept, Layout, Run, Sampling};
+use super::load::{Out, Pressure};
 use super::output;
-use super::rows::{Head, multiple, peak, times_less};
-use super::shape::Shape;
+use super::rows::{Head, times_less};
+use super::shape::{Body, Shape};
 use super::sink::{Framing, Sink};
-use super::station::{Peer, Site};
+use super::station::{Peer, Site, Station};
+use super::{Stand, StandError};
+use crate::Options;
 use crate::row::{Row, Target};
 
 const AGENT: &str = include_str!("../../../peers/agent.yaml");
@@ -21,65 +23,78 @@ const GATEWAYS: u8 = 4;
 /// A resource has it from the stamp alone.
 const STAMPED: &str = "k8s.cluster.name";
 
+const FSYNC: &str = "collector-fsync";
+const OS: &str = "collector-os";
+const PEER: &str = "load-balancing";
+
+/// In a full run, beside the usual spans.
+const FURTHER: [(Body, &str); 2] = [
+    (Body::Tiny, "collector fsync / load balancing, tiny spans"),
+    (Body::Fat, "collector fsync / load balancing, fat spans"),
+];
+
+fn further(options: &Options) -> &'static [(Body, &'static str)] {
+    if options.quick { &[] } else { &FURTHER }
+}
+
+pub(crate) fn planned(options: &Options) -> Duration {
+    Turns::usual(options).planned(3 + 2 * further(options).len())
+}
+
 /// Beside the Collector.
 pub(crate) fn rows(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
-    let (shape, layout, flow) = (Shape::usual(1000), stand.layout(GATEWAYS, 10)?, Flow::default());
+    stand.collector()?;
+    let (layout, flow) = (stand.layout(GATEWAYS, Sampling { wait: 10, kept: Kept::Tenth })?, Flow::default());
+    let _sinks = stand.runtime.block_on(sinks(&layout, GATEWAYS, &flow))?;
+    let usual = Shape::usual(1000);
+    let figures = contest(stand, &layout, &flow, (usual, &[FSYNC, OS, PEER]))?;
+    let head = |row, shape, target| Head { row, shape: stand.shape(shape), target };
+    let fsync = head("collector fsync / load balancing", usual, Target::AtLeast(5.0));
+    let mut rows: Vec<Row> = times_less(fsync, &figures, FSYNC, PEER).into_iter().collect();
+    rows.extend(times_less(head("collector os / load balancing", usual, Target::Shown), &figures, OS, PEER));
+    for (body, row) in further(stand.options) {
+        let shape = Shape { body: *body, ..usual };
+        let figures = contest(stand, &layout, &flow, (shape, &[FSYNC, PEER]))?;
+        rows.extend(times_less(head(row, shape, Target::Shown), &figures, FSYNC, PEER));
+    }
+    Ok(rows)
+}
+
+fn contest(
+    stand: &Stand<'_>,
+    layout: &Layout,
+    flow: &Flow,
+    (shape, names): (Shape, &[&str]),
+) -> Result<Vec<Figures>, StandError> {
     let templates = stand.templates(shape);
-    let arena = Arena { templates: &templates, flow: &flow, clock: &stand.clock, out: Out::WithoutHealthChecks };
-    let figures = stand.runtime.block_on(async {
-        let _sinks = sinks(&layout, GATEWAYS, &flow).await?;
-        let site = Site { layout: &layout, cores: stand.cores };
-        let sinks = (0..GATEWAYS).map(|number| layout.gateway(number)).collect();
-        let peer = Peer { name: "load-balancing", config: AGENT, extra: Vec::new(), sinks, node: COLLECTOR };
-        let ours = |durability, name| site.tollgate(&Run { node: COLLECTOR, durability, name });
-        let stations = [
-            ours(Durability::Fsync, "collector-fsync")?,
-            ours(Durability::Os, "collector-os")?,
-            site.collector(stand.collector()?, &peer)?,
-        ];
+    let (clock, pressure) = (&stand.clock, Pressure::FULL);
+    let arena = Arena { templates: &templates, flow, clock, out: Out::WithoutHealthChecks, pressure };
+    stand.runtime.block_on(async {
+        let site = stand.site(layout);
+        let stations: Vec<Station> = names.iter().map(|name| station(stand, site, name)).collect::<Result<_, _>>()?;
         for station in &stations {
-            output::of_collector(&arena.sample(station).await?, STAMPED)?;
+            let sample = arena.sample(station).await?;
+            output::of_collector(&sample, STAMPED).map_err(|fault| fault.at(&station.name))?;
         }
         arena.contest(&stations, stand.turns()).await
-    })?;
-    let [fsync, os, peer] = figures.as_slice() else { return Ok(Vec::new()) };
-    let head = |row, target| Head { row, shape: stand.shape(shape), target };
-    Ok(vec![
-        times_less(head("collector fsync / load balancing", Target::AtLeast(5.0)), fsync, peer),
-        times_less(head("collector os / load balancing", Target::Shown), os, peer),
-        peak(head("collector fsync, peak memory", Target::Shown), fsync, peer),
-    ])
+    })
 }
 
-/// Beside itself with one gateway.
-pub(crate) fn growth(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
-    let all = [(1, ""), (4, "destinations 4 / 1"), (16, "destinations 16 / 1"), (64, "destinations 64 / 1")];
-    let quick = [all[0], all[3]];
-    let counts = if stand.options.quick { &quick[..] } else { &all[..] };
-    let (shape, flow) = (Shape::usual(1000), Flow::default());
-    let templates = stand.templates(shape);
-    let arena = Arena { templates: &templates, flow: &flow, clock: &stand.clock, out: Out::WithoutHealthChecks };
-    let layouts = counts.iter().map(|(count, _)| stand.layout(*count, 10)).collect::<Result<Vec<_>, _>>()?;
-    let figures = stand.runtime.block_on(async {
-        let (mut stations, mut all_sinks) = (Vec::new(), Vec::new());
-        for ((count, _), layout) in counts.iter().zip(&layouts) {
-            all_sinks.extend(sinks(layout, *count, &flow).await?);
-            let name = format!("{count}-destinations");
-            let site = Site { layout, cores: stand.cores };
-            // With `fsync` the disk would be most of the figure, and the same in all.
-            stations.push(site.tollgate(&Run { node: COLLECTOR, durability: Durability::Os, name: &name })?);
+fn station(stand: &Stand<'_>, site: Site<'_>, name: &str) -> Result<Station, StandError> {
+    let ours = |durability| site.tollgate(&Run { node: COLLECTOR, durability, name, workers: 1 });
+    match name {
+        FSYNC => ours(Durability::Fsync),
+        OS => ours(Durability::Os),
+        _ => {
+            let sinks = (0..GATEWAYS).map(|number| site.layout.gateway(number)).collect();
+            let peer = Peer { name, config: AGENT, extra: Vec::new(), sinks, node: COLLECTOR };
+            site.collector(stand.collector()?, &peer)
         }
-        arena.contest(&stations, stand.turns()).await
-    })?;
-    let Some((one, more)) = figures.split_first() else { return Ok(Vec::new()) };
-    let rows = counts.iter().skip(1).zip(more).map(|((_, row), figures)| {
-        let head = Head { row, shape: stand.shape(shape), target: Target::AtMost(1.2) };
-        multiple(head, figures, one)
-    });
-    Ok(rows.collect())
+    }
 }
 
-async fn sinks(layout: &Layout, gateways: u8, flow: &Flow) -> Result<Vec<Sink>, StandError> {
+/// The gateways of the region.
+pub(crate) async fn sinks(layout: &Layout, gateways: u8, flow: &Flow) -> Result<Vec<Sink>, StandError> {
     let mut sinks = Vec::new();
     for number in 0..gateways {
         let identity = layout.identity(&format!("eu-west/gateway/{number}"));

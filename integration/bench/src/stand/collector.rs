@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use super::StandError;
+use crate::keep::kept;
 
 const MANIFEST: &str = include_str!("../../../peers/builder.yaml");
 const BUILDER: &str = "go.opentelemetry.io/collector/cmd/builder";
@@ -21,10 +22,8 @@ pub(crate) struct Collector {
 impl Collector {
     /// Finds the program that an earlier run built, or builds it: some minutes, and modules from the Go module proxy.
     pub(crate) fn ready() -> Result<Self, StandError> {
-        let version = version().ok_or_else(|| StandError::NoCollector("its manifest names no version".to_owned()))?;
-        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(MANIFEST)[..8]);
-        let folder = cache().join("peers").join(format!("{version}-{digest}"));
-        let program = folder.join("otelcol-peer");
+        let folder = cache().join(key());
+        let program = program(&folder);
         if program.is_file() {
             return Ok(Self { program });
         }
@@ -33,39 +32,56 @@ impl Collector {
         let lock = File::create(folder.join("lock"))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(std::io::Error::from)?;
         if !program.is_file() {
-            build(&folder, version)?;
+            build(&folder)?;
         }
         Ok(Self { program })
     }
+
+    /// Whether it need not be built any more.
+    pub(crate) fn is_built() -> bool {
+        program(&cache().join(key())).is_file()
+    }
 }
 
-fn version() -> Option<&'static str> {
-    MANIFEST.lines().find_map(|line| line.trim().strip_prefix("version: "))
+/// Names what is built; comments and empty lines are not built.
+fn key() -> String {
+    let lines = MANIFEST.lines().filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty());
+    let digest = lines.fold(Sha256::new(), |digest, line| digest.chain_update(line).chain_update("\n")).finalize();
+    format!("{}-{}", version(), data_encoding::HEXLOWER.encode(&digest[..8]))
+}
+
+fn version() -> &'static str {
+    MANIFEST.lines().find_map(|line| line.trim().strip_prefix("version: ")).unwrap_or_default()
 }
 
 /// The folder that `XDG_CACHE_HOME` names, or the usual one.
 fn cache() -> PathBuf {
     let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let usual = || std::env::home_dir().map(|home| home.join(".cache"));
-    named.or_else(usual).unwrap_or_else(std::env::temp_dir).join("tollgate")
+    named.or_else(usual).unwrap_or_else(std::env::temp_dir).join("tollgate/peers")
 }
 
-fn build(folder: &Path, version: &str) -> Result<(), StandError> {
+fn program(folder: &Path) -> PathBuf {
+    folder.join("otelcol-peer")
+}
+
+fn build(folder: &Path) -> Result<(), StandError> {
     let go = Command::new("go").arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !go.is_ok_and(|status| status.success()) {
-        return Err(StandError::NoCollector("`go` is missing, so it cannot be built".to_owned()));
+        let what = "it is built with Go, and there is no `go` on the path; https://go.dev/dl has it";
+        return Err(StandError::NoCollector(what.to_owned()));
     }
-    super::note("building the Collector; this takes some minutes, once");
+    crate::found::note("building the Collector; this takes some minutes, once");
     let half = folder.join("build");
     // What an interrupted run left may be half of anything.
     let _ = fs::remove_dir_all(&half);
     fs::create_dir_all(&half)?;
     fs::write(half.join("builder.yaml"), MANIFEST)?;
-    let mut install = Command::new("go");
-    run(install.args(["install", &format!("{BUILDER}@v{version}")]).env("GOBIN", &half), folder)?;
-    let mut compile = Command::new(half.join("builder"));
+    let mut install = kept("go");
+    run(install.args(["install", &format!("{BUILDER}@v{}", version())]).env("GOBIN", &half), folder)?;
+    let mut compile = kept(half.join("builder"));
     run(compile.args(["--config", "builder.yaml"]).current_dir(&half).env("GOFLAGS", "-buildvcs=false"), folder)?;
-    fs::rename(half.join("dist/otelcol-peer"), folder.join("otelcol-peer"))?;
+    fs::rename(half.join("dist/otelcol-peer"), program(folder))?;
     Ok(fs::remove_dir_all(&half)?)
 }
 
@@ -75,4 +91,17 @@ fn run(command: &mut Command, folder: &Path) -> Result<(), StandError> {
     let status = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).status()?;
     let failed = || StandError::NoCollector(format!("the build failed, see {}", log.display()));
     status.success().then_some(()).ok_or_else(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_is_named_by_version_and_content() {
+        let key = key();
+        let (version, digest) = key.split_once('-').unwrap();
+        assert_eq!((version.split('.').count(), digest.len()), (3, 16));
+        assert!(MANIFEST.contains(&format!("collector/receiver/otlpreceiver v{version}")));
+    }
 }

@@ -12,15 +12,21 @@ use tollgate_runtime::Clock;
 
 use super::StandError;
 use super::flow::Flow;
-use super::load::{Load, Out, Until};
+use super::load::{Load, Out, Pressure, Until};
 use super::shape::Template;
 use super::station::Station;
+use crate::Options;
+use crate::found::note;
 
 /// How long the last spans may take to come out after the end of a load.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where nobody knows how many spans come out: they have when none came for this long.
 const SILENCE: Duration = Duration::from_millis(1500);
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// What the start of a station and the end of its turns take, for the plan.
+const START: Duration = Duration::from_millis(1500);
+const END_OF_A_TURN: Duration = Duration::from_millis(400);
 
 /// How stations are measured.
 #[derive(Clone, Copy, Debug)]
@@ -32,23 +38,50 @@ pub(crate) struct Turns {
     pub(crate) wait: Duration,
 }
 
+impl Turns {
+    /// Without a wait.
+    pub(crate) fn usual(options: &Options) -> Self {
+        let (warm_up, window) = if options.quick { (2, 4) } else { (2, 6) };
+        Self {
+            repetitions: options.repetitions(),
+            warm_up: Duration::from_secs(warm_up),
+            window: Duration::from_secs(window),
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// How long so many stations take.
+    pub(crate) fn planned(self, stations: usize) -> Duration {
+        let silence = if self.wait.is_zero() { END_OF_A_TURN } else { self.wait + SILENCE };
+        let (turns, repetitions) = (count(self.repetitions + 1), count(self.repetitions));
+        (START + self.warm_up + self.window * repetitions + silence * turns) * count(stations)
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// The load and the sinks that a contest's stations share.
 pub(crate) struct Arena<'a> {
     pub(crate) templates: &'a [Arc<Template>],
     pub(crate) flow: &'a Flow,
     pub(crate) clock: &'a Clock,
     pub(crate) out: Out,
+    pub(crate) pressure: Pressure,
 }
 
 /// What one station used, in order of its turns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
+    /// The station.
+    pub(crate) name: String,
     /// CPU nanoseconds a span.
     pub(crate) nanos: Vec<f64>,
     /// How much of what went in came out, of all turns together.
     pub(crate) out: f64,
-    /// Peak resident memory at the end, in bytes.
-    pub(crate) peak: u64,
+    /// Peak resident memory at the end, in bytes; `None` for a thread.
+    pub(crate) peak: Option<u64>,
 }
 
 /// What one turn took.
@@ -90,7 +123,8 @@ impl Figures {
 impl Arena<'_> {
     /// Runs all stations in turns.
     pub(crate) async fn contest(&self, stations: &[Station], turns: Turns) -> Result<Vec<Figures>, StandError> {
-        let mut figures = vec![Figures::default(); stations.len()];
+        let named = |station: &Station| Figures { name: station.name.clone(), ..Figures::default() };
+        let mut figures: Vec<Figures> = stations.iter().map(named).collect();
         for station in stations {
             self.turn(station, Until::Passed(turns.warm_up), turns.wait).await?;
         }
@@ -98,8 +132,8 @@ impl Arena<'_> {
             for (station, figures) in stations.iter().zip(&mut figures) {
                 let turn = self.turn(station, Until::Passed(turns.window), turns.wait).await?;
                 figures.take(&turn);
-                figures.peak = station.watched.peak().unwrap_or_default();
-                super::note(&format!("{:<24} {turn}", station.name));
+                figures.peak = station.watched.peak();
+                note(&format!("{:<24} {turn}", station.name));
             }
         }
         Ok(figures)
@@ -113,16 +147,20 @@ impl Arena<'_> {
     }
 
     async fn turn(&self, station: &Station, until: Until, wait: Duration) -> Result<Turn, StandError> {
-        let ended = || StandError::Ended(format!("{}: {}", station.name, station.log()));
+        let ended = || StandError::Ended(station.log()).at(&station.name);
         let cpu = || station.watched.cpu().ok_or_else(ended);
         self.flow.restart();
         let (used, begun, arrived) = (cpu()?, self.clock.uptime(), self.flow.arrived());
-        let Self { templates, out, flow, clock } = *self;
-        let load = Load { target: &station.target, templates, out, flow, clock };
-        let spans = load.run(until).await.map_err(|fault| fault.at(&station.name))?;
+        let spans = self.load(station).run(until).await.map_err(|fault| fault.at(&station.name))?;
         let took = self.clock.uptime() - begun;
         self.settled(wait).await.map_err(|fault| fault.at(&station.name))?;
         Ok(Turn { spans, came_out: self.flow.arrived() - arrived, cpu: cpu()?.saturating_sub(used), took })
+    }
+
+    /// The load of this arena on one station.
+    pub(crate) fn load<'l>(&'l self, station: &'l Station) -> Load<'l> {
+        let Self { templates, out, pressure, flow, clock } = *self;
+        Load { target: &station.target, templates, out, pressure, flow, clock }
     }
 
     /// Waits until everything has come out.

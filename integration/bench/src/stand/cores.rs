@@ -4,6 +4,8 @@ use std::process::Command;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+use crate::keep::kept;
+
 /// The two cores of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cores {
@@ -18,28 +20,36 @@ impl Cores {
         let usable = sched_getaffinity(None).ok()?;
         let mut usable = (0..CpuSet::MAX_CPU).filter(|core| usable.is_set(*core));
         let (around, measured) = (usable.next()?, usable.next()?);
-        let cores = Self { measured, around };
-        cores.enter(around).then_some(cores)
+        enter(&[around]).then_some(Self { measured, around })
     }
 
     /// Starts something on the measured core: threads inherit the affinity, so that not even the first runs elsewhere.
     pub(crate) fn on_measured<T>(self, start: impl FnOnce() -> T) -> T {
-        self.enter(self.measured);
-        let started = start();
-        self.enter(self.around);
-        started
+        self.on(&[self.measured], start)
     }
 
-    fn enter(self, core: usize) -> bool {
-        let mut set = CpuSet::new();
-        set.set(core);
-        sched_setaffinity(None, &set).is_ok()
+    /// Starts something that may use the core of load and sinks too.
+    pub(crate) fn on_both<T>(self, start: impl FnOnce() -> T) -> T {
+        self.on(&[self.measured, self.around], start)
+    }
+
+    fn on<T>(self, cores: &[usize], start: impl FnOnce() -> T) -> T {
+        enter(cores);
+        let started = start();
+        enter(&[self.around]);
+        started
     }
 }
 
-/// Keeps a command's surroundings out of what is measured.
+fn enter(cores: &[usize]) -> bool {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).is_ok()
+}
+
+/// A command that ends with the stand, without what of the stand's surroundings could change it.
 pub(crate) fn bare(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new(program);
+    let mut command = kept(program);
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
         if ["OTEL_", "TOLLGATE_", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG"]

@@ -1,5 +1,7 @@
 //! Why a row could not be measured.
 
+use std::path::PathBuf;
+
 /// What went wrong on the stand.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StandError {
@@ -30,11 +32,36 @@ pub(crate) enum StandError {
     #[error("the output is wrong: {0}")]
     Output(String),
     /// There is no Collector to compare with.
-    #[error("no collector: {0}")]
+    #[error("there is no Collector: {0}")]
     NoCollector(String),
-    /// A process ended before it was told to.
-    #[error("{0} has ended")]
+    /// The machine has too little memory for what is to be measured.
+    #[error("needs {needed} MiB of memory, {free} MiB are free")]
+    NoRoom {
+        /// In MiB.
+        needed: u64,
+        /// In MiB.
+        free: u64,
+    },
+    /// The binary that is to be measured is not there.
+    #[error("{} is missing; `cargo build --release --package tollgate` builds it, `TOLLGATE_BIN` names another", .0.display())]
+    NoBinary(PathBuf),
+    /// A process ended before it was told to; the end of its log.
+    #[error("has ended; its log:\n{0}")]
     Ended(String),
+    /// A process does not do what it was started or told to do.
+    #[error("not ready after {limit} s; its log:\n{log}")]
+    NotReady {
+        /// How long was waited.
+        limit: u64,
+        /// The end of its log.
+        log: String,
+    },
+    /// Instructions cannot be counted.
+    #[error("valgrind is not installed")]
+    NoValgrind,
+    /// What a tool printed holds no figure.
+    #[error("no figure in the output of {0}")]
+    NoFigure(&'static str),
     /// One of several that are measured failed.
     #[error("{0}: {1}")]
     At(String, #[source] Box<StandError>),

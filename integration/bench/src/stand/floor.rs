@@ -51,11 +51,11 @@ impl Floor {
                 })
             });
             if let Err(fault) = outcome {
-                super::note(&format!("the floor has ended: {fault}"));
+                crate::found::note(&format!("the floor has ended: {fault}"));
             }
         };
         cores.on_measured(|| std::thread::Builder::new().name("floor".to_owned()).spawn(run))?;
-        started.recv().map_err(|_| StandError::Ended("the floor".to_owned()))
+        started.recv().map_err(|_| StandError::Ended("the floor says why".to_owned()))
     }
 
     async fn accept(self, listener: TcpListener) -> io::Result<()> {

@@ -5,18 +5,20 @@
 //! The Collector answers when the bytes are in its batch processor. It shows the backend its certificate, ours shows none to
 //! a place that is no node: the difference lies in the handshake, once a connection.
 
-use super::Stand;
-use super::StandError;
-use super::contest::{Arena, Figures};
+use std::time::Duration;
+
+use super::contest::{Arena, Figures, Turns};
 use super::floor::Floor;
 use super::flow::Flow;
-use super::layout::{Durability, GATEWAY, Layout, Run};
-use super::load::{self, Out};
+use super::layout::{Durability, GATEWAY, Kept, Layout, Run, Sampling};
+use super::load::{self, Out, Pressure};
 use super::output::{self, Address};
-use super::rows::{Head, multiple, peak, times_less};
+use super::rows::{Head, multiple, times_less};
 use super::shape::{Body, Shape};
 use super::sink::{Framing, Sink};
 use super::station::{Peer, Site, Station};
+use super::{Stand, StandError};
+use crate::Options;
 use crate::row::{Row, Target};
 
 const TRANSFORM: &str = include_str!("../../../peers/gateway.yaml");
@@ -28,38 +30,59 @@ const PEER: &str = "transform";
 const PEER_DURABLE: &str = "attributes-fsync";
 const FLOOR: &str = "floor";
 
-/// The usual spans in requests of 1,000, the same in requests of 100, and in a full run smaller and larger ones.
+/// Who is measured with the usual large requests.
+const LARGE: [&str; 5] = [OS, FSYNC, PEER, PEER_DURABLE, FLOOR];
+
+/// A further shape, measured beside the recommended configuration only.
+struct Case {
+    row: &'static str,
+    shape: Shape,
+    target: Target,
+}
+
+/// The usual spans in requests of 100, and in a full run smaller and larger ones.
+fn cases(options: &Options) -> Vec<Case> {
+    let case = |row, body, spans, target| Case { row, shape: Shape { spans, body }, target };
+    let mut cases = vec![case("gateway os / transform, 100 spans", Body::Usual, 100, Target::AtLeast(5.0))];
+    if !options.quick {
+        cases.push(case("gateway os / transform, tiny spans", Body::Tiny, 1000, Target::Shown));
+        cases.push(case("gateway os / transform, fat spans", Body::Fat, 1000, Target::Shown));
+    }
+    cases
+}
+
+pub(crate) fn planned(options: &Options) -> Duration {
+    Turns::usual(options).planned(LARGE.len() + 2 * cases(options).len())
+}
+
+/// Without the Collector, what is left is our own floor.
 pub(crate) fn rows(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
-    let (layout, flow) = (stand.layout(1, 10)?, Flow::default());
+    let (layout, flow) = (stand.layout(1, Sampling { wait: 10, kept: Kept::Tenth })?, Flow::default());
     let _sinks = stand.runtime.block_on(sinks(&layout, &flow))?;
     let ground = Ground { stand, layout: &layout, flow: &flow };
-    let mut rows = large(&ground)?;
-    let small = |body, spans, row, target| -> Result<Option<Row>, StandError> {
-        let shape = Shape { spans, body };
+    if let Err(fault) = stand.collector() {
+        stand.found.borrow_mut().leave_out("gateway beside the Collector", fault);
+        return large(&ground, &[OS, FLOOR]);
+    }
+    let mut rows = large(&ground, &LARGE)?;
+    for Case { row, shape, target } in cases(stand.options) {
         let figures = ground.contest(shape, &[OS, PEER])?;
-        let [ours, peer] = figures.as_slice() else { return Ok(None) };
-        Ok(Some(times_less(Head { row, shape: stand.shape(shape), target }, ours, peer)))
-    };
-    rows.extend(small(Body::Usual, 100, "gateway os / transform, 100 spans", Target::AtLeast(5.0))?);
-    if !stand.options.quick {
-        rows.extend(small(Body::Tiny, 1000, "gateway os / transform, tiny spans", Target::Shown)?);
-        rows.extend(small(Body::Fat, 1000, "gateway os / transform, fat spans", Target::Shown)?);
+        rows.extend(times_less(Head { row, shape: stand.shape(shape), target }, &figures, OS, PEER));
     }
     Ok(rows)
 }
 
-fn large(ground: &Ground<'_>) -> Result<Vec<Row>, StandError> {
-    let (shape, stand) = (Shape::usual(1000), ground.stand);
-    let figures = ground.contest(shape, &[OS, FSYNC, PEER, PEER_DURABLE, FLOOR])?;
-    let [os, fsync, peer, durable, floor] = figures.as_slice() else { return Ok(Vec::new()) };
-    let head = |row, target| Head { row, shape: stand.shape(shape), target };
-    Ok(vec![
-        times_less(head("gateway os / transform", Target::AtLeast(6.0)), os, peer),
-        times_less(head("gateway fsync / transform", Target::AtLeast(5.0)), fsync, peer),
-        times_less(head("gateway fsync / persistent queue", Target::AtLeast(8.0)), fsync, durable),
-        multiple(head("gateway os / floor", Target::AtMost(1.6)), os, floor),
-        peak(head("gateway os / transform, peak memory", Target::Shown), os, peer),
-    ])
+fn large(ground: &Ground<'_>, names: &[&str]) -> Result<Vec<Row>, StandError> {
+    let shape = Shape::usual(1000);
+    let figures = ground.contest(shape, names)?;
+    let head = |row, target| Head { row, shape: ground.stand.shape(shape), target };
+    let rows = [
+        times_less(head("gateway os / transform", Target::AtLeast(6.0)), &figures, OS, PEER),
+        times_less(head("gateway fsync / transform", Target::AtLeast(5.0)), &figures, FSYNC, PEER),
+        times_less(head("gateway fsync / persistent queue", Target::AtLeast(8.0)), &figures, FSYNC, PEER_DURABLE),
+        multiple(head("gateway os / floor", Target::AtMost(1.6)), &figures, OS, FLOOR),
+    ];
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// What the contests of this file share.
@@ -73,29 +96,31 @@ impl Ground<'_> {
     fn contest(&self, shape: Shape, names: &[&str]) -> Result<Vec<Figures>, StandError> {
         let Self { stand, layout, flow } = *self;
         let templates = stand.templates(shape);
-        let arena = Arena { templates: &templates, flow, clock: &stand.clock, out: Out::All };
+        let (clock, pressure) = (&stand.clock, Pressure::FULL);
+        let arena = Arena { templates: &templates, flow, clock, out: Out::All, pressure };
         stand.runtime.block_on(async {
             let mut stations = Vec::new();
             for name in names {
-                stations.push(station(stand, Site { layout, cores: stand.cores }, name)?);
+                stations.push(station(stand, stand.site(layout), name)?);
             }
             for station in &stations {
                 let address = if station.name == PEER_DURABLE { Address::Dropped } else { Address::Truncated };
-                output::of_gateway(&arena.sample(station).await?, address)?;
+                output::of_gateway(&arena.sample(station).await?, address).map_err(|fault| fault.at(&station.name))?;
             }
             arena.contest(&stations, stand.turns()).await
         })
     }
 }
 
-async fn sinks(layout: &Layout, flow: &Flow) -> Result<[Sink; 2], StandError> {
+/// The backend that the gateway's link leads to, and the floor's.
+pub(crate) async fn sinks(layout: &Layout, flow: &Flow) -> Result<[Sink; 2], StandError> {
     let tls = layout.identity("abroad").lenient_server()?;
     let grpc = Sink::listen(layout.abroad(), tls.clone(), Framing::Grpc, flow.clone()).await?;
     Ok([grpc, Sink::listen(layout.abroad_by_length(), tls, Framing::Length, flow.clone()).await?])
 }
 
 fn station(stand: &Stand<'_>, site: Site<'_>, name: &str) -> Result<Station, StandError> {
-    let ours = |durability| site.tollgate(&Run { node: GATEWAY, durability, name });
+    let ours = |durability| site.tollgate(&Run { node: GATEWAY, durability, name, workers: 1 });
     let peer = |config| {
         let peer = Peer { name, config, extra: Vec::new(), sinks: vec![site.layout.abroad()], node: GATEWAY };
         site.collector(stand.collector()?, &peer)

@@ -18,6 +18,7 @@ use tollgate_testkit::Block;
 
 use super::StandError;
 use super::secure::Identity;
+use crate::scratch;
 
 const TRUST_DOMAIN: &str = "bench.example";
 /// Drawn once: a node refuses a key that only looks like one.
@@ -71,6 +72,8 @@ pub(crate) struct Run<'a> {
     pub(crate) node: &'a str,
     pub(crate) durability: Durability,
     pub(crate) name: &'a str,
+    /// Threads that serve.
+    pub(crate) workers: u16,
 }
 
 /// Where a process listens.
@@ -86,17 +89,30 @@ pub(crate) struct Doors {
 pub(crate) struct Sampling {
     /// In seconds.
     pub(crate) wait: u32,
+    pub(crate) kept: Kept,
+}
+
+/// Which traces go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// About one in ten at random and one in fifty for an error; the other two policies look and find nothing.
+    Tenth,
+    /// All four look and find nothing.
+    None,
 }
 
 impl Sampling {
-    /// About one trace in ten is kept at random and one in fifty for an error; the other two policies look and find nothing.
     fn block(self) -> String {
+        let (status, percentage) = match self.kept {
+            Kept::Tenth => ("ERROR", 10),
+            Kept::None => ("OK", 0),
+        };
         format!(
             "tail_sampling:\n  decision_wait: {}s\n  num_traces: 2000000\n  policies:\n\
-             \x20   - {{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}\n\
+             \x20   - {{name: errors, type: status_code, status_code: {{status_codes: [{status}]}}}}\n\
              \x20   - {{name: slow, type: latency, latency: {{threshold_ms: 10000}}}}\n\
              \x20   - {{name: critical, type: string_attribute, string_attribute: {{key: http.route, values: [/api/v1/none]}}}}\n\
-             \x20   - {{name: rest, type: probabilistic, probabilistic: {{sampling_percentage: 10}}}}\n",
+             \x20   - {{name: rest, type: probabilistic, probabilistic: {{sampling_percentage: {percentage}}}}}\n",
             self.wait
         )
     }
@@ -114,7 +130,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Lays out a federation with so many gateways.
     pub(crate) fn new(clock: &Clock, gateways: u8, sampling: Sampling) -> Result<Self, StandError> {
-        let folder = tempfile::Builder::new().prefix("tollgate-bench-").tempdir()?;
+        let folder = scratch::folder()?;
         let (block, now) = (Block::take(), clock.now());
         let authority = |region| Authority::new(region, now).map(|authority| (region, authority));
         let authorities = [authority("eu-west").map_err(certificates)?, authority("us-east").map_err(certificates)?];
@@ -193,7 +209,7 @@ impl Layout {
 
     /// Writes the node file of a process and returns where it lies. Each process has a data folder of its own.
     pub(crate) fn node_file(&self, run: &Run<'_>, doors: Doors) -> Result<PathBuf, StandError> {
-        let Run { node, durability, name } = *run;
+        let Run { node, durability, name, workers } = *run;
         let base = node.replace('/', "-");
         let listener = if node == COLLECTOR { "otlp_grpc" } else { "tier" };
         let sealing = node == GATEWAY;
@@ -203,7 +219,7 @@ impl Layout {
         let text = format!(
             "data: data/{name}\nlisten: {{{listener}: \"{entrance}\", admin: \"{admin}\", metrics: \"{metrics}\"}}\n\
              identity: {{cert: nodes/{base}.pem, key: nodes/{base}.key}}\n\
-             budgets: {{memory: 512MiB, disk: 40GiB}}\n{keys}durability: {}\n",
+             budgets: {{memory: 512MiB, disk: 40GiB}}\n{keys}durability: {}\nworkers: {workers}\n",
             durability.as_str()
         );
         let path = self.path(&format!("nodes/{name}.yaml"));

@@ -29,9 +29,6 @@ use super::flow::Flow;
 use super::shape::{PREFIX, Patched, Template};
 use super::sink::Framing;
 
-const CONNECTIONS: usize = 4;
-/// Requests in flight on each connection. Who has no streams gets a connection for each instead.
-const IN_FLIGHT: usize = 4;
 /// The most spans that are on their way: enough for several of the Collector's batches of 8,192.
 const ON_THE_WAY: u64 = 65_536;
 const ANSWER_WINDOW: u32 = 1 << 20;
@@ -55,6 +52,33 @@ pub(crate) struct Target {
 pub(crate) enum Until {
     Passed(Duration),
     Answered(u64),
+}
+
+/// How hard a load presses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pressure {
+    pub(crate) connections: usize,
+    /// Requests in flight on each connection. Who has no streams gets a connection for each instead.
+    pub(crate) in_flight: usize,
+    /// Spans a second; `None` is as many as go through.
+    pub(crate) rate: Option<u64>,
+}
+
+impl Pressure {
+    pub(crate) const FULL: Self = Self { connections: 4, in_flight: 4, rate: None };
+    /// One request after the other.
+    pub(crate) const GENTLE: Self = Self { connections: 1, in_flight: 1, rate: None };
+
+    /// As over many connections as the full one, at a fixed rate.
+    pub(crate) const fn fixed(rate: u64) -> Self {
+        Self { rate: Some(rate), ..Self::FULL }
+    }
+
+    /// When a request is to be sent that has so many spans before it.
+    fn due(self, begun: Duration, spans: u64) -> Option<Duration> {
+        let rate = self.rate.filter(|rate| *rate > 0)?;
+        Some(begun + Duration::from_secs(spans) / u32::try_from(rate).unwrap_or(u32::MAX))
+    }
 }
 
 /// How much of what is sent comes out at the other end.
@@ -82,6 +106,7 @@ pub(crate) struct Load<'t> {
     pub(crate) target: &'t Target,
     pub(crate) templates: &'t [Arc<Template>],
     pub(crate) out: Out,
+    pub(crate) pressure: Pressure,
     pub(crate) flow: &'t Flow,
     pub(crate) clock: &'t Clock,
 }
@@ -92,11 +117,12 @@ impl Load<'_> {
         let counts = Arc::new(Counts { begun: AtomicU64::new(0), answered: AtomicU64::new(0) });
         let (connections, mut slots) = (TaskGroup::new(), JoinSet::new());
         let mut ways = Vec::new();
-        for _ in 0..CONNECTIONS {
-            ways.extend(self.target.connect(&connections).await?);
+        for _ in 0..self.pressure.connections {
+            ways.extend(self.target.connect(&connections, self.pressure.in_flight).await?);
         }
+        let start = self.clock.uptime();
         let (end, most) = match until {
-            Until::Passed(duration) => (self.clock.uptime() + duration, u64::MAX),
+            Until::Passed(duration) => (start + duration, u64::MAX),
             Until::Answered(spans) => (Duration::MAX, spans),
         };
         for (number, mut way) in ways.into_iter().enumerate() {
@@ -111,6 +137,8 @@ impl Load<'_> {
                 flow: self.flow.clone(),
                 clock: self.clock.clone(),
                 counts: Arc::clone(&counts),
+                pressure: self.pressure,
+                start,
                 end,
                 most,
             };
@@ -137,6 +165,8 @@ struct Slot {
     flow: Flow,
     clock: Clock,
     counts: Arc<Counts>,
+    pressure: Pressure,
+    start: Duration,
     end: Duration,
     most: u64,
 }
@@ -147,6 +177,9 @@ impl Slot {
         loop {
             self.flow.below(ON_THE_WAY).await;
             let begun = self.counts.begun.fetch_add(spans, Ordering::Relaxed);
+            if let Some(due) = self.pressure.due(self.start, begun) {
+                tokio::time::sleep(due.min(self.end).saturating_sub(self.clock.uptime())).await;
+            }
             if self.clock.uptime() >= self.end || begun >= self.most {
                 return Ok(());
             }
@@ -209,10 +242,10 @@ fn counting(manifest: &Manifest, spans: u64) -> Result<HeaderValue, StandError> 
 
 impl Target {
     /// Opens a connection, or as many as there are requests in flight on one.
-    async fn connect(&self, connections: &TaskGroup) -> Result<Vec<Way>, StandError> {
+    async fn connect(&self, connections: &TaskGroup, in_flight: usize) -> Result<Vec<Way>, StandError> {
         if self.framing == Framing::Length {
             let mut ways = Vec::new();
-            for _ in 0..IN_FLIGHT {
+            for _ in 0..in_flight {
                 ways.push(Way::Length(self.open().await?));
             }
             return Ok(ways);
@@ -225,7 +258,7 @@ impl Target {
             let _ = connection.await;
         });
         let head = self.head()?;
-        Ok((0..IN_FLIGHT).map(|_| Way::Grpc { sender: sender.clone(), request: Box::new(head.clone()) }).collect())
+        Ok((0..in_flight).map(|_| Way::Grpc { sender: sender.clone(), request: Box::new(head.clone()) }).collect())
     }
 
     fn head(&self) -> Result<http::request::Parts, StandError> {

@@ -34,6 +34,9 @@ pub(crate) enum Body {
     Usual,
     /// Fifty attributes, about 3,000 bytes.
     Fat,
+    /// Fourteen attributes, four of them of more than 127 bytes: their lengths, and those of all that holds them, take two
+    /// bytes and more.
+    Long,
 }
 
 impl Body {
@@ -42,6 +45,7 @@ impl Body {
             Self::Tiny => 3,
             Self::Usual => 10,
             Self::Fat => 50,
+            Self::Long => 14,
         }
     }
 }
@@ -290,10 +294,14 @@ fn attributes(out: &mut Writer<'_>, number: usize, route: &str, body: Body) {
     out.key_string(9, "server.address", "checkout.shop.svc.cluster.local");
     out.key_string(9, "network.protocol.version", "1.1");
     out.key_string(9, "url.scheme", "https");
-    if body == Body::Fat {
-        for key in OPERATIONAL {
-            out.key_string(9, key, "a-value-of-some-forty-characters-in-length");
-        }
+    let value = "a-value-of-some-forty-characters-in-length";
+    let (keys, times) = match body {
+        Body::Tiny | Body::Usual => (0, 0),
+        Body::Fat => (OPERATIONAL.len(), 1),
+        Body::Long => (4, 4 + number % 4),
+    };
+    for key in OPERATIONAL.iter().take(keys) {
+        out.key_string(9, key, &value.repeat(times));
     }
 }
 
@@ -307,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_shape_is_a_whole_request_and_the_usual_one_has_the_usual_size() {
-        for body in [Body::Tiny, Body::Usual, Body::Fat] {
+        for body in [Body::Tiny, Body::Usual, Body::Fat, Body::Long] {
             let template = Template::new(Shape { spans: 1000, body }, 1_800_000_000_000_000_000);
             let walked = walk_traces(&template.message(), &Limits::default()).unwrap();
             assert!(walked.rejected.is_none());

@@ -1,12 +1,14 @@
 //! One process under test, alone on its core, and how the load reaches it.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use tollgate_testkit::{Process, binary, holds_within};
+use tollgate_testkit::http;
 
 use super::StandError;
+use super::child::Child;
 use super::collector::Collector;
 use super::cores::{Cores, bare};
 use super::layout::{CENTRAL, COLLECTOR, Doors, GATEWAY, HOME_GATEWAY, Layout, PEER, Run};
@@ -15,6 +17,8 @@ use super::sink::Framing;
 use super::usage::Watched;
 
 const START: Duration = Duration::from_secs(30);
+/// Under a tool that counts, everything takes fifty times as long.
+const START_COUNTED: Duration = Duration::from_secs(180);
 
 /// What is measured.
 pub(crate) struct Station {
@@ -22,7 +26,7 @@ pub(crate) struct Station {
     pub(crate) target: Target,
     pub(crate) watched: Watched,
     /// None for a thread of this process.
-    process: Option<Process>,
+    process: Option<Child>,
 }
 
 /// A Collector that is to be started in the place of a node.
@@ -41,18 +45,44 @@ pub(crate) struct Peer<'a> {
 pub(crate) struct Site<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) cores: Cores,
+    /// The `tollgate` that is measured.
+    pub(crate) binary: &'a Path,
 }
 
 impl Site<'_> {
-    /// Starts a node of Tollgate.
+    /// Starts a node of Tollgate alone on its core.
     pub(crate) fn tollgate(self, run: &Run<'_>) -> Result<Station, StandError> {
+        let start = |command: &mut Command, log: &Path| self.cores.on_measured(|| Child::start(command, log));
+        self.node(bare(self.binary), run, START, start)
+    }
+
+    /// Starts a node of Tollgate that has both cores.
+    pub(crate) fn on_both_cores(self, run: &Run<'_>) -> Result<Station, StandError> {
+        let start = |command: &mut Command, log: &Path| self.cores.on_both(|| Child::start(command, log));
+        self.node(bare(self.binary), run, START, start)
+    }
+
+    /// Starts a node of Tollgate under callgrind, which prints what it counted into the log when the node ends.
+    pub(crate) fn counted(self, run: &Run<'_>) -> Result<Station, StandError> {
+        let mut command = bare("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(self.binary);
+        let start = |command: &mut Command, log: &Path| self.cores.on_measured(|| Child::start(command, log));
+        self.node(command, run, START_COUNTED, start)
+    }
+
+    fn node(
+        self,
+        mut command: Command,
+        run: &Run<'_>,
+        limit: Duration,
+        start: impl FnOnce(&mut Command, &Path) -> Result<Child, StandError>,
+    ) -> Result<Station, StandError> {
         let doors = self.layout.doors(run.node);
         let file = self.layout.node_file(run, doors)?;
-        let mut command = bare(binary());
         command.arg("run").arg(run.node).arg("--set").arg(self.layout.root()).arg("--node-file").arg(file);
-        let log = self.layout.path(&format!("{}.log", run.name));
-        let mut process = self.cores.on_measured(|| Process::start(run.name, &mut command, &log));
-        process.wait_ready(doors.admin, START);
+        let mut process = start(&mut command, &self.layout.path(&format!("{}.log", run.name)))?;
+        let ready = || http::get(doors.admin, "/readyz").is_ok_and(|reply| reply.status == 200);
+        process.until(limit, ready).map_err(|fault| fault.at(run.name))?;
         let mut target = self.target(run.node, doors.entrance)?;
         if let Some((sender, origin)) = sender_to(run.node) {
             target.manifest = Some(self.layout.manifest(sender, origin)?);
@@ -78,15 +108,9 @@ impl Site<'_> {
             command.env(if number == 0 { "SINK".to_owned() } else { format!("SINK_{number}") }, sink.to_string());
         }
         let log = layout.path(&format!("{}.log", peer.name));
-        let mut process = self.cores.on_measured(|| Process::start(peer.name, &mut command, &log));
-        let mut ended = false;
-        let settled = holds_within(START, || {
-            ended = !process.is_running();
-            ended || TcpStream::connect(entrance).is_ok()
-        });
-        if ended || !settled {
-            return Err(StandError::Ended(format!("{}; its log:\n{}", peer.name, process.log())));
-        }
+        let mut process = self.cores.on_measured(|| Child::start(&mut command, &log))?;
+        let ready = || TcpStream::connect(entrance).is_ok();
+        process.until(START, ready).map_err(|fault| fault.at(peer.name))?;
         Ok(Station::of(peer.name, process, self.target(peer.node, entrance)?))
     }
 
@@ -112,12 +136,18 @@ impl Station {
         Self { name: name.to_owned(), target, watched: Watched::thread(id), process: None }
     }
 
-    fn of(name: &str, process: Process, target: Target) -> Self {
+    fn of(name: &str, process: Child, target: Target) -> Self {
         Self { name: name.to_owned(), target, watched: Watched::process(process.id()), process: Some(process) }
     }
 
-    /// What it printed.
+    /// The end of what it printed.
     pub(crate) fn log(&self) -> String {
-        self.process.as_ref().map(Process::log).unwrap_or_default()
+        self.process.as_ref().map(Child::log).unwrap_or_default()
+    }
+
+    /// Lets it end in order; returns the end of what it printed.
+    pub(crate) fn stop(mut self, limit: Duration) -> Result<String, StandError> {
+        self.process.as_mut().map_or(Ok(()), |process| process.stop(limit))?;
+        Ok(self.log())
     }
 }

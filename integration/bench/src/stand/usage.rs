@@ -8,16 +8,24 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     folder: PathBuf,
+    kind: Kind,
+}
+
+/// What memory can be told of: a thread has none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Process,
+    Thread,
 }
 
 impl Watched {
     pub(crate) fn process(id: u32) -> Self {
-        Self { folder: Path::new("/proc").join(id.to_string()) }
+        Self { folder: Path::new("/proc").join(id.to_string()), kind: Kind::Process }
     }
 
     /// A thread of this process.
     pub(crate) fn thread(id: i32) -> Self {
-        Self { folder: Path::new("/proc/self/task").join(id.to_string()) }
+        Self { folder: Path::new("/proc/self/task").join(id.to_string()), kind: Kind::Thread }
     }
 
     /// User and system time so far; `None` when it has ended.
@@ -42,6 +50,9 @@ impl Watched {
     }
 
     fn status(&self, name: &str) -> Option<u64> {
+        if self.kind == Kind::Thread {
+            return None;
+        }
         let status = fs::read_to_string(self.folder.join("status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
@@ -59,6 +70,13 @@ mod tests {
         assert!(own.cpu().is_some());
         assert!(own.peak().unwrap() >= own.anonymous().unwrap());
         assert!(own.anonymous().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_thread_has_time_of_its_own_but_no_memory() {
+        let own = Watched::thread(rustix::thread::gettid().as_raw_nonzero().get());
+        assert!(own.cpu().is_some());
+        assert_eq!((own.peak(), own.anonymous()), (None, None));
     }
 
     #[test]
