@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::row::{Row, Spread, Target};
 
 /// How long a side runs in each repetition, and before the first one.
-const REPETITION: Duration = Duration::from_millis(300);
+const REPETITION: Duration = Duration::from_millis(250);
 const WARM_UP: Duration = Duration::from_millis(100);
 
 /// Which time counts.

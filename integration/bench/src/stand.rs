@@ -13,6 +13,7 @@ mod collector;
 mod contest;
 mod cores;
 mod count;
+mod counted;
 mod fault;
 mod floor;
 mod flow;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::contest::{Arena, Figures, Turns};
 use super::flow::Flow;
-use super::layout::{COLLECTOR, Durability, Kept, Layout, Run, Sampling};
+use super::layout::{COLLECTOR, Durability, Layout, Run, Sampling};
 use super::load::{Out, Pressure};
 use super::output;
 use super::rows::{Head, times_less};
@@ -44,7 +44,7 @@ pub(crate) fn planned(options: &Options) -> Duration {
 /// Beside the Collector.
 pub(crate) fn rows(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
     stand.collector()?;
-    let (layout, flow) = (stand.layout(GATEWAYS, Sampling { wait: 10, kept: Kept::Tenth })?, Flow::default());
+    let (layout, flow) = (stand.layout(GATEWAYS, Sampling::usual(10))?, Flow::default());
     let _sinks = stand.runtime.block_on(sinks(&layout, GATEWAYS, &flow))?;
     let usual = Shape::usual(1000);
     let figures = contest(stand, &layout, &flow, (usual, &[FSYNC, OS, PEER]))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::contest::{Arena, Turns};
 use super::flow::Flow;
-use super::layout::{CENTRAL, Durability, Kept, Layout, Run, Sampling};
+use super::layout::{CENTRAL, Durability, Layout, Run, Sampling};
 use super::load::{Out, Pressure};
 use super::rows::{Head, times_less};
 use super::shape::{Body, Shape};
@@ -65,7 +65,7 @@ fn turns(options: &Options, case: &Case) -> Turns {
 fn measure(stand: &Stand<'_>, case: &Case) -> Result<Option<Row>, StandError> {
     let Case { row, body, wait, target } = *case;
     let (shape, flow) = (Shape { spans: 1000, body }, Flow::default());
-    let layout = stand.layout(1, Sampling { wait, kept: Kept::Tenth })?;
+    let layout = stand.layout(1, Sampling::usual(wait))?;
     let templates = stand.templates(shape);
     let (clock, pressure) = (&stand.clock, Pressure::FULL);
     let arena = Arena { templates: &templates, flow: &flow, clock, out: Out::Sampled, pressure };

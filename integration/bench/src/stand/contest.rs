@@ -41,11 +41,11 @@ pub(crate) struct Turns {
 impl Turns {
     /// Without a wait.
     pub(crate) fn usual(options: &Options) -> Self {
-        let (warm_up, window) = if options.quick { (2, 4) } else { (2, 6) };
+        let (warm_up, window) = if options.quick { (1_500, 3_000) } else { (2_000, 6_000) };
         Self {
             repetitions: options.repetitions(),
-            warm_up: Duration::from_secs(warm_up),
-            window: Duration::from_secs(window),
+            warm_up: Duration::from_millis(warm_up),
+            window: Duration::from_millis(window),
             wait: Duration::ZERO,
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::contest::{Arena, Figures, Turns};
 use super::floor::Floor;
 use super::flow::Flow;
-use super::layout::{Durability, GATEWAY, Kept, Layout, Run, Sampling};
+use super::layout::{Durability, GATEWAY, Layout, Run, Sampling};
 use super::load::{self, Out, Pressure};
 use super::output::{self, Address};
 use super::rows::{Head, multiple, times_less};
@@ -57,7 +57,7 @@ pub(crate) fn planned(options: &Options) -> Duration {
 
 /// Without the Collector, what is left is our own floor.
 pub(crate) fn rows(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
-    let (layout, flow) = (stand.layout(1, Sampling { wait: 10, kept: Kept::Tenth })?, Flow::default());
+    let (layout, flow) = (stand.layout(1, Sampling::usual(10))?, Flow::default());
     let _sinks = stand.runtime.block_on(sinks(&layout, &flow))?;
     let ground = Ground { stand, layout: &layout, flow: &flow };
     if let Err(fault) = stand.collector() {

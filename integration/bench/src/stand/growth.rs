@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::contest::{Arena, Turns};
 use super::flow::Flow;
-use super::layout::{COLLECTOR, Durability, Kept, Run, Sampling};
+use super::layout::{COLLECTOR, Durability, Run, Sampling};
 use super::load::{Out, Pressure};
 use super::rows::{Head, multiple};
 use super::shape::Shape;
@@ -31,7 +31,7 @@ pub(crate) fn rows(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
     let templates = stand.templates(shape);
     let (clock, pressure) = (&stand.clock, Pressure::FULL);
     let arena = Arena { templates: &templates, flow: &flow, clock, out: Out::WithoutHealthChecks, pressure };
-    let sampling = Sampling { wait: 10, kept: Kept::Tenth };
+    let sampling = Sampling::usual(10);
     let layouts = counts.iter().map(|count| stand.layout(*count, sampling)).collect::<Result<Vec<_>, _>>()?;
     let figures = stand.runtime.block_on(async {
         let (mut stations, mut all_sinks) = (Vec::new(), Vec::new());

@@ -90,6 +90,8 @@ pub(crate) struct Sampling {
     /// In seconds.
     pub(crate) wait: u32,
     pub(crate) kept: Kept,
+    /// The most that may wait.
+    pub(crate) traces: u64,
 }
 
 /// Which traces go on.
@@ -102,18 +104,23 @@ pub(crate) enum Kept {
 }
 
 impl Sampling {
+    /// As central is measured: room for what waits ten seconds.
+    pub(crate) const fn usual(wait: u32) -> Self {
+        Self { wait, kept: Kept::Tenth, traces: 2_000_000 }
+    }
+
     fn block(self) -> String {
         let (status, percentage) = match self.kept {
             Kept::Tenth => ("ERROR", 10),
             Kept::None => ("OK", 0),
         };
         format!(
-            "tail_sampling:\n  decision_wait: {}s\n  num_traces: 2000000\n  policies:\n\
+            "tail_sampling:\n  decision_wait: {}s\n  num_traces: {}\n  policies:\n\
              \x20   - {{name: errors, type: status_code, status_code: {{status_codes: [{status}]}}}}\n\
              \x20   - {{name: slow, type: latency, latency: {{threshold_ms: 10000}}}}\n\
              \x20   - {{name: critical, type: string_attribute, string_attribute: {{key: http.route, values: [/api/v1/none]}}}}\n\
              \x20   - {{name: rest, type: probabilistic, probabilistic: {{sampling_percentage: {percentage}}}}}\n",
-            self.wait
+            self.wait, self.traces
         )
     }
 }

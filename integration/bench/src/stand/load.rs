@@ -62,12 +62,21 @@ pub(crate) struct Pressure {
     pub(crate) in_flight: usize,
     /// Spans a second; `None` is as many as go through.
     pub(crate) rate: Option<u64>,
+    pub(crate) traces: Traces,
+}
+
+/// Which traces the spans of a request belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traces {
+    New,
+    /// Those of the request before.
+    Same,
 }
 
 impl Pressure {
-    pub(crate) const FULL: Self = Self { connections: 4, in_flight: 4, rate: None };
+    pub(crate) const FULL: Self = Self { connections: 4, in_flight: 4, rate: None, traces: Traces::New };
     /// One request after the other.
-    pub(crate) const GENTLE: Self = Self { connections: 1, in_flight: 1, rate: None };
+    pub(crate) const GENTLE: Self = Self { connections: 1, in_flight: 1, ..Self::FULL };
 
     /// As over many connections as the full one, at a fixed rate.
     pub(crate) const fn fixed(rate: u64) -> Self {
@@ -184,7 +193,10 @@ impl Slot {
                 return Ok(());
             }
             self.flow.sending(self.due);
-            let request = self.patched.next();
+            let request = match self.pressure.traces {
+                Traces::New => self.patched.next(),
+                Traces::Same => self.patched.last(),
+            };
             way.send(request).await?;
             self.counts.answered.fetch_add(spans, Ordering::Relaxed);
         }

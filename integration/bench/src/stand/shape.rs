@@ -140,6 +140,11 @@ impl Patched {
         &self.template
     }
 
+    /// The request before once more.
+    pub(crate) fn last(&mut self) -> Bytes {
+        if let Some(last) = &self.last { last.clone() } else { self.next() }
+    }
+
     /// The next request, with the head of gRPC. Its buffer is that of the one before where nobody holds that any more.
     pub(crate) fn next(&mut self) -> Bytes {
         let last = self.last.take().and_then(|last| last.try_into_mut().ok());
@@ -342,5 +347,6 @@ mod tests {
         assert_eq!(first.len(), 125);
         assert!(first.values().all(|spans| *spans == SPANS_A_TRACE));
         assert!(first.keys().all(|id| !second.contains_key(id)));
+        assert_eq!(ids(&patched.last()), second);
     }
 }

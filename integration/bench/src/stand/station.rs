@@ -17,8 +17,6 @@ use super::sink::Framing;
 use super::usage::Watched;
 
 const START: Duration = Duration::from_secs(30);
-/// Under a tool that counts, everything takes fifty times as long.
-const START_COUNTED: Duration = Duration::from_secs(180);
 
 /// What is measured.
 pub(crate) struct Station {
@@ -40,6 +38,17 @@ pub(crate) struct Peer<'a> {
     pub(crate) node: &'a str,
 }
 
+/// Starts a process on some of the cores.
+type On = fn(Cores, &mut Command, &Path) -> Result<Child, StandError>;
+
+fn alone(cores: Cores, command: &mut Command, log: &Path) -> Result<Child, StandError> {
+    cores.on_measured(|| Child::start(command, log))
+}
+
+fn on_both(cores: Cores, command: &mut Command, log: &Path) -> Result<Child, StandError> {
+    cores.on_both(|| Child::start(command, log))
+}
+
 /// Where stations are set up.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
@@ -52,35 +61,25 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// Starts a node of Tollgate alone on its core.
     pub(crate) fn tollgate(self, run: &Run<'_>) -> Result<Station, StandError> {
-        let start = |command: &mut Command, log: &Path| self.cores.on_measured(|| Child::start(command, log));
-        self.node(bare(self.binary), run, START, start)
+        self.node(bare(self.binary), run, START)
     }
 
     /// Starts a node of Tollgate that has both cores.
     pub(crate) fn on_both_cores(self, run: &Run<'_>) -> Result<Station, StandError> {
-        let start = |command: &mut Command, log: &Path| self.cores.on_both(|| Child::start(command, log));
-        self.node(bare(self.binary), run, START, start)
+        self.start(bare(self.binary), run, START, on_both)
     }
 
-    /// Starts a node of Tollgate under callgrind, which prints what it counted into the log when the node ends.
-    pub(crate) fn counted(self, run: &Run<'_>) -> Result<Station, StandError> {
-        let mut command = bare("valgrind");
-        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(self.binary);
-        let start = |command: &mut Command, log: &Path| self.cores.on_measured(|| Child::start(command, log));
-        self.node(command, run, START_COUNTED, start)
+    /// Starts a node of Tollgate by a command that names its program.
+    pub(crate) fn node(self, command: Command, run: &Run<'_>, limit: Duration) -> Result<Station, StandError> {
+        self.start(command, run, limit, alone)
     }
 
-    fn node(
-        self,
-        mut command: Command,
-        run: &Run<'_>,
-        limit: Duration,
-        start: impl FnOnce(&mut Command, &Path) -> Result<Child, StandError>,
-    ) -> Result<Station, StandError> {
+    fn start(self, mut command: Command, run: &Run<'_>, limit: Duration, on: On) -> Result<Station, StandError> {
         let doors = self.layout.doors(run.node);
         let file = self.layout.node_file(run, doors)?;
         command.arg("run").arg(run.node).arg("--set").arg(self.layout.root()).arg("--node-file").arg(file);
-        let mut process = start(&mut command, &self.layout.path(&format!("{}.log", run.name)))?;
+        let log = self.layout.path(&format!("{}.log", run.name));
+        let mut process = on(self.cores, &mut command, &log)?;
         let ready = || http::get(doors.admin, "/readyz").is_ok_and(|reply| reply.status == 200);
         process.until(limit, ready).map_err(|fault| fault.at(run.name))?;
         let mut target = self.target(run.node, doors.entrance)?;
@@ -108,7 +107,7 @@ impl Site<'_> {
             command.env(if number == 0 { "SINK".to_owned() } else { format!("SINK_{number}") }, sink.to_string());
         }
         let log = layout.path(&format!("{}.log", peer.name));
-        let mut process = self.cores.on_measured(|| Child::start(&mut command, &log))?;
+        let mut process = alone(self.cores, &mut command, &log)?;
         let ready = || TcpStream::connect(entrance).is_ok();
         process.until(START, ready).map_err(|fault| fault.at(peer.name))?;
         Ok(Station::of(peer.name, process, self.target(peer.node, entrance)?))
@@ -138,6 +137,11 @@ impl Station {
 
     fn of(name: &str, process: Child, target: Target) -> Self {
         Self { name: name.to_owned(), target, watched: Watched::process(process.id()), process: Some(process) }
+    }
+
+    /// None for a thread.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     /// The end of what it printed.

@@ -1,20 +1,22 @@
 //! Two worker threads beside one, at the same fixed rate: what sharing the work costs.
 //!
-//! Instructions are counted by callgrind around the whole node, with fewer and with more spans; the difference is the
-//! work. So is all that a node does by the clock meanwhile, which is why the rate is fixed. CPU time stands beside it: it
-//! knows what callgrind does not, caches and the kernel, and it wobbles.
+//! Instructions are counted by callgrind around the whole node, while requests come at a fixed rate: what a node does by the
+//! clock is in both figures alike. CPU time stands beside it in a full run: it knows what callgrind does not, caches and
+//! the kernel, and it wobbles.
 
 use std::time::Duration;
 
 use super::contest::{Arena, Turns};
+use super::counted::Counted;
 use super::flow::Flow;
 use super::gateway;
-use super::layout::{Durability, GATEWAY, Kept, Layout, Run, Sampling};
+use super::layout::{Durability, GATEWAY, Layout, Run, Sampling};
 use super::load::{Out, Pressure, Until};
 use super::rows::{Head, multiple, part};
 use super::shape::Shape;
 use super::{Stand, StandError};
 use crate::Options;
+use crate::found::note;
 use crate::micro::has_valgrind;
 use crate::row::{Row, Target};
 
@@ -22,25 +24,25 @@ use crate::row::{Row, Target};
 const RATE: u64 = 100_000;
 /// The same under callgrind.
 const RATE_COUNTED: u64 = 4_000;
-/// Spans that are counted, without and with the work that is wanted.
-const FEWER: u64 = 8_000;
-const MORE: u64 = 40_000;
-/// How long the counted node may take to end.
-const END: Duration = Duration::from_secs(180);
+/// Spans that go through before, and while, instructions are counted.
+const BEFORE: u64 = 4_000;
+const COUNTED: u64 = 16_000;
 /// What a counted node takes to start and to end, for the plan.
-const AROUND: Duration = Duration::from_secs(8);
+const AROUND: Duration = Duration::from_secs(6);
 
 pub(crate) fn planned(options: &Options) -> Duration {
-    let counted = Duration::from_secs((FEWER + MORE) / RATE_COUNTED) * 2 + AROUND * 4;
-    Turns::usual(options).planned(2) + counted
+    let timed = if options.quick { Duration::ZERO } else { Turns::usual(options).planned(2) };
+    timed + (AROUND + Duration::from_secs((BEFORE + COUNTED) / RATE_COUNTED)) * 2
 }
 
 pub(crate) fn rows(stand: &Stand<'_>) -> Result<Vec<Row>, StandError> {
-    let (layout, flow) = (stand.layout(1, Sampling { wait: 10, kept: Kept::Tenth })?, Flow::default());
+    let (layout, flow) = (stand.layout(1, Sampling::usual(10))?, Flow::default());
     let _sinks = stand.runtime.block_on(gateway::sinks(&layout, &flow))?;
     let ground = Ground { stand, layout: &layout, flow: &flow };
     let mut rows = Vec::new();
-    rows.extend(ground.timed()?);
+    if !stand.options.quick {
+        rows.extend(ground.timed()?);
+    }
     match ground.counted() {
         Ok(row) => rows.push(row),
         Err(fault) => stand.found.borrow_mut().leave_out("instructions of two workers", fault),
@@ -91,27 +93,23 @@ impl Ground<'_> {
 
     /// Instructions a span.
     fn instructions(&self, workers: u16) -> Result<f64, StandError> {
-        let (fewer, more) = (self.collected(workers, FEWER)?, self.collected(workers, MORE)?);
-        #[expect(clippy::cast_precision_loss, reason = "counts of instructions are far below 2^52")]
-        let instructions = (more.1 - fewer.1) as f64 / (more.0 - fewer.0) as f64;
-        crate::found::note(&format!("{workers} workers: {instructions:.0} instructions/span"));
-        Ok(instructions)
-    }
-
-    /// Spans and instructions of a node that starts, passes on at least so many, and ends.
-    fn collected(&self, workers: u16, spans: u64) -> Result<(i64, i64), StandError> {
         let templates = self.stand.templates(Shape::usual(1000));
         let (clock, pressure) = (&self.stand.clock, Pressure::fixed(RATE_COUNTED));
         let arena = Arena { templates: &templates, flow: self.flow, clock, out: Out::All, pressure };
-        let (site, name) = (self.stand.site(self.layout), format!("counted-{workers}-{spans}"));
-        let (sent, log) = self.stand.runtime.block_on(async {
-            let station = site.counted(&run(&name, workers))?;
+        let (site, name) = (self.stand.site(self.layout), format!("counted-{workers}"));
+        let (spans, instructions) = self.stand.runtime.block_on(async {
+            let station = Counted::start(site, &run(&name, workers))?;
             self.flow.restart();
-            let sent = arena.load(&station).run(Until::Answered(spans)).await?;
+            arena.load(&station.station).run(Until::Answered(BEFORE)).await?;
             arena.settled(Duration::ZERO).await?;
-            Ok::<_, StandError>((sent, station.stop(END)?))
+            station.count()?;
+            let spans = arena.load(&station.station).run(Until::Answered(COUNTED)).await?;
+            arena.settled(Duration::ZERO).await?;
+            Ok::<_, StandError>((spans, station.stop()?))
         })?;
-        let instructions = crate::micro::collected(&log).ok_or(StandError::NoFigure("callgrind"))?;
-        Ok((sent.try_into().unwrap_or(i64::MAX), instructions))
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let instructions = instructions as f64 / spans as f64;
+        note(&format!("{workers} workers: {instructions:.0} instructions/span"));
+        Ok(instructions)
     }
 }
