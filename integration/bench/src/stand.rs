@@ -142,8 +142,12 @@ impl Stand<'_> {
     }
 
     fn collector(&self) -> Result<&Collector, StandError> {
-        let ready = self.collector.get_or_init(|| Collector::ready().map_err(|fault| fault.to_string()));
-        ready.as_ref().map_err(|fault| StandError::NoCollector(fault.clone()))
+        let why = |fault| match fault {
+            StandError::NoCollector(why) => why,
+            other => other.to_string(),
+        };
+        let ready = self.collector.get_or_init(|| Collector::ready().map_err(why));
+        ready.as_ref().map_err(|why| StandError::NoCollector(why.clone()))
     }
 
     fn turns(&self) -> Turns {
