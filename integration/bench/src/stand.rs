@@ -71,6 +71,7 @@ pub(crate) struct Stand<'a> {
 struct Group {
     /// What their names begin with.
     name: &'static str,
+    /// Zero where nothing of it belongs to the run.
     planned: fn(&Options) -> Duration,
     measure: fn(&Stand<'_>) -> Result<Vec<Row>, StandError>,
 }
@@ -86,10 +87,7 @@ const GROUPS: [Group; 6] = [
 
 /// What is going to be measured, and how long it takes.
 pub(crate) fn planned(options: &Options) -> Vec<(&'static str, Duration)> {
-    wanted(options)
-        .map(|group| (group.name, (group.planned)(options)))
-        .filter(|(_, planned)| !planned.is_zero())
-        .collect()
+    wanted(options).map(|group| (group.name, (group.planned)(options))).collect()
 }
 
 /// Measures the rows that are wanted. From then on this thread stays on the core of load and sinks.
@@ -129,7 +127,7 @@ pub(crate) fn check(options: &Options) -> Result<(), StandError> {
 }
 
 fn wanted(options: &Options) -> impl Iterator<Item = &'static Group> {
-    GROUPS.iter().filter(|group| is_wanted(options, group.name))
+    GROUPS.iter().filter(|group| is_wanted(options, group.name) && !(group.planned)(options).is_zero())
 }
 
 impl Stand<'_> {
