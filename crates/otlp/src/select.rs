@@ -25,7 +25,7 @@ pub struct Part {
 
 /// Appends a request of the items whose number `keep` wants, and returns how many those were.
 pub fn select(batch: Batch<'_>, mut keep: impl FnMut(usize) -> bool, out: &mut Vec<u8>) -> usize {
-    into_one(batch, |item| keep(item.number), copy_header, out)
+    in_one(out, |part| Copier::new(batch, part).run(|item| keep(item.number).then_some(0), copy_header))
 }
 
 /// Does as [`select`], but each `Resource` message with chosen items is written anew: `resource` is shown the
@@ -33,8 +33,19 @@ pub fn select(batch: Batch<'_>, mut keep: impl FnMut(usize) -> bool, out: &mut V
 pub fn select_with(
     batch: Batch<'_>,
     mut keep: impl FnMut(usize) -> bool,
-    mut resource: impl FnMut(usize, &[u8], &mut Vec<u8>),
+    resource: impl FnMut(usize, &[u8], &mut Vec<u8>),
     out: &mut Vec<u8>,
+) -> usize {
+    in_one(out, |part| split_with(batch, part, |item| keep(item).then_some(0), resource))
+}
+
+/// Copies each item into the part that `part_of` names for its number, with each `Resource` message written anew as in
+/// [`select_with`], and returns how many found one. An item whose part does not exist has none.
+pub fn split_with(
+    batch: Batch<'_>,
+    parts: &mut [Part],
+    mut part_of: impl FnMut(usize) -> Option<usize>,
+    mut resource: impl FnMut(usize, &[u8], &mut Vec<u8>),
 ) -> usize {
     let mut body = Vec::new();
     let rewrite = |group: &ResourceGroup<'_>, header: &mut Vec<u8>| {
@@ -48,7 +59,7 @@ pub fn select_with(
             others.for_each(|field| header.extend_from_slice(field.raw));
         }
     };
-    into_one(batch, |item| keep(item.number), rewrite, out)
+    Copier::new(batch, parts).run(|item| part_of(item.number), rewrite)
 }
 
 /// Copies each item into the part that `part_of` names for its number and trace, and returns how many found one.
@@ -64,14 +75,9 @@ const RESOURCES: u32 = 1;
 const RESOURCE: u32 = 1;
 const CHILDREN: u32 = 2;
 
-fn into_one(
-    batch: Batch<'_>,
-    mut keep: impl FnMut(&Item<'_>) -> bool,
-    header: impl FnMut(&ResourceGroup<'_>, &mut Vec<u8>),
-    out: &mut Vec<u8>,
-) -> usize {
+fn in_one(out: &mut Vec<u8>, copy: impl FnOnce(&mut [Part]) -> usize) -> usize {
     let mut part = [Part { bytes: std::mem::take(out), items: 0 }];
-    let copied = Copier::new(batch, &mut part).run(|item| keep(item).then_some(0), header);
+    let copied = copy(&mut part);
     let [part] = part;
     *out = part.bytes;
     copied

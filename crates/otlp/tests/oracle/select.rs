@@ -11,7 +11,8 @@ use opentelemetry_proto::tonic::{
 use proptest::prelude::*;
 use prost::Message;
 use tollgate_otlp::{
-    Batch, Index, Limits, Part, Writer, select, select_with, split, walk_logs, walk_traces, wire::varint_len,
+    Batch, Index, Limits, Part, Writer, select, select_with, split, split_with, walk_logs, walk_traces,
+    wire::varint_len,
 };
 
 use crate::generate;
@@ -140,6 +141,28 @@ proptest! {
         }
         prop_assert_eq!(flat(&read(&out)), expected);
         prop_assert!(shown.iter().enumerate().all(|(at, (number, _))| at == *number));
+    }
+
+    #[test]
+    fn parts_with_rewritten_resources_are_what_each_selection_is(request in generate::traces(), parts in 1_usize..8) {
+        let bytes = request.encode_to_vec();
+        let index = index(&bytes);
+        let batch = Batch::new(&bytes, &index);
+        let stamp = |_: usize, body: &[u8], out: &mut Vec<u8>| {
+            let mut writer = Writer::new(out);
+            writer.raw(body);
+            writer.key_string(1, "k8s.cluster.name", "eu-west-a");
+        };
+        // Every item but those of a last part that is not there.
+        let part_of = |item: usize| Some(item % (parts + 1));
+        let mut made = vec![Part::default(); parts];
+        let placed = split_with(batch, &mut made, part_of, stamp);
+        for (number, part) in made.iter().enumerate() {
+            let mut alone = Vec::new();
+            let items = select_with(batch, |item| part_of(item) == Some(number), stamp, &mut alone);
+            prop_assert_eq!((&part.bytes, part.items), (&alone, items));
+        }
+        prop_assert_eq!(made.iter().map(|part| part.items).sum::<usize>(), placed);
     }
 
     #[test]
