@@ -106,7 +106,7 @@ mod tests {
         let owners = Owners::new(Members::new(["a", "b"]), ROUTING_SEED);
         let part = |node: &str| here.iter().position(|present| *present == node);
         let part_of_member = owners.members().iter().map(part).collect();
-        let share = Share { owners: &owners, part_of_member, lanes: (0..here.len()).collect() };
+        let share = Share::new(&owners, part_of_member, (0..here.len()).collect());
         let record = Record {
             position: Position::ZERO,
             end: Position::new(1),

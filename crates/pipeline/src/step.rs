@@ -4,6 +4,7 @@
 //! - [`crate::pass::Pass`]: a copy for a place inside the region, complete.
 //! - [`crate::seal::Seal`]: what a link's policy lets through, newly constructed.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tollgate_otlp::Batch;
@@ -36,12 +37,18 @@ pub(crate) struct Share<'a> {
     /// The owners in force at the record's position.
     pub(crate) owners: &'a Owners,
     /// For each member of `owners`, which of `lanes` it is, if it takes part in this convoy.
-    pub(crate) part_of_member: Vec<Option<usize>>,
+    part_of_member: Vec<Option<usize>>,
     /// Lane numbers that take part.
-    pub(crate) lanes: Vec<usize>,
+    lanes: Vec<usize>,
+    asked: Asked,
 }
 
-impl Share<'_> {
+impl<'a> Share<'a> {
+    pub(crate) fn new(owners: &'a Owners, part_of_member: Vec<Option<usize>>, lanes: Vec<usize>) -> Self {
+        let asked = Asked::for_members(part_of_member.len());
+        Self { owners, part_of_member, lanes, asked }
+    }
+
     /// The lanes that take part.
     pub(crate) fn lanes(&self) -> impl Iterator<Item = usize> {
         self.lanes.iter().copied()
@@ -59,6 +66,65 @@ impl Share<'_> {
 
     /// Which part a routing key (all bytes of a trace id, or a resource) belongs to; `None` for a lane that is not here now.
     pub(crate) fn part_of(&self, key: &[u8]) -> Option<usize> {
-        self.part_of_member.get(self.owners.owner(key)?).copied().flatten()
+        let ask = || self.part_of_member.get(self.owners.owner(key)?).copied().flatten();
+        match key.try_into() {
+            Ok(trace) => self.asked.recall(trace, ask),
+            Err(_) => ask(),
+        }
+    }
+}
+
+/// The parts of the traces just asked for. Every span asks, and finding an owner costs a hash for each member.
+struct Asked(Box<[Cell<Option<Answer>>]>);
+
+type Answer = ([u8; 16], Option<usize>);
+
+impl Asked {
+    /// Fewer members are hashed sooner than looked up.
+    const WORTH_IT: usize = 3;
+    /// So many traces are remembered at most.
+    const TRACES: usize = 256;
+
+    fn for_members(members: usize) -> Self {
+        let traces = if members < Self::WORTH_IT { 0 } else { Self::TRACES };
+        Self(vec![Cell::new(None); traces].into())
+    }
+
+    fn recall(&self, trace: [u8; 16], ask: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        // Ids are random, at least in their last bytes; where they are not, it is asked more often.
+        let [.., second, last] = trace;
+        let at = usize::from(last) ^ (usize::from(second) << 4);
+        let Some(slot) = self.0.get(at % Self::TRACES) else { return ask() };
+        match slot.get() {
+            Some((known, part)) if known == trace => part,
+            _ => {
+                let part = ask();
+                slot.set(Some((trace, part)));
+                part
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_routing::{Members, ROUTING_SEED};
+
+    use super::*;
+
+    /// Guarantees: whatever was asked before, a trace goes to its owner; traces that share a place are asked for anew.
+    #[test]
+    fn an_answer_is_only_of_the_trace_that_was_asked_for() {
+        let owners = Owners::new(Members::new(["a", "b", "c", "d", "e"]), ROUTING_SEED);
+        let part_of_member = vec![Some(1), Some(0), None, Some(2), Some(3)];
+        let share = Share::new(&owners, part_of_member.clone(), (0..4).collect());
+        for turn in 0..3 {
+            for number in 0..5_000_u128 {
+                let trace = ((number << 64) | (number % 7)).to_be_bytes();
+                let expected = part_of_member[owners.owner(&trace).unwrap()];
+                assert_eq!((share.part_of(&trace), turn), (expected, turn));
+            }
+        }
+        assert_eq!(share.part_of(b"a resource"), part_of_member[owners.owner(b"a resource").unwrap()]);
     }
 }

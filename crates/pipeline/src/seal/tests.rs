@@ -97,7 +97,7 @@ fn run(seal: &mut Seal, record: &Record, nodes: &[&str], here: &[&str]) -> Vec<O
     let owners = Owners::new(Members::new(nodes.iter().copied()), ROUTING_SEED);
     let part = |node: &str| here.iter().position(|present| *present == node);
     let part_of_member = owners.members().iter().map(part).collect();
-    let share = Share { owners: &owners, part_of_member, lanes: (0..here.len()).collect() };
+    let share = Share::new(&owners, part_of_member, (0..here.len()).collect());
     let index = records::payload_index(record).unwrap().unwrap();
     seal.run(record, Batch::new(&record.payload, &index), &share)
 }

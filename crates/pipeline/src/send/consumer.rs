@@ -94,9 +94,11 @@ impl<S: Step> Consumer<S> {
     }
 
     fn plan(&mut self) -> Option<Plan> {
-        let open = &self.open;
-        let of_lane = |lane| open.iter().filter(move |entry| entry.0.0 == lane);
-        self.roster.plan(|lane| of_lane(lane).map(|(_, open)| open.parcel.load.bytes()).sum())
+        let mut filling: BTreeMap<usize, usize> = BTreeMap::new();
+        for ((lane, _), open) in &self.open {
+            *filling.entry(*lane).or_default() += open.parcel.bytes;
+        }
+        self.roster.plan(|lane| filling.get(&lane).copied().unwrap_or_default())
     }
 
     /// Does what comes up until the plan's records are read, or there is a better plan.
@@ -176,10 +178,12 @@ impl<S: Step> Consumer<S> {
     /// Adds to the lane's open parcel of this origin, and sends it when it is full.
     fn put(&mut self, lane: usize, record: &Record, load: S::Load) {
         let key = (lane, record.origin.clone());
+        let bytes = load.bytes();
         let rest = match self.open.get_mut(&key) {
-            Some(open) if open.parcel.load.bytes() + load.bytes() <= self.gather.bytes => {
+            Some(open) if open.parcel.bytes + bytes <= self.gather.bytes => {
                 let rest = open.parcel.load.join(load).err();
                 if rest.is_none() {
+                    open.parcel.bytes += bytes;
                     open.parcel.covers.extend(record);
                 }
                 rest
@@ -192,7 +196,7 @@ impl<S: Step> Consumer<S> {
             self.open.extend(parcel.map(|parcel| (key.clone(), Open { parcel, since: Instant::now() })));
         }
         let full = |open: &Open<S::Load>| {
-            open.parcel.load.bytes() >= self.gather.bytes || open.parcel.load.items() >= self.gather.items
+            open.parcel.bytes >= self.gather.bytes || open.parcel.load.items() >= self.gather.items
         };
         if self.open.get(&key).is_some_and(full) {
             self.send(&key);

@@ -33,7 +33,7 @@ pub(crate) struct Parcel<L> {
     pub(crate) owner: Arc<str>,
     pub(crate) load: L,
     pub(crate) covers: Covers,
-    /// What the window counts; fixed when the parcel is handed over.
+    /// What of the load the window counts, and with what it is full.
     pub(crate) bytes: usize,
 }
 

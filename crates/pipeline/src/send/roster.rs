@@ -147,23 +147,25 @@ impl<L: Load> Roster<L> {
     /// Who owns what of a record among the lanes of the plan.
     pub(crate) fn share(&self, plan: &Plan, position: Position) -> Option<Share<'_>> {
         let owners = self.epochs.owners_at(position.value())?;
-        let part_of = |node: &str| {
-            plan.members.iter().position(|lane| self.entries.get(lane).is_some_and(|entry| &*entry.node == node))
-        };
-        let part_of_member = owners.members().iter().map(part_of).collect();
-        Some(Share { owners, part_of_member, lanes: plan.members.clone() })
+        let mut part_of_member = vec![None; owners.members().len()];
+        for (part, lane) in plan.members.iter().enumerate() {
+            let number = self.entries.get(lane).and_then(|entry| owners.members().number(&entry.node));
+            if let Some(place) = number.and_then(|number| part_of_member.get_mut(number)) {
+                *place = Some(part);
+            }
+        }
+        Some(Share::new(owners, part_of_member, plan.members.clone()))
     }
 
     /// Begins a parcel that holds the lane's cursor at this record.
     pub(crate) fn begin(&mut self, lane: usize, record: &Record, load: L) -> Option<Parcel<L>> {
         let ticket = self.lanes.sent(lane, record.position, record.end)?;
         let owner = Arc::clone(&self.entries.get(&lane)?.node);
-        Some(Parcel { ticket, owner, load, covers: Covers::of(record), bytes: 0 })
+        Some(Parcel { ticket, owner, bytes: load.bytes(), load, covers: Covers::of(record) })
     }
 
     /// Hands a parcel to the lane's senders.
-    pub(crate) fn send(&self, mut parcel: Parcel<L>) {
-        parcel.bytes = parcel.load.bytes();
+    pub(crate) fn send(&self, parcel: Parcel<L>) {
         if let Some(entry) = self.entries.get(&parcel.ticket.lane()) {
             entry.window.send(parcel);
         }
