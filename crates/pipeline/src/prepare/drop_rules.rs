@@ -6,7 +6,7 @@
 
 use regex::Regex;
 use tollgate_federation::{DropRule, Signal};
-use tollgate_otlp::{Item, ValueView, attributes};
+use tollgate_otlp::{Item, RawAttribute, ValueView, raw_attributes};
 
 /// Field of `Span` that holds attributes (`trace.proto`).
 const SPAN_ATTRIBUTES: u32 = 9;
@@ -35,9 +35,12 @@ impl DropRules {
 
     /// Whether a rule takes this item out.
     pub(crate) fn matches(&self, item: &Item<'_>) -> bool {
-        attributes(item.body(), self.field).any(|attribute| {
-            let ValueView::String(text) = attribute.value else { return false };
-            self.rules.iter().any(|(key, regex)| key == attribute.key && regex.is_match(text))
+        raw_attributes(item.body(), self.field).any(|RawAttribute { key, value }| {
+            // Read as text only where a rule names it: most attributes are of no rule.
+            let mut named = self.rules.iter().filter(|(name, _)| name.as_bytes() == key);
+            named.any(
+                |(_, regex)| matches!(ValueView::parse(value), Ok(ValueView::String(text)) if regex.is_match(text)),
+            )
         })
     }
 }
