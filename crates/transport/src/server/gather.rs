@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
@@ -115,13 +115,28 @@ impl Gate<'_> {
         }
     }
 
-    /// Reads the whole body.
-    pub(crate) async fn gather<B>(&self, mut body: B, framing: Framing) -> Result<Held, Denial>
+    /// Reads a body whole.
+    pub(crate) async fn gather<B>(&self, body: B, framing: Framing) -> Result<Held, Denial>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let mut gathering =
-            Gathering { gate: self, framing, declared: None, have: Vec::new(), whole: None, permit: None };
+        self.read(body, framing).await.map(|(_, held)| held)
+    }
+
+    /// Reads the one message of a gRPC body, and whether it is compressed.
+    pub(crate) async fn message<B>(&self, body: B) -> Result<(bool, Held), Denial>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (prefix, held) = self.read(body, Framing::Grpc).await?;
+        Ok((prefix.first() == Some(&1), held))
+    }
+
+    async fn read<B>(&self, mut body: B, framing: Framing) -> Result<(Vec<u8>, Held), Denial>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut gathering = Gathering::new(self, framing);
         if let Framing::Length(length) = framing {
             gathering.declare(usize::try_from(length).map_err(|_| self.too_large())?).await?;
         }
@@ -163,6 +178,8 @@ impl Gate<'_> {
 struct Gathering<'a> {
     gate: &'a Gate<'a>,
     framing: Framing,
+    /// What has come of the prefix of a gRPC message; the rest does not count it.
+    prefix: Vec<u8>,
     declared: Option<usize>,
     have: Vec<u8>,
     /// The body, if it came in one chunk: then nothing is copied.
@@ -170,10 +187,13 @@ struct Gathering<'a> {
     permit: Option<Permit>,
 }
 
-impl Gathering<'_> {
+impl<'a> Gathering<'a> {
+    const fn new(gate: &'a Gate<'a>, framing: Framing) -> Self {
+        Self { gate, framing, prefix: Vec::new(), declared: None, have: Vec::new(), whole: None, permit: None }
+    }
+
     async fn declare(&mut self, length: usize) -> Result<(), Denial> {
-        let head = if self.framing == Framing::Grpc { PREFIX } else { 0 };
-        if length > self.gate.limits.max_message + head {
+        if length > self.gate.limits.max_message {
             return Err(self.gate.too_large());
         }
         self.permit = Some(self.gate.reserve(length.min(UPFRONT)).await?);
@@ -181,20 +201,30 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    async fn push(&mut self, data: Bytes) -> Result<(), Denial> {
-        if self.framing == Framing::Grpc
-            && self.declared.is_none()
-            && let Some(length) = message_length(&self.have, &data)?
-        {
+    async fn push(&mut self, mut data: Bytes) -> Result<(), Denial> {
+        if self.framing == Framing::Grpc && self.declared.is_none() {
+            let missing = PREFIX - self.prefix.len();
+            self.prefix.extend_from_slice(&data.split_to(missing.min(data.len())));
+            let Some(length) = message_length(&self.prefix)? else { return Ok(()) };
             self.declare(length).await?;
         }
         self.cover(self.len() + data.len()).await?;
         if self.declared == Some(data.len()) && data.len() >= WORTH_SHARING {
             self.whole = Some(data);
         } else {
+            self.make_room(data.len());
             self.have.extend_from_slice(&data);
         }
         Ok(())
+    }
+
+    /// Room for all that the permit covers, at once: growing from chunk to chunk would copy most of it again.
+    fn make_room(&mut self, more: usize) {
+        if self.have.len() + more > self.have.capacity() {
+            let covered = self.permit.as_ref().map_or(0, Permit::bytes);
+            let covered = usize::try_from(covered).unwrap_or(more);
+            self.have.reserve_exact(covered.saturating_sub(self.have.len()).max(more));
+        }
     }
 
     /// Takes what `total` bytes need: by doubling, so that what is copied stays linear.
@@ -214,7 +244,7 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    async fn finish(self) -> Result<Held, Denial> {
+    async fn finish(self) -> Result<(Vec<u8>, Held), Denial> {
         let complete = match (self.framing, self.declared) {
             (Framing::Open, _) => true,
             (_, Some(declared)) => self.len() == declared,
@@ -227,7 +257,7 @@ impl Gathering<'_> {
             Some(permit) => permit,
             None => self.gate.reserve(0).await?,
         };
-        Ok(Held { bytes: self.whole.unwrap_or_else(|| self.have.into()), permit })
+        Ok((self.prefix, Held { bytes: self.whole.unwrap_or_else(|| self.have.into()), permit }))
     }
 
     fn len(&self) -> usize {
@@ -235,16 +265,13 @@ impl Gathering<'_> {
     }
 }
 
-/// The length of prefix and message, as soon as the prefix is there.
-fn message_length(have: &[u8], data: &[u8]) -> Result<Option<usize>, Denial> {
-    let mut head = have.chain(data);
-    if head.remaining() < PREFIX {
-        return Ok(None);
+/// The length of the message, as soon as its prefix is there.
+fn message_length(prefix: &[u8]) -> Result<Option<usize>, Denial> {
+    match *prefix {
+        [0 | 1, a, b, c, d] => Ok(usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()),
+        [] | [0 | 1, ..] => Ok(None),
+        _ => Err(Denial::Malformed("the message prefix is not one of grpc".into())),
     }
-    if head.get_u8() > 1 {
-        return Err(Denial::Malformed("the message prefix is not one of grpc".into()));
-    }
-    Ok(usize::try_from(head.get_u32()).ok().map(|length| PREFIX + length))
 }
 
 #[cfg(test)]

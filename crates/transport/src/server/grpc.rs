@@ -12,7 +12,7 @@ use tollgate_federation::{Compression, Manifest, Signal};
 
 use super::denial::{Denial, Unsupported};
 use super::front::{Front, manifest};
-use super::gather::{Framing, Gate, Held, PREFIX};
+use super::gather::{Gate, Held, PREFIX};
 use super::receive::{Peer, Receive, Transport};
 use super::reply::Reply;
 use crate::answer::Receipt;
@@ -44,13 +44,12 @@ where
     let (head, body) = request.into_parts();
     let manifest = manifest(&head.headers)?;
     let encoding = named(head.headers.get("grpc-encoding")).ok_or(Unsupported::Encoding)?;
-    let Held { bytes, permit } = gate.gather(body, Framing::Grpc).await?;
-    let compressed = bytes.first() == Some(&1);
-    let message = Held { bytes: bytes.slice(PREFIX..), permit };
-    match (compressed, encoding) {
-        (false, _) => Ok((message, manifest)),
-        (true, Compression::None) => Err(Denial::Malformed("compressed, but grpc-encoding does not say how".into())),
-        (true, encoding) => Ok((message.inflated(encoding, gate)?, manifest)),
+    match (gate.message(body).await?, encoding) {
+        ((false, message), _) => Ok((message, manifest)),
+        ((true, _), Compression::None) => {
+            Err(Denial::Malformed("compressed, but grpc-encoding does not say how".into()))
+        }
+        ((true, message), encoding) => Ok((message.inflated(encoding, gate)?, manifest)),
     }
 }
 

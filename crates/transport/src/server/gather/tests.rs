@@ -84,7 +84,7 @@ async fn ten_thousand_half_sent_messages_neither_block_nor_exhaust() {
     assert!(begun.elapsed() <= Limits::default().body_deadline);
     assert_eq!(budget.used(), 0);
     let door = Door { budget, ..Door::new(0) };
-    assert_eq!(door.gather(complete(&[&half]), Framing::Grpc).await.unwrap().bytes, half);
+    assert_eq!(door.gather(complete(&[&half]), Framing::Grpc).await.unwrap().bytes, half[PREFIX..]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,11 +95,11 @@ async fn who_waits_for_the_budget_is_served_when_it_is_free() {
     let second = door.gather(complete(&[&whole]), Framing::Grpc);
     let release = async {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(door.budget.used(), 85, "whoever waits holds nothing");
+        assert_eq!(door.budget.used(), 80, "whoever waits holds nothing");
         drop(first);
     };
     let (second, ()) = tokio::join!(second, release);
-    assert_eq!(second.unwrap().permit.bytes(), 65);
+    assert_eq!(second.unwrap().permit.bytes(), 60);
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,10 +132,14 @@ async fn messages_come_out_the_same_however_they_are_cut() {
     for first in 0..whole.len() {
         for second in first..whole.len() {
             let chunks = [&whole[..first], &whole[first..second], &whole[second..]];
-            for framing in [Framing::Grpc, Framing::Length(whole.len() as u64), Framing::Open] {
+            for (framing, expected) in [
+                (Framing::Grpc, &whole[PREFIX..]),
+                (Framing::Length(whole.len() as u64), &whole[..]),
+                (Framing::Open, &whole[..]),
+            ] {
                 let held = door.gather(complete(&chunks), framing).await.unwrap();
-                assert_eq!(held.bytes, whole);
-                assert!(held.permit.bytes() >= whole.len() as u64);
+                assert_eq!(held.bytes, expected);
+                assert!(held.permit.bytes() >= expected.len() as u64);
             }
         }
     }
@@ -181,14 +185,42 @@ async fn too_large_is_refused_before_memory_is_taken() {
     );
 }
 
+/// Guarantees: also where the prefix comes in a chunk of its own, as from another node.
 #[tokio::test]
 async fn large_single_chunk_is_not_copied() {
     let whole = Bytes::from(message(&vec![1; 64 << 10]));
-    let (sender, receiver) = mpsc::channel(1);
-    sender.try_send(whole.clone()).unwrap();
-    drop(sender);
-    let held = Door::new(MIB).gather(Arriving(receiver), Framing::Grpc).await.unwrap();
-    assert_eq!(held.bytes.as_ptr(), whole.as_ptr());
+    for chunks in [vec![whole.clone()], vec![whole.slice(..PREFIX), whole.slice(PREFIX..)]] {
+        let (sender, receiver) = mpsc::channel(2);
+        chunks.into_iter().for_each(|chunk| sender.try_send(chunk).unwrap());
+        drop(sender);
+        let held = Door::new(MIB).gather(Arriving(receiver), Framing::Grpc).await.unwrap();
+        assert_eq!(held.bytes.as_ptr(), whole[PREFIX..].as_ptr());
+    }
+}
+
+/// Guarantees: what arrives in many chunks is copied once, into memory that was asked for.
+#[tokio::test]
+async fn many_chunks_are_gathered_in_the_memory_that_the_permit_covers() {
+    let whole = message(&vec![1; 200 << 10]);
+    let chunks: Vec<&[u8]> = whole.chunks(16 << 10).collect();
+    let door = Door::new(MIB);
+    let held = door.gather(complete(&chunks), Framing::Grpc).await.unwrap();
+    assert_eq!(held.bytes, whole[PREFIX..]);
+    let taken = Vec::from(held.bytes).capacity() as u64;
+    assert!(taken <= held.permit.bytes(), "{taken} of {}", held.permit.bytes());
+}
+
+#[tokio::test]
+async fn a_message_says_whether_it_is_compressed() {
+    let door = Door::new(MIB);
+    for flag in [0, 1] {
+        let mut whole = message(b"one payload");
+        whole[0] = flag;
+        let (compressed, held) = door.gate().message(complete(&[&whole])).await.unwrap();
+        assert_eq!((compressed, &held.bytes[..]), (flag == 1, &b"one payload"[..]));
+    }
+    let outcome = door.gate().message(complete(&[&[2, 0, 0, 0, 0]])).await;
+    assert!(matches!(outcome, Err(Denial::Malformed(_))), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -241,5 +273,5 @@ async fn slow_sender_does_not_give_way() {
         drop(sender);
     };
     let (held, ()) = tokio::join!(door.gather(Arriving(receiver), Framing::Grpc), sending);
-    assert_eq!(held.unwrap().bytes, whole);
+    assert_eq!(held.unwrap().bytes, whole[PREFIX..]);
 }
