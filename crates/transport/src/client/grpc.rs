@@ -131,20 +131,22 @@ pub(crate) struct Chunks {
 
 impl Chunks {
     pub(crate) fn new(chunks: impl IntoIterator<Item = Bytes>) -> Self {
-        let (mut joined, mut small) = (VecDeque::new(), BytesMut::new());
-        let mut length = 0;
-        for chunk in chunks {
-            length += chunk.len() as u64;
-            if chunk.len() < WORTH_A_FRAME {
-                small.extend_from_slice(&chunk);
-            } else {
-                joined.extend([small.split().freeze(), chunk]);
-            }
-        }
-        joined.push_back(small.freeze());
-        joined.retain(|chunk| !chunk.is_empty());
-        Self { chunks: joined, length }
+        let chunks: Vec<Bytes> = chunks.into_iter().filter(|chunk| !chunk.is_empty()).collect();
+        let is_small = |chunk: &Bytes| chunk.len() < WORTH_A_FRAME;
+        let runs = chunks.chunk_by(|before, after| is_small(before) && is_small(after));
+        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        Self { chunks: runs.map(joined).collect(), length }
     }
+}
+
+/// Chunks put together in memory of the size they need: they can be hundreds.
+fn joined(chunks: &[Bytes]) -> Bytes {
+    if let [alone] = chunks {
+        return alone.clone();
+    }
+    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+    whole.freeze()
 }
 
 impl http_body::Body for Chunks {
