@@ -19,6 +19,9 @@ use crate::tls::{BackendTrust, Expected, IdentityFault, TierTls, TlsError};
 /// TCP and TLS together.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much is encrypted before it is written: a parcel takes two calls of the system then, and eight as rustls has it.
+const ENCRYPTED_AHEAD: usize = 256 << 10;
+
 /// A byte stream, secured or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -139,7 +142,9 @@ async fn secure(
         // A fully qualified name ends with a dot, which certificates do not have.
         Err(_) => ServerName::try_from(host.trim_end_matches('.').to_owned()).map_err(|_| ConnectError::HostName)?,
     };
-    handshake(stream, name, config).await
+    let mut stream = handshake(stream, name, config).await?;
+    stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED_AHEAD));
+    Ok(stream)
 }
 
 async fn handshake(
