@@ -15,8 +15,8 @@ use crate::node::run::{RunError, bind};
 use crate::path::Path;
 use crate::receive::notices::Notices;
 
-/// What a connection may take: the buffers of HTTP/2 before anything was sent.
-const CONNECTION: u64 = 64 << 10;
+/// What a connection may take: the buffers of HTTP/2 before anything was sent, and what is there of a frame.
+const CONNECTION: u64 = 112 << 10;
 
 /// The part of the open files that connections of one listener may be: the logs need the rest.
 const FILES: u64 = 4;

@@ -39,7 +39,8 @@ const TIER_FRAME: u32 = 1 << 20;
 /// SDKs are close and many, and nobody vouches for them: what is in their windows is in nobody's budget.
 pub(crate) const OPEN_STREAM_WINDOW: u32 = 64 << 10;
 const OPEN_CONNECTION_WINDOW: u32 = 128 << 10;
-pub(crate) const OPEN_FRAME: u32 = 16 << 10;
+/// No more than a window: who sends large requests and may fill it with one frame costs us less than with four.
+pub(crate) const OPEN_FRAME: u32 = 64 << 10;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Also how long an HTTP/1.1 connection may idle between requests.

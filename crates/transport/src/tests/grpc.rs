@@ -324,7 +324,7 @@ async fn half_sent_messages_on_real_connections_end_at_the_deadline() {
 #[tokio::test]
 async fn requests_beyond_the_seats_are_refused_before_they_take_anything() {
     let mut service = service(Security::Plain);
-    service.arriving = ByteBudget::new(100 << 10); // one seat
+    service.arriving = ByteBudget::new(200 << 10); // one seat
     let server = Server::start(service, Arc::default()).await;
     let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let head =
