@@ -17,8 +17,10 @@ use crate::signals::BySignal;
 
 /// How long a record waits for a consumer that does not take it.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(72 * 3600);
-/// Bytes just appended that stay in memory, so that whoever keeps up never reads the disk.
-const RECENT: ByteSize = ByteSize(8 << 20);
+/// Bytes just appended that stay in memory, so that whoever keeps up never reads the disk: at least so many, and at most.
+const RECENT: (u64, u64) = (8 << 20, 32 << 20);
+/// The part of the memory budget that they may be beyond the least.
+const RECENT_PART: u64 = 16;
 /// Segments that a log needs at the least.
 const SEGMENTS: u64 = 8;
 /// The smallest segment that a large request fits into.
@@ -119,6 +121,16 @@ pub(crate) fn when_full(log: Log, ways: &[Consumption]) -> WhenFull {
     if ways.iter().filter(|way| way.log == log).count() > 1 { WhenFull::Expire } else { WhenFull::Refuse }
 }
 
+/// How much of a log just appended stays in memory.
+fn recent(memory: ByteSize, role: Role) -> ByteSize {
+    let (least, most) = RECENT;
+    match role {
+        Role::Collector | Role::Gateway => ByteSize((memory.bytes() / RECENT_PART).clamp(least, most)),
+        // Spans come back when their trace is judged: by then no memory that it could have would hold them.
+        Role::Central => ByteSize(least),
+    }
+}
+
 fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsError> {
     let disk = disk_of(node.file.disk, node.me.role(), log);
     let share = share_of_consumer(disk);
@@ -144,7 +156,7 @@ fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsEr
             node_file::Durability::Os => Durability::Os,
         },
         disk,
-        recent: RECENT,
+        recent: recent(node.memory, node.me.role()),
         consumers,
     };
     let opened = Spool::open(config, node.clock.clone(), node.disk.clone());
@@ -157,6 +169,13 @@ fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stays_in_memory_is_a_small_part_of_the_budget() {
+        let all = |mebibytes: u64, role| recent(ByteSize(mebibytes << 20), role).bytes() >> 20;
+        assert_eq!([64, 256, 512, 8192].map(|memory| all(memory, Role::Gateway)), [8, 16, 32, 32]);
+        assert_eq!([64, 8192].map(|memory| all(memory, Role::Central)), [8, 8]);
+    }
 
     #[test]
     fn the_smallest_disk_is_enough_for_every_log_and_no_less_is() {
