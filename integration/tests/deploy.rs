@@ -38,7 +38,17 @@ fn it_is_built_with_the_toolchain_of_the_checkout() {
     let pinned = fs::read_to_string(top().join("rust-toolchain.toml")).unwrap();
     let channel = pinned.split('"').nth(1).unwrap();
     assert!(lines("FROM")[0][0].contains(&format!("/rust:{channel}-")), "the image has another than {channel}");
-    assert_eq!(lines("ENV"), [[format!("RUSTUP_TOOLCHAIN={channel}")]]);
+    assert_eq!(lines("ENV").first(), Some(&vec![format!("RUSTUP_TOOLCHAIN={channel}")]));
+}
+
+#[test]
+fn the_image_and_the_units_give_the_process_the_same_environment() {
+    let common = top().join("deploy/systemd/tollgate-.service.d/10-common.conf");
+    let common = fs::read_to_string(common).unwrap();
+    let of_units: Vec<_> = common.lines().filter_map(|line| line.strip_prefix("Environment=")).collect();
+    // The first is of the stage that builds.
+    let of_image = lines("ENV").split_off(1).concat();
+    assert!(!of_units.is_empty() && of_image == of_units, "{of_image:?} and {of_units:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! 2. What cannot be measured here (no Collector, no callgrind) is said and left out, never guessed.
 //! 3. However a run ends, it leaves no process and no temporary folder behind.
 
+mod deployed;
 mod found;
 mod keep;
 mod machine;
@@ -74,6 +75,10 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Err(fault) = deployed::enter() {
+        note(&format!("not in the environment of deploy/: {fault}"));
+        return ExitCode::FAILURE;
+    }
     let done = match &options.part {
         Some(Part::Once(once)) => once.run(),
         Some(Part::Keep(keep)) => {
