@@ -60,8 +60,16 @@ impl Inbox {
 
     /// All that waits, at the latest after a tick.
     fn take(&self) -> Waiting {
-        let timed = self.ready.wait_timeout_while(self.waiting(), TICK, |waiting| waiting.is_empty());
+        let waiting = self.waiting();
+        let was_idle = waiting.is_empty();
+        let timed = self.ready.wait_timeout_while(waiting, TICK, |waiting| waiting.is_empty());
         let (mut waiting, _) = timed.unwrap_or_else(PoisonError::into_inner);
+        if was_idle && !waiting.jobs.is_empty() {
+            // Whoever handed this over has more at hand: where we took its core from it, every record would be a commit.
+            drop(waiting);
+            std::thread::yield_now();
+            waiting = self.waiting();
+        }
         let closing = waiting.closing;
         std::mem::replace(&mut *waiting, Waiting { closing, ..Waiting::default() })
     }
