@@ -118,7 +118,7 @@ impl<'a> Attributes<'a> {
     #[inline]
     fn recall(&mut self, position: usize, key: &'a [u8], judge: &Judge<'_>) -> Found {
         match self.hints.get_mut(position) {
-            Some(hint) if hint.key == key => hint.found,
+            Some(hint) if is_same(hint.key, key) => hint.found,
             Some(hint) => {
                 *hint = Hint { key, found: look_up(key, Carrier::SpanAttributes, judge) };
                 hint.found
@@ -205,6 +205,25 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// Compares keys; up to 32 bytes as two ends that overlap as they may, which takes no call.
+#[inline]
+fn is_same(one: &[u8], two: &[u8]) -> bool {
+    if one.len() != two.len() {
+        return false;
+    }
+    match (one.first_chunk::<16>(), one.last_chunk::<16>()) {
+        (Some(first), Some(last)) if one.len() <= 32 => {
+            two.first_chunk() == Some(first) && two.last_chunk() == Some(last)
+        }
+        _ => match (one.first_chunk::<8>(), one.last_chunk::<8>()) {
+            (Some(first), Some(last)) if one.len() <= 16 => {
+                two.first_chunk() == Some(first) && two.last_chunk() == Some(last)
+            }
+            _ => one == two,
+        },
+    }
+}
+
 #[inline]
 fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Found {
     match judge.table.listed(carrier, key, judge.resource) {
@@ -212,5 +231,24 @@ fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Found {
         // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
         None if operational::is_key(key) => (judge.table.below_template(carrier, key, judge.resource), None),
         None => (Cell::UNKNOWN, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_same_only_if_every_byte_is() {
+        for length in 0..40 {
+            let key = vec![b'a'; length];
+            assert!(is_same(&key, &key.clone()));
+            assert!(!is_same(&key, &vec![b'a'; length + 1]));
+            for at in 0..length {
+                let mut other = key.clone();
+                other[at] = b'b';
+                assert!(!is_same(&key, &other), "{at} of {length}");
+            }
+        }
     }
 }

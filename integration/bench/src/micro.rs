@@ -87,7 +87,7 @@ const ROWS: [Micro; 27] = [
         target: FLAT,
         pair: seal::attributes,
     },
-    Micro { row: "seal/memo", shape: Shape::Attributes(10), about: "all users known, none", pair: seal::memo, ..SPAN },
+    Micro { row: "seal/memo", shape: Shape::Attributes(10), about: "2000 users, 8000", pair: seal::memo, ..SPAN },
     Micro { row: "observe", pair: sampling::observe, ..SPAN },
     Micro { row: "sweep", about: "a tenth kept", pair: sampling::sweep, ..SPAN },
     Micro { row: "sweep/small", about: "a tenth kept", pair: sampling::sweep, ..SMALL },

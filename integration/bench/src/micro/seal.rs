@@ -57,7 +57,7 @@ pub(crate) fn attributes(_: Shape) -> Pair<'static> {
     Pair { ours: side(100), peer: side(10) }
 }
 
-/// Four thousand users, who are all remembered, against eight thousand, of whom nobody is when he comes again.
+/// Two thousand users, of whom nearly all are remembered, against eight thousand, of whom few are when they come again.
 pub(crate) fn memo(_: Shape) -> Pair<'static> {
     let side = |mut requests: Requests| {
         let mut sealer = policy::sealer(FEW);
