@@ -18,6 +18,8 @@ pub mod fleet;
 pub mod held;
 #[path = "support/ledger.rs"]
 pub mod ledger;
+#[path = "support/logs.rs"]
+pub mod logs;
 #[path = "support/meeting.rs"]
 pub mod meeting;
 #[path = "support/requests.rs"]

@@ -11,8 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tollgate_integration::Fleet;
-use tollgate_integration::requests::request;
-use tollgate_otlp::Writer;
+use tollgate_integration::logs::{log, numbers};
 use tollgate_testkit::{Client, Service, binary, http, wait_until};
 use tonic::{Code, Status};
 
@@ -58,15 +57,6 @@ fn data_folder(fleet: &Fleet, size: usize) -> PathBuf {
     data
 }
 
-/// A request of one log record with an id and a body of this size.
-fn log(id: u64, size: usize) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut record = Writer::new(&mut body);
-    record.message(5, |body| body.string(1, &"x".repeat(size)));
-    record.key_string(6, "id", &format!("log-{id}-"));
-    request(&[body])
-}
-
 /// Sends until it is refused; says with what.
 fn fill(client: &Client, next: &mut u64) -> Status {
     loop {
@@ -80,16 +70,6 @@ fn fill(client: &Client, next: &mut u64) -> Status {
 fn is_refused_for_now(refused: &Status) {
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     assert!(!refused.details().is_empty(), "without RetryInfo SDKs give up: {refused:?}");
-}
-
-fn ids(folder: &Path) -> BTreeSet<u64> {
-    let mut ids = BTreeSet::new();
-    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(file.path()).unwrap_or_default();
-        let found = text.split("\"log-").skip(1).filter_map(|rest| rest.split('-').next());
-        ids.extend(found.map(|id| id.parse::<u64>().unwrap()));
-    }
-    ids
 }
 
 #[test]
@@ -124,8 +104,8 @@ fn a_disk_that_fills_up_refuses_until_there_is_room_and_loses_nothing() {
     wait_until(LIMIT, "what was sent on made room", last);
     let expected: BTreeSet<u64> = (0..=acknowledged).collect();
     let files = fleet.files(GATEWAY, "embedded", "logs");
-    wait_until(LIMIT, "everything acknowledged has arrived", || ids(&files).is_superset(&expected));
-    assert_eq!(ids(&files), expected, "what was refused is not there");
+    wait_until(LIMIT, "everything acknowledged has arrived", || numbers(&files).is_superset(&expected));
+    assert_eq!(numbers(&files), expected, "what was refused is not there");
 }
 
 #[test]
@@ -147,7 +127,7 @@ fn a_node_starts_on_a_full_disk_and_sends_what_it_holds() {
     fleet.start([COLLECTOR, GATEWAY]);
     let expected: BTreeSet<u64> = (0..acknowledged).collect();
     let files = fleet.files(GATEWAY, "embedded", "logs");
-    wait_until(LIMIT, "everything acknowledged has arrived", || ids(&files).is_superset(&expected));
+    wait_until(LIMIT, "everything acknowledged has arrived", || numbers(&files).is_superset(&expected));
     wait_until(LIMIT, "and made room", || client.export(Service::Logs, log(acknowledged, 1000)).is_ok());
 }
 

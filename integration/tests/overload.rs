@@ -3,14 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "answers are read by other code than they are written with")]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use prost::Message;
 use tollgate_integration::Fleet;
-use tollgate_integration::requests::request;
-use tollgate_otlp::Writer;
+use tollgate_integration::logs::{log, numbers};
 use tollgate_testkit::{Client, Crowd, Service, http, wait_until};
 use tonic::{Code, Status};
 
@@ -22,15 +19,6 @@ const PROTOBUF: &str = "application/x-protobuf";
 const BUDGET: u64 = 128 << 20;
 /// When the slowest half-sent message is given up.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// A request of one log record with an id and a body of this size.
-fn log(id: u64, size: usize) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut record = Writer::new(&mut body);
-    record.message(5, |body| body.string(1, &"x".repeat(size)));
-    record.key_string(6, "id", &format!("log-{id}-"));
-    request(&[body])
-}
 
 /// Ten thousand beginnings of messages of a mebibyte, and what they cost.
 fn half_sent(connections: usize, sent: usize) {
@@ -94,8 +82,8 @@ fn a_spent_disk_budget_refuses_until_the_backlog_drains_and_loses_nothing() {
     wait_until(LIMIT, "there is room again", last);
     let expected: BTreeSet<u64> = (0..=acknowledged).collect();
     let files = fleet.files(GATEWAY, "embedded", "logs");
-    wait_until(LIMIT, "everything acknowledged has arrived", || ids(&files).is_superset(&expected));
-    assert_eq!(ids(&files), expected, "what was refused is not there");
+    wait_until(LIMIT, "everything acknowledged has arrived", || numbers(&files).is_superset(&expected));
+    assert_eq!(numbers(&files), expected, "what was refused is not there");
 }
 
 /// The delay of the `RetryInfo` of a status, in seconds.
@@ -125,14 +113,4 @@ fn retry_delay(status: &Status) -> Option<i64> {
     let details = RpcStatus::decode(status.details()).unwrap().details;
     let info = details.into_iter().find(|any| any.type_url == "type.googleapis.com/google.rpc.RetryInfo")?;
     info.value?.retry_delay.map(|delay| delay.seconds)
-}
-
-fn ids(folder: &Path) -> BTreeSet<u64> {
-    let mut ids = BTreeSet::new();
-    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(file.path()).unwrap_or_default();
-        let found = text.split("\"log-").skip(1).filter_map(|rest| rest.split('-').next());
-        ids.extend(found.map(|id| id.parse::<u64>().unwrap()));
-    }
-    ids
 }
