@@ -1,11 +1,12 @@
 //! Single facts that users rely on, each with the smallest span that shows it.
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValueList};
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
-use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Status};
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span, Status};
 use prost::Message;
 use tollgate_redaction::{Sealer, Withheld};
 use tollgate_residency::{Class, Form};
@@ -208,6 +209,22 @@ fn host_of_a_device_is_not_operational() {
     assert_eq!(arrived(attributes()), (attributes(), 1));
     let device = [attributes(), vec![text("device.model.name", "phone")]].concat();
     assert_eq!(arrived(device), (vec![text("service.name", "app")], 0));
+}
+
+/// Guarantees: what was found for a key of one resource is not taken for another's, also within one request.
+#[test]
+fn resources_of_one_request_are_judged_each_by_itself() {
+    // As SDKs write it, with a kind: then keys are remembered from span to span.
+    let span = || Span { kind: 2, ..span(vec![text("server.address", "192.168.1.7")]) };
+    let group = |resource| request(vec![resource], vec![span()]);
+    let server = || group(text("service.name", "app")).resource_spans;
+    let device = || group(text("device.model.name", "phone")).resource_spans;
+    for (groups, crossed) in [([server(), device()], vec![1, 0]), ([device(), server()], vec![0, 1])] {
+        let sent = ExportTraceServiceRequest { resource_spans: groups.concat() };
+        let arrived = decoded(&seal(&mut example(), &sent).whole().bytes());
+        let spans = arrived.resource_spans.iter().map(|group| group.scope_spans[0].spans[0].attributes.len());
+        assert_eq!(spans.collect::<Vec<_>>(), crossed);
+    }
 }
 
 #[test]
