@@ -126,8 +126,8 @@ fn values_are_counted_by_class_and_form() {
     assert_eq!(counts.values(Class::Direct, Form::Keyed), 1);
     assert_eq!(counts.values(Class::Direct, Form::Absent), 1);
     assert_eq!(counts.values(Class::Unclassified, Form::Absent), 1);
-    // Route and two times; the name `GET` has nothing to be composed of, and trace and span id are `corr`.
-    assert_eq!(counts.values(Class::Op, Form::Raw), 3);
+    // Route, kind and two times; the name `GET` has nothing to be composed of, and trace and span id are `corr`.
+    assert_eq!(counts.values(Class::Op, Form::Raw), 4);
     assert_eq!(counts.values(Class::Op, Form::Absent), 1);
     assert_eq!(counts.values(Class::Corr, Form::Raw), 2);
     let mut twice = Counts::default();

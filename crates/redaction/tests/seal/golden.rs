@@ -6,7 +6,7 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValueList};
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
-use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span, Status};
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Status};
 use prost::Message;
 use tollgate_redaction::{Sealer, Withheld};
 use tollgate_residency::{Class, Form};
@@ -214,9 +214,7 @@ fn host_of_a_device_is_not_operational() {
 /// Guarantees: what was found for a key of one resource is not taken for another's, also within one request.
 #[test]
 fn resources_of_one_request_are_judged_each_by_itself() {
-    // As SDKs write it, with a kind: then keys are remembered from span to span.
-    let span = || Span { kind: 2, ..span(vec![text("server.address", "192.168.1.7")]) };
-    let group = |resource| request(vec![resource], vec![span()]);
+    let group = |resource| request(vec![resource], vec![span(vec![text("server.address", "192.168.1.7")])]);
     let server = || group(text("service.name", "app")).resource_spans;
     let device = || group(text("device.model.name", "phone")).resource_spans;
     for (groups, crossed) in [([server(), device()], vec![1, 0]), ([device(), server()], vec![0, 1])] {
