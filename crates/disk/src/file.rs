@@ -5,8 +5,9 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 
 use crate::fault::{Fault, Faults, Operation, crashed};
 
@@ -79,6 +80,25 @@ impl DiskFile {
             faults.count_read(buffer.len());
         }
         self.file.read_exact_at(buffer, offset)
+    }
+
+    /// The `length` bytes from `offset` on, into memory that is not cleared before; shorter files are an error.
+    pub fn read_at(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+        self.strike(Operation::Read)?;
+        if let Some(faults) = &self.faults {
+            faults.count_read(length);
+        }
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let after = offset + bytes.len() as u64;
+            match pread(&self.file, spare_capacity(&mut bytes), after) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(length);
+        Ok(bytes)
     }
 
     /// The stretches that may hold anything but zeros, ascending: what was only reserved is left out where the file

@@ -30,6 +30,7 @@ mod recovery;
 mod release;
 mod scan;
 mod segment;
+mod spares;
 mod spool;
 mod state;
 mod status;

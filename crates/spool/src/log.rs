@@ -28,6 +28,7 @@ use crate::marks::Marks;
 use crate::position::Position;
 use crate::record::Entry;
 use crate::segment::{HEADER, Header, Segment, live_name, spare_name};
+use crate::spares::Spares;
 use crate::state::{Live, Reuse, Shared};
 
 /// So many pieces one gathered write takes, less a few for what lies between.
@@ -80,7 +81,7 @@ pub(crate) struct Log {
     pub(crate) disk: Disk,
     pub(crate) shared: Arc<Shared>,
     pub(crate) cursors: CursorFiles,
-    pub(crate) spares: Vec<PathBuf>,
+    pub(crate) spares: Spares,
     pub(crate) active: Option<Active>,
     pub(crate) id: [u8; 16],
     pub(crate) next_number: u64,
@@ -309,7 +310,7 @@ impl Log {
 
     /// A file to use next: one that was used before, or a new one if the budget has room.
     fn spare(&mut self) -> Option<PathBuf> {
-        if let Some(spare) = self.spares.pop() {
+        if let Some(spare) = self.spares.take() {
             return Some(spare);
         }
         let state = self.shared.state();

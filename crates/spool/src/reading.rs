@@ -33,8 +33,8 @@ pub(crate) fn read(part: &OnDisk, max_bytes: u64, until: Option<Position>) -> Re
     let (begin, end) = (header.offset(part.from), header.offset(part.end));
     let mut length = max_bytes.max(SMALLEST_READ).min(end - begin);
     loop {
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other).map_err(ReadFailure::Io)?];
-        part.segment.file.read_exact_at(&mut bytes, begin).map_err(ReadFailure::Io)?;
+        let size = usize::try_from(length).map_err(io::Error::other).map_err(ReadFailure::Io)?;
+        let bytes = part.segment.file.read_at(size, begin).map_err(ReadFailure::Io)?;
         let mut parser = Parser::new(part, bytes.into(), until, max_bytes);
         match parser.run() {
             _ if !parser.chunk.records.is_empty() => return Ok(parser.chunk),
@@ -121,8 +121,7 @@ pub(crate) fn arrival(segment: &Segment, from: Position, end: Position) -> io::R
     let (mut offset, end) = (header.offset(from), header.offset(end));
     let mut length = SMALLEST_READ.min(end.saturating_sub(offset));
     while length > 0 {
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        segment.file.read_exact_at(&mut bytes, offset)?;
+        let bytes = segment.file.read_at(usize::try_from(length).map_err(io::Error::other)?, offset)?;
         match frame::read(&bytes, header.seed(), offset) {
             Ok((Frame::Record(record), _)) => return Ok(Some(record.arrival)),
             Ok((Frame::Commit { .. } | Frame::Name(_), frame)) => {

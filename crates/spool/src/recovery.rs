@@ -28,9 +28,9 @@ use crate::marks::Marks;
 use crate::position::Position;
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::recent::Recent;
-use crate::release::MOST_SPARES;
 use crate::scan::{Scan, Tail, highest_claim, scan};
 use crate::segment::{BadHeader, Header, Segment, live_number, spare_number};
+use crate::spares::{FEW, Spares};
 use crate::state::{Counts, Damage, Live, Reuse, Shared, State};
 use crate::window::Window;
 
@@ -97,13 +97,14 @@ pub(crate) fn open(config: SpoolConfig, clock: Clock, disk: Disk) -> Result<(Log
     };
     let (recovered, state) = found.into_state(&config, &restored.progress, restored.lost, files.spares.len());
     let synced = state.end;
+    let spares = Spares::new(files.spares, clock.uptime());
     let shared = Arc::new(Shared::new(state, clock, Quarantine::new(&disk, &dir)));
     let log = Log {
         config,
         disk,
         shared,
         cursors,
-        spares: files.spares,
+        spares,
         active: None,
         id,
         next_number: files.highest + 1,
@@ -141,7 +142,7 @@ fn list(disk: &Disk, dir: &Path) -> io::Result<Files> {
         files.highest = files.highest.max(live_number.or(spare_number).unwrap_or_default());
         if let Some(number) = live_number {
             files.live.push((number, path));
-        } else if spare_number.is_some() && files.spares.len() < MOST_SPARES {
+        } else if spare_number.is_some() && files.spares.len() < FEW {
             files.spares.push(path);
         } else if spare_number.is_some() {
             disk.remove(&path)?;

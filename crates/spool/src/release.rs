@@ -12,9 +12,6 @@ use crate::log::Log;
 use crate::segment::spare_name;
 use crate::state::{Live, Reuse, State};
 
-/// So many files wait to be used again; a burst's other files are deleted.
-pub(crate) const MOST_SPARES: usize = 2;
-
 impl Log {
     /// What is due every now and then.
     pub(crate) fn tick(&mut self) {
@@ -28,7 +25,17 @@ impl Log {
             self.shared.state().dirty = true;
         }
         self.release();
+        self.give_back();
         self.cursors.keep_room(&progress);
+    }
+
+    /// A file a tick: to remove all that a burst left behind at once would hold up the log.
+    fn give_back(&mut self) {
+        let Some(spare) = self.spares.surplus(self.shared.clock.uptime()) else { return };
+        if let Err(error) = self.disk.remove(&spare) {
+            tracing::warn!(%error, "a spare segment cannot be removed");
+        }
+        self.shared.state().spares = self.spares.len();
     }
 
     /// Makes all progress survive a power loss; says whether it does.
@@ -63,10 +70,9 @@ impl Log {
         // Whoever still reads it keeps its file open, and another name for it would end up being written.
         let unread = Arc::try_unwrap(live.segment).is_ok();
         // Without room for the cursors the disk is full, and this file's is the only room that will come.
-        let wanted = self.spares.len() < MOST_SPARES && self.cursors.has_room();
-        let result = if unread && wanted && reuse == Reuse::Recycle {
+        let result = if unread && self.cursors.has_room() && reuse == Reuse::Recycle {
             let spare = self.config.dir.join(spare_name(number));
-            self.disk.rename(&path, &spare).map(|()| self.spares.push(spare))
+            self.disk.rename(&path, &spare).map(|()| self.spares.put(spare))
         } else {
             self.disk.remove(&path)
         };
@@ -93,7 +99,7 @@ impl Log {
     /// Gives a little of the disk back; says whether there was any. Rather one spare file less than a log that cannot let
     /// go of anything because the disk is full.
     fn make_way(&mut self) -> bool {
-        self.cursors.give_room() || self.spares.pop().is_some_and(|spare| self.disk.remove(&spare).is_ok())
+        self.cursors.give_room() || self.spares.take().is_some_and(|spare| self.disk.remove(&spare).is_ok())
     }
 
     /// Says why cursors cannot be saved: once, it is tried again with every tick.

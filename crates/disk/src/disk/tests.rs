@@ -144,3 +144,13 @@ fn a_gate_holds_its_kind_of_operation_until_it_is_dropped() {
     });
     file.sync().unwrap();
 }
+
+#[test]
+fn a_read_gives_all_it_was_asked_for_or_an_error() {
+    let dir = tempdir().unwrap();
+    let file = Disk::real().create(&dir.path().join("segment"), 4096).unwrap();
+    file.write_all_at(b"tollgate", 100).unwrap();
+    assert_eq!(file.read_at(8, 100).unwrap(), b"tollgate");
+    assert_eq!(file.read_at(0, 100).unwrap(), b"");
+    assert_eq!(file.read_at(4096, 1).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+}

@@ -5,7 +5,7 @@
 //! 2. An entry that is alive is found, as long as no more than the promised number are alive at once.
 //! 3. A lookup that finds nothing usually touches one cache line; the caller compares whole ids, so tags may collide.
 
-/// Entries a bucket holds; with the overflow number they fill one cache line.
+/// Entries a bucket holds; with the overflow number behind them they fill one cache line.
 const SLOTS: usize = 7;
 /// Sequence numbers have 48 bits: nine years at a million traces a second.
 const NUMBER: u64 = (1 << 48) - 1;
@@ -13,43 +13,44 @@ const NUMBER: u64 = (1 << 48) - 1;
 /// A table from hashes to sequence numbers, which start at 1.
 #[derive(Debug)]
 pub(super) struct Index {
+    /// Plain numbers: memory that the system gives as zeros is taken as it is, and not touched before it is needed. As
+    /// large as this is, it begins with a page.
     buckets: Box<[Bucket]>,
 }
 
-#[derive(Debug, Clone, Default)]
-#[repr(align(64))]
-struct Bucket {
-    /// 16 bits of the hash above 48 of the sequence number; zero was never used.
-    slots: [u64; SLOTS],
-    /// The last number that found this bucket full and went on to the next.
-    overflow: u64,
+/// Slots, each with 16 bits of the hash above 48 of the sequence number, zero if it was never used; then the last number
+/// that found this bucket full and went on to the next.
+type Bucket = [u64; SLOTS + 1];
+
+fn parts([slots @ .., overflow]: &Bucket) -> (&[u64; SLOTS], u64) {
+    (slots, *overflow)
 }
 
 impl Index {
     /// A table for at most this many entries alive at once, three fifths full then. It never grows.
     pub(super) fn new(alive: usize) -> Self {
         let slots = alive.saturating_mul(5).div_ceil(3);
-        Self { buckets: vec![Bucket::default(); slots.div_ceil(SLOTS).max(1)].into_boxed_slice() }
+        Self { buckets: vec![[0; SLOTS + 1]; slots.div_ceil(SLOTS).max(1)].into_boxed_slice() }
     }
 
     /// Fetches the cache lines that these hashes belong to, many at a time: looked up one after the other, each would be
     /// waited for alone.
     pub(super) fn warm(&self, hashes: impl Iterator<Item = u64>) {
-        let line = |hash| self.buckets.get(self.home(hash)).map_or(0, |bucket| bucket.overflow);
+        let line = |hash| self.buckets.get(self.home(hash)).map_or(0, |bucket| parts(bucket).1);
         std::hint::black_box(hashes.fold(0, |lines, hash| lines ^ line(hash)));
     }
 
     /// The number of an entry not older than `oldest` with this hash that `is` the one looked for.
     pub(super) fn find(&self, hash: u64, oldest: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
-        for bucket in self.probe(hash) {
-            let found = bucket.slots.iter().find(|slot| {
+        for (slots, overflow) in self.probe(hash).map(parts) {
+            let found = slots.iter().find(|slot| {
                 let number = **slot & NUMBER;
                 number >= oldest && tag(**slot) == tag(hash) && is(number)
             });
             if let Some(slot) = found {
                 return Some(slot & NUMBER);
             }
-            if bucket.overflow < oldest {
+            if overflow < oldest {
                 return None;
             }
         }
@@ -61,11 +62,12 @@ impl Index {
         let home = self.home(hash);
         let (before, from_home) = self.buckets.split_at_mut(home);
         for bucket in from_home.iter_mut().chain(before) {
-            if let Some(slot) = bucket.slots.iter_mut().find(|slot| **slot & NUMBER < oldest) {
+            let [slots @ .., overflow] = bucket;
+            if let Some(slot) = slots.iter_mut().find(|slot| **slot & NUMBER < oldest) {
                 *slot = hash & !NUMBER | number & NUMBER;
                 return;
             }
-            bucket.overflow = number;
+            *overflow = number;
         }
     }
 

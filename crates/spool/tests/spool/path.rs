@@ -194,8 +194,30 @@ async fn segments_stay_until_every_lane_of_every_consumer_has_passed() {
     append_each(&spool, 40..50, 1500).await;
     let status = spool.status();
     assert!(status.oldest > positions[10] && status.oldest <= positions[20]);
-    assert!(status.spares <= 2);
     assert_eq!(read_all(&link, positions[20]).await.unwrap().len(), 30, "recycled files hold only new records");
+}
+
+#[tokio::test]
+async fn files_of_a_burst_serve_the_next_one_and_are_given_back_when_none_comes() {
+    let world = World::new(&["link"]);
+    let (spool, _) = world.open();
+    let link = spool.consumer("link").unwrap();
+    let burst = async |numbers| {
+        append_each(&spool, numbers, 1500).await;
+        let files = world.files().len();
+        link.advance("lane", spool.durable_end());
+        until(|| spool.status().segments == 1).await;
+        files
+    };
+    let files = burst(0..60).await;
+    assert!(files > 10 && world.files().len() == files, "all of them wait to be used again");
+    assert_eq!(burst(60..120).await, files, "and no other was made");
+    until(|| {
+        world.hand.advance(Duration::from_secs(60));
+        spool.status().spares <= 2
+    })
+    .await;
+    assert_eq!(world.files().len(), 3);
 }
 
 #[tokio::test]
