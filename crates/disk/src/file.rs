@@ -1,13 +1,13 @@
 //! A file that is written and read at given offsets.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
-use rustix::io::{Errno, pread};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
 use crate::fault::{Fault, Faults, Operation, crashed};
 
@@ -99,6 +99,15 @@ impl DiskFile {
         }
         bytes.truncate(length);
         Ok(bytes)
+    }
+
+    /// Reads what of the bytes from `offset` on is in memory already, and returns how many those are: never waits for the
+    /// disk. Zero also where the file system cannot tell.
+    pub fn read_cached(&self, buffer: &mut [u8], offset: u64) -> usize {
+        if self.faults.is_some() {
+            return 0; // as if nothing were: faults strike reads of the disk
+        }
+        preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
     }
 
     /// The stretches that may hold anything but zeros, ascending: what was only reserved is left out where the file

@@ -143,6 +143,10 @@ impl Consumer {
     }
 
     async fn read_disk(&self, part: OnDisk, max: u64, until: Option<Position>) -> Result<Option<Chunk>, ReadError> {
+        // What is in memory costs less to copy here than to have copied by another thread.
+        if let Some(chunk) = reading::read_cached(&part, max, until, &self.shared.buffers) {
+            return Ok(Some(chunk));
+        }
         let asked = part.clone();
         let reading = tokio::task::spawn_blocking(move || reading::read(&part, max, until));
         match reading.await.map_err(io::Error::other)? {

@@ -11,6 +11,7 @@
 
 mod backlog;
 mod behind;
+mod buffers;
 mod commit;
 mod config;
 mod consumer;

@@ -5,6 +5,7 @@ use std::io;
 use bytes::Bytes;
 use tollgate_runtime::Timestamp;
 
+use crate::buffers::Buffers;
 use crate::frame::{self, Frame, RecordHead, Unreadable};
 use crate::name::Name;
 use crate::position::Position;
@@ -25,6 +26,18 @@ pub(crate) enum ReadFailure {
     Damaged(Position),
     /// The segment is whole, but no record begins at the position asked for.
     NoRecordThere,
+}
+
+/// Reads about `max_bytes` without waiting for the disk; `None` if that gives no record.
+pub(crate) fn read_cached(part: &OnDisk, max_bytes: u64, until: Option<Position>, buffers: &Buffers) -> Option<Chunk> {
+    let header = &part.segment.header;
+    let (begin, end) = (header.offset(part.from), header.offset(part.end));
+    let length = usize::try_from(max_bytes.max(SMALLEST_READ).min(end - begin)).ok()?;
+    let bytes = buffers.filled(length, |buffer| part.segment.file.read_cached(buffer, begin));
+    let mut parser = Parser::new(part, bytes, until, max_bytes);
+    // Whatever is wrong behind the last record shows when somebody asks for what stands there.
+    let _ = parser.run();
+    (!parser.chunk.records.is_empty()).then_some(parser.chunk)
 }
 
 /// Reads at least one record and about `max_bytes`. Blocks.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tollgate_runtime::{Clock, Timestamp};
 
 use crate::backlog::Backlog;
+use crate::buffers::Buffers;
 use crate::config::WhenFull;
 use crate::marks::{Mark, Marks};
 use crate::name::Name;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) durable: watch::Sender<Durable>,
     pub(crate) clock: Clock,
     pub(crate) quarantine: Quarantine,
+    pub(crate) buffers: Buffers,
 }
 
 /// What everyone waits for.
@@ -114,7 +116,7 @@ pub(crate) struct OnDisk {
 impl Shared {
     pub(crate) fn new(state: State, clock: Clock, quarantine: Quarantine) -> Self {
         let (durable, _) = watch::channel(Durable { end: state.end, closed: false });
-        Self { state: Mutex::new(state), durable, clock, quarantine }
+        Self { state: Mutex::new(state), durable, clock, quarantine, buffers: Buffers::default() }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
