@@ -30,4 +30,4 @@ pub use server::{
     Bound, Denial, HandshakeFault, Inbound, Limits, Peer, Protocols, Receive, Security, Service, Stranger, Transport,
     Unsupported,
 };
-pub use tls::{BackendTrust, Expected, IdentityFault, ServerTls, TierFiles, TierTls, TlsError};
+pub use tls::{BackendTrust, Expected, IdentityFault, ServerTls, TierFiles, TierTls, TlsError, provider};

@@ -3,6 +3,7 @@
 mod config;
 mod files;
 mod identity;
+mod provider;
 mod reload;
 mod verify;
 
@@ -13,4 +14,5 @@ pub use config::{BackendTrust, ServerTls, TierFiles, TierTls};
 pub use files::TlsError;
 pub(crate) use identity::Claim;
 pub use identity::{Expected, IdentityFault};
+pub use provider::provider;
 pub(crate) use reload::Generations;

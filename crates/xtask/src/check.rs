@@ -62,7 +62,6 @@ pub(crate) const STEPS: &[Step] = &[
         rules::lints::check,
     ),
     rule("paths", "no path of this machine in a file", rules::paths::check),
-    tool("ring", "one TLS provider: ring is not in the tree", command::ring),
     tool("clippy", "cargo clippy --workspace --all-targets, warnings denied", command::clippy),
     tool("docs", "cargo doc, warnings denied", command::docs),
     tool("deny", "cargo deny check bans licenses sources", command::deny),

@@ -30,22 +30,6 @@ pub(crate) fn test(workspace: &Workspace, suite: Suite) -> Outcome {
     run(command.args(["test", "--workspace"]))
 }
 
-/// Two providers in one tree make rustls panic at run time when it is asked for the default one.
-pub(crate) fn ring(workspace: &Workspace, _: Suite) -> Outcome {
-    let mut tree = cargo(&workspace.root);
-    tree.args(["tree", "--workspace", "--edges", "all", "--prefix", "none"]);
-    let output = match tree.stderr(Stdio::inherit()).output() {
-        Ok(output) if output.status.success() => output,
-        Ok(output) => return Outcome::Failed(vec![format!("cargo tree: {}", output.status)]),
-        Err(fault) => return Outcome::Failed(vec![format!("cargo tree: {fault}")]),
-    };
-    let tree = String::from_utf8_lossy(&output.stdout);
-    match tree.lines().find(|line| line.starts_with("ring ")) {
-        Some(line) => Outcome::Failed(vec![format!("{line} is in the tree: see `cargo tree -i ring`")]),
-        None => Outcome::Passed,
-    }
-}
-
 pub(crate) fn deny(workspace: &Workspace, _: Suite) -> Outcome {
     let version = cargo(&workspace.root).args(["deny", "--version"]).stderr(Stdio::null()).output();
     let version = version.ok().filter(|output| output.status.success());

@@ -56,7 +56,7 @@ const SPLIT: Target = Target::AtLeast(10.0);
 const SEAL: Target = Target::AtLeast(5.5);
 const FLAT: Target = Target::AtMost(1.2);
 
-const ROWS: [Micro; 27] = [
+const ROWS: [Micro; 28] = [
     Micro { row: "walk", target: WALK, pair: codec::walk, ..SPAN },
     Micro { row: "walk/small", target: WALK, pair: codec::walk, ..SMALL },
     Micro { row: "walk/tiny", pair: codec::walk, ..TINY },
@@ -88,6 +88,7 @@ const ROWS: [Micro; 27] = [
         pair: seal::attributes,
     },
     Micro { row: "seal/memo", shape: Shape::Attributes(10), about: "2000 users, 8000", pair: seal::memo, ..SPAN },
+    Micro { row: "tls", about: "AWS-LC alone", pair: tls::cryptography, ..SPAN },
     Micro { row: "observe", pair: sampling::observe, ..SPAN },
     Micro { row: "sweep", about: "a tenth kept", pair: sampling::sweep, ..SPAN },
     Micro { row: "sweep/small", about: "a tenth kept", pair: sampling::sweep, ..SMALL },

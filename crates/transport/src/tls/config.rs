@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
@@ -28,6 +28,7 @@ use webpki::KeyUsage;
 
 use super::files::{TlsError, authorities, certificates, note, private_key};
 use super::identity::{Claim, Expected, IdentityFault, named};
+use super::provider::provider;
 use super::reload::{Generations, Reloading};
 use super::verify::{AnyNode, Authorities, OnlyExpected, Trust};
 
@@ -337,14 +338,6 @@ impl BackendTrust {
         client.alpn_protocols = vec![protocol.to_vec()];
         Ok((Arc::new(client), active.generation))
     }
-}
-
-/// Never the process default: a dependency that enables a second provider would make that one panic. AES-128-GCM first: it
-/// is the fastest with hardware, and no weaker link of the chain would gain from more.
-fn provider() -> Arc<CryptoProvider> {
-    let mut provider = aws_lc_rs::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
-    Arc::new(provider)
 }
 
 /// The process's clock as TLS reads it, so that tests decide what has expired.

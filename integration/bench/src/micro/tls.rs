@@ -7,11 +7,14 @@ use std::hint::black_box;
 use std::io::{BufRead, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConnection, Connection, ServerConnection};
 use tollgate_federation::NodeId;
 use tollgate_runtime::Clock;
 use tollgate_scenario::certs::{Authority, Leaf};
+use tollgate_transport::provider;
 
 use super::requests::{Requests, Shape};
 use crate::measure::{Pair, Side};
@@ -25,9 +28,18 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One side of a comparison beside the floor.
 pub(crate) fn beside(pair: Pair<'static>, shape: Shape) -> Pair<'static> {
-    let (mut requests, mut way) = (Requests::of(shape), Way::open());
+    let (mut requests, mut way) = (Requests::of(shape), Way::open(provider()));
     let spans = requests.spans();
     Pair { ours: pair.ours, peer: Side::new(spans, move || way.pass(&requests.next().bytes)) }
+}
+
+/// The cryptography of the nodes beside that of AWS-LC alone.
+pub(crate) fn cryptography(shape: Shape) -> Pair<'static> {
+    let side = |provider: Arc<CryptoProvider>| {
+        let (mut requests, mut way) = (Requests::of(shape), Way::open(provider));
+        Side::new(requests.spans(), move || way.pass(&requests.next().bytes))
+    };
+    Pair { ours: side(provider()), peer: side(Arc::new(aws_lc_rs::default_provider())) }
 }
 
 /// Both ends of a connection.
@@ -40,11 +52,12 @@ struct Way {
 }
 
 impl Way {
-    fn open() -> Self {
+    fn open(provider: Arc<CryptoProvider>) -> Self {
         let folder = scratch::folder().unwrap();
         let identity = identity(folder.path());
-        let from = ClientConnection::new(identity.client().unwrap(), ADDRESS.into()).unwrap().into();
-        let to = ServerConnection::new(identity.server().unwrap()).unwrap().into();
+        let from =
+            ClientConnection::new(identity.client_with(Arc::clone(&provider)).unwrap(), ADDRESS.into()).unwrap().into();
+        let to = ServerConnection::new(identity.server_with(provider).unwrap()).unwrap().into();
         let mut way = Self { from, to, records: Vec::new(), out: Vec::new() };
         while way.from.is_handshaking() || way.to.is_handshaking() {
             carry(&mut way.from, &mut way.to, &mut way.records, &mut way.out);
@@ -103,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_same_bytes_come_out_under_the_suite_of_our_tiers() {
-        let (mut requests, mut way) = (Requests::of(Shape::usual(100)), Way::open());
+        let (mut requests, mut way) = (Requests::of(Shape::usual(100)), Way::open(provider()));
         for _ in 0..3 {
             let request = requests.next();
             way.pass(&request.bytes);
