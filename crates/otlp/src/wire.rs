@@ -78,6 +78,13 @@ impl<'a> Fields<'a> {
     pub fn new(body: &'a [u8]) -> Self {
         Self { rest: body }
     }
+
+    /// Returns what has not been read yet.
+    #[inline]
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {

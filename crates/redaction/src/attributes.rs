@@ -6,8 +6,9 @@
 
 use tollgate_otlp::wire::delimited;
 use tollgate_otlp::{Fault, raw_attributes};
-use tollgate_residency::{Action, Carrier, Cell, Form, KeyNumber};
+use tollgate_residency::{Action, Carrier, Cell, Form};
 
+use crate::hints::{Found, Hints};
 use crate::operational;
 use crate::repeats::Repeats;
 use crate::value::Judge;
@@ -21,7 +22,7 @@ pub(crate) struct Attributes<'a> {
     bytes: Vec<u8>,
     run: Run<'a>,
     withheld: u32,
-    repeats: Repeats,
+    repeats: Repeats<'a>,
     suspect: bool,
     care: Care,
     /// Keys that stand more than once in the list at hand, in order.
@@ -29,22 +30,13 @@ pub(crate) struct Attributes<'a> {
     /// The texts of the list at hand that crossed raw and that span names are composed of, by slot.
     slots: Vec<(u8, &'a [u8])>,
     text: Vec<u8>,
-    /// What was found for the span before, by position: instrumentation writes the same keys in the same order.
-    hints: Vec<Hint<'a>>,
+    /// What was found for the span before.
+    hints: Hints<'a>,
+    /// So many attributes of the list at hand have a place among the hints.
+    position: usize,
+    /// The keys of the list at hand, if they are as many first ones of the hints; else they are among `repeats`.
+    followed: Option<usize>,
 }
-
-/// A key with what the table says of it.
-#[derive(Clone, Copy)]
-struct Hint<'a> {
-    key: &'a [u8],
-    found: Found,
-}
-
-/// What the table says of a key, and the key's number if it is listed itself.
-type Found = (Cell, Option<KeyNumber>);
-
-/// Lists longer than that are looked up from there on.
-const HINTS: usize = 64;
 
 /// Whether a list is searched for keys that stand twice before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +44,13 @@ pub(crate) enum Care {
     #[default]
     Swift,
     Wary,
+}
+
+/// How an attribute was written, if it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Copied,
+    Otherwise,
 }
 
 impl<'a> Attributes<'a> {
@@ -63,6 +62,7 @@ impl<'a> Attributes<'a> {
         self.run = Run::of(message);
         self.withheld = 0;
         self.repeats.clear();
+        (self.position, self.followed) = (0, Some(0));
         self.slots.clear();
         if self.care == Care::Wary {
             self.find_repeated(number, message);
@@ -70,7 +70,6 @@ impl<'a> Attributes<'a> {
     }
 
     /// Adds an attribute: a field of the message with its body, a `KeyValue`.
-    #[inline]
     pub(crate) fn add(
         &mut self,
         (field, body): (&'a [u8], &'a [u8]),
@@ -79,17 +78,33 @@ impl<'a> Attributes<'a> {
     ) -> Result<(), Fault> {
         let read = verbatim::read(self.number, field, body)?;
         let found = look_up(read.raw.key, carrier, judge);
-        self.write(read, found, judge)
+        self.note(read.raw.key, found, judge);
+        self.write(read, found.0, judge).map(drop)
     }
 
     /// Adds the attributes of a span that stand next in it, and returns what follows them.
     #[inline]
     pub(crate) fn add_next(&mut self, mut rest: &'a [u8], judge: &mut Judge<'_>) -> Result<&'a [u8], Fault> {
-        let mut position = 0;
-        while let Some((read, after)) = self.next(rest)? {
-            let found = self.recall(position, read.raw.key, judge);
-            self.write(read, found, judge)?;
-            (rest, position) = (after, position + 1);
+        loop {
+            rest = match self.hints.again(self.position, rest) {
+                Some((hint, field, after)) if self.care == Care::Swift => {
+                    let (value, (cell, _)) = (hint.value(), hint.found);
+                    self.follow(judge);
+                    self.copy(field, value, cell, judge)?;
+                    after
+                }
+                _ => match self.next(rest)? {
+                    Some((read, after)) => {
+                        self.add_one(read, judge)?;
+                        after
+                    }
+                    None => break,
+                },
+            };
+            self.position += 1;
+        }
+        if self.care == Care::Swift && !self.repeats.are_possible() {
+            self.hints.differ(self.position);
         }
         Ok(rest)
     }
@@ -110,61 +125,99 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Forgets what was found for keys: another resource may be judged otherwise.
+    #[inline]
+    fn add_one(&mut self, read: Read<'a>, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        let key = read.raw.key;
+        let found = match self.hints.of(self.position, key) {
+            Some(found) => {
+                self.follow(judge);
+                found
+            }
+            None => {
+                let found = look_up(key, Carrier::SpanAttributes, judge);
+                self.note(key, found, judge);
+                self.hints.replace(self.position, read.raw, found);
+                found
+            }
+        };
+        if self.write(read, found.0, judge)? == Written::Copied {
+            self.hints.copied(self.position, read);
+        }
+        Ok(())
+    }
+
+    /// Takes in that the next key is that of its hint.
+    #[inline]
+    fn follow(&mut self, judge: &Judge<'_>) {
+        if self.followed == Some(self.position) && self.position < self.hints.distinct() {
+            self.followed = Some(self.position + 1);
+        } else if let Some((key, found)) = self.hints.at(self.position) {
+            self.note(key, found, judge);
+        }
+    }
+
+    /// Takes in a key that may be one of those before it.
+    fn note(&mut self, key: &'a [u8], (cell, number): Found, judge: &Judge<'_>) {
+        for (key, (cell, number)) in self.hints.first(self.followed.take().unwrap_or(0)) {
+            if cell.action != Action::Absent {
+                self.repeats.note(key, number, judge.table.keys());
+            }
+        }
+        if cell.action != Action::Absent {
+            self.repeats.note(key, number, judge.table.keys());
+        }
+    }
+
+    /// Forgets what was found for keys: a server's resource and a device's are judged otherwise.
     pub(crate) fn forget(&mut self) {
         self.hints.clear();
     }
 
     #[inline]
-    fn recall(&mut self, position: usize, key: &'a [u8], judge: &Judge<'_>) -> Found {
-        match self.hints.get_mut(position) {
-            Some(hint) if is_same(hint.key, key) => hint.found,
-            Some(hint) => {
-                *hint = Hint { key, found: look_up(key, Carrier::SpanAttributes, judge) };
-                hint.found
+    fn write(&mut self, read: Read<'a>, cell: Cell, judge: &mut Judge<'_>) -> Result<Written, Fault> {
+        let Read { field, raw, whole } = read;
+        match cell.action {
+            Action::Absent => self.leave_out(cell, judge),
+            _ if !self.repeated.is_empty() && self.repeated.binary_search(&raw.key).is_ok() => {
+                self.leave_out(cell, judge);
             }
-            None => {
-                let found = look_up(key, Carrier::SpanAttributes, judge);
-                if position == self.hints.len() && position < HINTS {
-                    self.hints.push(Hint { key, found });
-                }
-                found
+            Action::Raw if whole && verbatim::is_clean_value(raw.value) => {
+                self.copy(field, raw.value, cell, judge)?;
+                return Ok(Written::Copied);
             }
+            _ => self.construct(read, cell, judge)?,
         }
+        Ok(Written::Otherwise)
     }
 
+    /// Copies a field whose value may cross as it is.
     #[inline]
-    fn write(&mut self, read: Read<'a>, found: Found, judge: &mut Judge<'_>) -> Result<(), Fault> {
-        let (cell, number) = found;
-        let Read { field, raw, whole } = read;
-        if let Action::Absent = cell.action {
-            return self.leave_out(cell, judge);
+    fn copy(&mut self, field: &'a [u8], value: &'a [u8], cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        self.run.add(field, &mut self.bytes);
+        judge.counts.value(cell.class, Form::Raw);
+        if let Some(slot) = cell.slot {
+            self.slots.extend(verbatim::text(value)?.map(|text| (slot, text)));
         }
-        self.repeats.note(number, judge.table.keys());
-        if !self.repeated.is_empty() && self.repeated.binary_search(&raw.key).is_ok() {
-            return self.leave_out(cell, judge);
-        }
-        match cell.action {
-            Action::Raw if whole && verbatim::is_clean_value(raw.value) => self.run.add(field, &mut self.bytes),
-            _ => {
-                self.run.end(&mut self.bytes);
-                if !judge.write(raw, cell, self.number, &mut self.text, &mut self.bytes)? {
-                    return self.leave_out(cell, judge);
-                }
-            }
+        Ok(())
+    }
+
+    fn construct(&mut self, read: Read<'a>, cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        self.run.end(&mut self.bytes);
+        if !judge.write(read.raw, cell, self.number, &mut self.text, &mut self.bytes)? {
+            self.leave_out(cell, judge);
+            return Ok(());
         }
         judge.counts.value(cell.class, cell.action.form());
         if let (Action::Raw, Some(slot)) = (cell.action, cell.slot) {
-            self.slots.extend(verbatim::text(raw.value)?.map(|text| (slot, text)));
+            self.slots.extend(verbatim::text(read.raw.value)?.map(|text| (slot, text)));
         }
         Ok(())
     }
 
     #[inline]
-    fn leave_out(&mut self, cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
+    fn leave_out(&mut self, cell: Cell, judge: &mut Judge<'_>) {
         judge.counts.value(cell.class, Form::Absent);
         self.withheld += 1;
-        Ok(())
     }
 
     /// Ends the list; says how many attributes were left out.
@@ -205,25 +258,6 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Compares keys; up to 32 bytes as two ends that overlap as they may, which takes no call.
-#[inline]
-fn is_same(one: &[u8], two: &[u8]) -> bool {
-    if one.len() != two.len() {
-        return false;
-    }
-    match (one.first_chunk::<16>(), one.last_chunk::<16>()) {
-        (Some(first), Some(last)) if one.len() <= 32 => {
-            two.first_chunk() == Some(first) && two.last_chunk() == Some(last)
-        }
-        _ => match (one.first_chunk::<8>(), one.last_chunk::<8>()) {
-            (Some(first), Some(last)) if one.len() <= 16 => {
-                two.first_chunk() == Some(first) && two.last_chunk() == Some(last)
-            }
-            _ => one == two,
-        },
-    }
-}
-
 #[inline]
 fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Found {
     match judge.table.listed(carrier, key, judge.resource) {
@@ -231,24 +265,5 @@ fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Found {
         // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
         None if operational::is_key(key) => (judge.table.below_template(carrier, key, judge.resource), None),
         None => (Cell::UNKNOWN, None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_the_same_only_if_every_byte_is() {
-        for length in 0..40 {
-            let key = vec![b'a'; length];
-            assert!(is_same(&key, &key.clone()));
-            assert!(!is_same(&key, &vec![b'a'; length + 1]));
-            for at in 0..length {
-                let mut other = key.clone();
-                other[at] = b'b';
-                assert!(!is_same(&key, &other), "{at} of {length}");
-            }
-        }
     }
 }

@@ -11,6 +11,7 @@
 mod address;
 mod attributes;
 mod counts;
+mod hints;
 mod keys;
 mod memo;
 mod once;

@@ -96,11 +96,13 @@ impl<'a> Run<'a, '_> {
     fn resource(&mut self, group: &ResourceGroup<'a>) {
         let before = self.mark();
         let first = self.layout.scopes.len();
-        let Ok(whose) = surroundings::whose(self.judge.table, group.resource()) else {
+        let Ok(whose) = surroundings::whose(self.judge.table, group.resource(), &mut self.memory.unmarked) else {
             return self.withhold_below(group);
         };
+        if whose != self.judge.resource {
+            self.memory.attributes.forget();
+        }
         self.judge.resource = whose;
-        self.memory.attributes.forget();
         let (body, url) = (group.resource(), group.schema_url());
         let head = self.attempt(|judge, memory, out| surroundings::resource(body, url, judge, memory, out));
         let Ok((head, ())) = head else { return self.withhold_below(group) };

@@ -5,7 +5,7 @@
 //! 2. A field that stands twice, or cannot be read, withholds the whole span.
 //! 3. What was left out is counted in the span's own dropped counts too.
 
-use tollgate_otlp::wire::{Fields, Wire};
+use tollgate_otlp::wire::{Field, Fields, Wire};
 use tollgate_otlp::{Fault, TraceId, Writer};
 use tollgate_residency::{Carrier, Form};
 
@@ -29,6 +29,8 @@ const KNOWN_FLAGS: u32 = 0x3ff;
 #[derive(Default)]
 pub(crate) struct Memory<'a> {
     pub(crate) attributes: Attributes<'a>,
+    /// The keys of the resource before, as far as none of them marks a device.
+    pub(crate) unmarked: Vec<&'a [u8]>,
     name: Vec<u8>,
     events: Vec<&'a [u8]>,
     links: Vec<&'a [u8]>,
@@ -101,34 +103,49 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         self.memory.links.clear();
         self.memory.attributes.begin(9, body);
         let plain = if self.judge.heads_cross { Plain::take(body) } else { None };
-        let (mut span, rest) = plain.map_or_else(|| (Once::default(), body), |(plain, rest)| (plain.into(), rest));
-        let rest = self.memory.attributes.add_next(rest, self.judge)?;
-        for field in Fields::new(rest) {
-            let field = field?;
-            match (field.number, field.value) {
-                (1, Wire::Bytes(id)) => once(&mut span.trace_id, id)?,
-                (2, Wire::Bytes(id)) => once(&mut span.span_id, id)?,
-                (3, Wire::Bytes(state)) => once(&mut span.trace_state, text(state)?)?,
-                (4, Wire::Bytes(id)) => once(&mut span.parent_span_id, id)?,
-                (5, Wire::Bytes(name)) => once(&mut span.name, name)?,
-                (6, Wire::Varint(kind)) => once(&mut span.kind, kind)?,
-                (7, Wire::Fixed64(nanos)) => once(&mut span.start, nanos)?,
-                (8, Wire::Fixed64(nanos)) => once(&mut span.end, nanos)?,
-                (9, Wire::Bytes(attribute)) => self.attribute((field.raw, attribute), Carrier::SpanAttributes)?,
-                (10, Wire::Varint(count)) => once(&mut span.dropped_attributes, count)?,
-                (12, Wire::Varint(count)) => once(&mut span.dropped_events, count)?,
-                (14, Wire::Varint(count)) => once(&mut span.dropped_links, count)?,
-                (15, Wire::Bytes(status)) => once(&mut span.status, status)?,
-                (16, Wire::Fixed32(flags)) => once(&mut span.flags, flags)?,
-                // Events and links are read when they are written.
-                (11, Wire::Bytes(event)) => self.memory.events.push(event),
-                (13, Wire::Bytes(link)) => self.memory.links.push(link),
-                (1..=16, _) => return Err(Fault::WireType),
-                _ => self.unknown(),
-            }
+        let (mut span, mut rest) = plain.map_or_else(|| (Once::default(), body), |(plain, rest)| (plain.into(), rest));
+        loop {
+            rest = self.memory.attributes.add_next(rest, self.judge)?;
+            let mut fields = Fields::new(rest);
+            let Some(field) = fields.next() else { break };
+            self.field(field?, &mut span)?;
+            rest = fields.rest();
         }
         span.withheld = self.memory.attributes.end();
         Ok(span)
+    }
+
+    fn field(&mut self, field: Field<'a>, span: &mut Once<'a>) -> Result<(), Fault> {
+        match (field.number, field.value) {
+            (1, Wire::Bytes(id)) => once(&mut span.trace_id, id),
+            (2, Wire::Bytes(id)) => once(&mut span.span_id, id),
+            (3, Wire::Bytes(state)) => once(&mut span.trace_state, text(state)?),
+            (4, Wire::Bytes(id)) => once(&mut span.parent_span_id, id),
+            (5, Wire::Bytes(name)) => once(&mut span.name, name),
+            (6, Wire::Varint(kind)) => once(&mut span.kind, kind),
+            (7, Wire::Fixed64(nanos)) => once(&mut span.start, nanos),
+            (8, Wire::Fixed64(nanos)) => once(&mut span.end, nanos),
+            (9, Wire::Bytes(attribute)) => self.attribute((field.raw, attribute), Carrier::SpanAttributes),
+            (10, Wire::Varint(count)) => once(&mut span.dropped_attributes, count),
+            (12, Wire::Varint(count)) => once(&mut span.dropped_events, count),
+            (14, Wire::Varint(count)) => once(&mut span.dropped_links, count),
+            (15, Wire::Bytes(status)) => once(&mut span.status, status),
+            (16, Wire::Fixed32(flags)) => once(&mut span.flags, flags),
+            // Events and links are read when they are written.
+            (11, Wire::Bytes(event)) => {
+                self.memory.events.push(event);
+                Ok(())
+            }
+            (13, Wire::Bytes(link)) => {
+                self.memory.links.push(link);
+                Ok(())
+            }
+            (1..=16, _) => Err(Fault::WireType),
+            _ => {
+                self.unknown();
+                Ok(())
+            }
+        }
     }
 
     fn write(&mut self, span: &Once<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {

@@ -15,15 +15,22 @@ use crate::value::Judge;
 const MESSAGE: u32 = 1;
 const SCHEMA_URL: u32 = 3;
 
-/// Says whose resource it is, by the presence of attributes that only devices have.
-pub(crate) fn whose(table: &Table, resource: &[u8]) -> Result<Resource, Fault> {
+/// Says whose resource it is, by the presence of attributes that only devices have. The keys of `unmarked` are known not to
+/// be of those: the resources of one request have the same keys in the same order, as a rule.
+pub(crate) fn whose<'a>(table: &Table, resource: &'a [u8], unmarked: &mut Vec<&'a [u8]>) -> Result<Resource, Fault> {
+    let mut position = 0;
     for field in Fields::new(resource) {
         let field = field?;
         if let (1, Wire::Bytes(attribute)) = (field.number, field.value) {
             let key = RawAttribute::parse(attribute)?.key;
-            if table.marks_device(text(key)?) {
-                return Ok(Resource::Device);
+            if unmarked.get(position) != Some(&key) {
+                if table.marks_device(text(key)?) {
+                    return Ok(Resource::Device);
+                }
+                unmarked.truncate(position);
+                unmarked.push(key);
             }
+            position += 1;
         }
     }
     Ok(Resource::Server)

@@ -1,0 +1,161 @@
+//! What was found for the attributes of the span before, by position: instrumentation writes the same keys in the same
+//! order, and often the same values.
+//!
+//! Promises:
+//! 1. A hint holds only where every byte that it rests on is the same again.
+//! 2. The keys of the first [`distinct`](Hints::distinct) hints differ from each other, those apart that may not cross.
+//! 3. However long lists are, only the first [`MOST`] of each are remembered.
+
+use tollgate_otlp::RawAttribute;
+use tollgate_residency::{Cell, KeyNumber};
+
+use crate::verbatim::Read;
+
+/// Lists longer than that are looked up from there on; SDKs give a span no more.
+const MOST: usize = 128;
+
+/// What the table says of a key, and the key's number if it is listed itself.
+pub(crate) type Found = (Cell, Option<KeyNumber>);
+
+/// One list's keys with what was found for them.
+#[derive(Default)]
+pub(crate) struct Hints<'a> {
+    list: Vec<Hint<'a>>,
+    distinct: usize,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Hint<'a> {
+    /// As it stood last.
+    raw: RawAttribute<'a>,
+    pub(crate) found: Found,
+    /// The whole field as it stood last, if it was copied; else nothing.
+    copied: &'a [u8],
+    /// How often it was copied and not the same as before.
+    changes: u8,
+}
+
+/// A field that changes from span to span is not compared as a whole any more.
+const CHANGES: u8 = 4;
+
+impl<'a> Hints<'a> {
+    /// The hint at a position, if its key is this one.
+    #[inline]
+    pub(crate) fn of(&self, position: usize, key: &[u8]) -> Option<Found> {
+        self.list.get(position).filter(|hint| is_same(hint.raw.key, key)).map(|hint| hint.found)
+    }
+
+    /// What may be copied again: the field at the front of a message, if the one at this position was the same and was
+    /// copied; with what follows it.
+    #[inline]
+    pub(crate) fn again<'m>(&self, position: usize, message: &'m [u8]) -> Option<(&Hint<'a>, &'m [u8], &'m [u8])> {
+        let hint = self.list.get(position)?;
+        let (field, after) = message.split_at_checked(hint.copied.len())?;
+        (hint.changes < CHANGES && !field.is_empty() && is_same(field, hint.copied)).then_some((hint, field, after))
+    }
+
+    /// Remembers what was found for a key that stands there now.
+    pub(crate) fn replace(&mut self, position: usize, raw: RawAttribute<'a>, found: Found) {
+        self.distinct = self.distinct.min(position);
+        let hint = Hint { raw, found, copied: &[], changes: 0 };
+        if let Some(old) = self.list.get_mut(position) {
+            *old = hint;
+        } else if position == self.list.len() && position < MOST {
+            self.list.push(hint);
+        }
+    }
+
+    /// Remembers that a field was copied.
+    #[inline]
+    pub(crate) fn copied(&mut self, position: usize, read: Read<'a>) {
+        if let Some(hint) = self.list.get_mut(position) {
+            (hint.raw, hint.copied) = (read.raw, read.field);
+            hint.changes = hint.changes.saturating_add(1);
+        }
+    }
+
+    /// How many of the first keys are known to differ.
+    #[inline]
+    pub(crate) fn distinct(&self) -> usize {
+        self.distinct
+    }
+
+    /// A key with what was found for it.
+    pub(crate) fn at(&self, position: usize) -> Option<(&'a [u8], Found)> {
+        self.list.get(position).map(|hint| (hint.raw.key, hint.found))
+    }
+
+    /// The first keys, with what was found for them.
+    pub(crate) fn first(&self, hints: usize) -> impl Iterator<Item = (&'a [u8], Found)> {
+        self.list.iter().take(hints).map(|hint| (hint.raw.key, hint.found))
+    }
+
+    /// Remembers that so many of the first keys differ.
+    #[inline]
+    pub(crate) fn differ(&mut self, keys: usize) {
+        self.distinct = self.distinct.max(keys.min(self.list.len()));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        self.distinct = 0;
+    }
+}
+
+impl<'a> Hint<'a> {
+    /// The body of the value that was copied.
+    #[inline]
+    pub(crate) fn value(&self) -> &'a [u8] {
+        self.raw.value
+    }
+}
+
+/// Compares short bytes without a call: as ends that overlap as they may.
+#[inline]
+fn is_same(one: &[u8], two: &[u8]) -> bool {
+    if one.len() != two.len() {
+        return false;
+    }
+    match one.len() {
+        8..=16 => ends::<8>(one, two),
+        17..=32 => ends::<16>(one, two),
+        33..=64 => match (one.split_at_checked(32), two.split_at_checked(32)) {
+            (Some((first, _)), Some((other, _))) => ends::<16>(first, other) && last(one, two),
+            _ => false,
+        },
+        _ => one == two,
+    }
+}
+
+#[inline]
+fn ends<const LENGTH: usize>(one: &[u8], two: &[u8]) -> bool {
+    one.first_chunk::<LENGTH>() == two.first_chunk() && one.last_chunk::<LENGTH>() == two.last_chunk()
+}
+
+/// Compares the last 32 bytes.
+#[inline]
+fn last(one: &[u8], two: &[u8]) -> bool {
+    match (one.last_chunk::<32>(), two.last_chunk::<32>()) {
+        (Some(one), Some(two)) => ends::<16>(one, two),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_the_same_only_if_every_one_is() {
+        for length in 0..80 {
+            let key = vec![b'a'; length];
+            assert!(is_same(&key, &key.clone()));
+            assert!(!is_same(&key, &vec![b'a'; length + 1]));
+            for at in 0..length {
+                let mut other = key.clone();
+                other[at] = b'b';
+                assert!(!is_same(&key, &other), "{at} of {length}");
+            }
+        }
+    }
+}
