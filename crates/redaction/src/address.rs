@@ -30,8 +30,8 @@ fn shorten(text: &str, v4: u8, v6: u8) -> Option<IpAddr> {
 /// Refuses what is not UTF-8.
 pub(crate) fn write_shortened(value: &[u8], v4: u8, v6: u8, out: &mut Vec<u8>) -> Result<bool, Fault> {
     // Most are IPv4, on every span that has an address: the general reader and writer go a long way round.
-    if let (Some(address), Some(cleared)) = (dotted(value), 32_u32.checked_sub(v4.into())) {
-        write_dotted(address & u32::MAX.checked_shl(cleared).unwrap_or(0), out);
+    if let Some(octets) = dotted(value) {
+        write_dotted(value, octets, v4, out);
         return Ok(true);
     }
     match shorten(text(value)?, v4, v6) {
@@ -40,39 +40,56 @@ pub(crate) fn write_shortened(value: &[u8], v4: u8, v6: u8, out: &mut Vec<u8>) -
     }
 }
 
+/// A number of an address, and how many bytes of it are up to its end.
+type Octet = (u8, usize);
+
 /// Reads four decimal numbers with dots between them, none with a leading zero, as the standard library does.
-fn dotted(value: &[u8]) -> Option<u32> {
-    if value.len() > "255.255.255.255".len() {
-        return None;
-    }
-    let (mut address, mut octet, mut digits, mut dots) = (0, 0, 0, 0);
-    for byte in value {
-        match byte {
-            b'0'..=b'9' if digits == 0 || octet > 0 => {
-                octet = octet * 10 + u32::from(byte - b'0');
-                digits += 1;
-            }
-            b'.' if digits > 0 && octet <= 255 => {
-                address = address << 8 | octet;
-                (octet, digits, dots) = (0, 0, dots + 1);
-            }
-            _ => return None,
-        }
-    }
-    (dots == 3 && digits > 0 && octet <= 255).then_some(address << 8 | octet)
+fn dotted(value: &[u8]) -> Option<[Octet; 4]> {
+    let (first, rest) = octet(value)?;
+    let (second, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (third, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (fourth, rest) = octet(rest.strip_prefix(b".")?)?;
+    let ends = |(octet, length), before| (octet, before + length);
+    let first = ends(first, 0);
+    let second = ends(second, first.1 + 1);
+    let third = ends(third, second.1 + 1);
+    rest.is_empty().then(|| [first, second, third, ends(fourth, third.1 + 1)])
 }
 
-fn write_dotted(address: u32, out: &mut Vec<u8>) {
-    for (at, octet) in address.to_be_bytes().into_iter().enumerate() {
+/// Reads a number at the front; with its length.
+#[inline]
+fn octet(text: &[u8]) -> Option<(Octet, &[u8])> {
+    let digit = |at: usize| text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    let one = digit(0)?;
+    let (octet, length) = match (digit(1), digit(2)) {
+        (None, _) => (one, 1),
+        (Some(_), _) if one == 0 => return None,
+        (Some(two), None) => (one * 10 + two, 2),
+        (Some(two), Some(three)) => ((one * 10 + two).checked_mul(10)?.checked_add(three)?, 3),
+    };
+    Some(((octet, length), text.get(length..)?))
+}
+
+/// Writes an address with all but its first bits cleared; what stays whole is copied.
+fn write_dotted(text: &[u8], octets: [Octet; 4], bits: u8, out: &mut Vec<u8>) {
+    let whole = octets.into_iter().take(usize::from(bits / 8));
+    let (whole, end) = whole.fold((0, 0), |(whole, _), (_, end)| (whole + 1, end));
+    out.extend_from_slice(text.get(..end).unwrap_or_default());
+    for (at, (octet, _)) in octets.into_iter().enumerate().skip(whole) {
+        let kept = if at == whole { octet & !(0xff >> (bits % 8)) } else { 0 };
         if at > 0 {
             out.push(b'.');
         }
-        let [hundred, ten, one] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-        match octet {
-            100.. => out.extend_from_slice(&[hundred, ten, one]),
-            10.. => out.extend_from_slice(&[ten, one]),
-            _ => out.push(one),
-        }
+        write_octet(kept, out);
+    }
+}
+
+fn write_octet(octet: u8, out: &mut Vec<u8>) {
+    let [hundred, ten, one] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
+    match octet {
+        100.. => out.extend_from_slice(&[hundred, ten, one]),
+        10.. => out.extend_from_slice(&[ten, one]),
+        _ => out.push(one),
     }
 }
 
@@ -154,7 +171,8 @@ mod tests {
             text in prop_oneof!["[0-9.]{0,16}", any::<u32>().prop_map(|bits| Ipv4Addr::from_bits(bits).to_string())],
             v4 in 0_u8..=32,
         ) {
-            prop_assert_eq!(dotted(text.as_bytes()), text.parse().ok().map(Ipv4Addr::to_bits));
+            let read = dotted(text.as_bytes()).map(|octets| octets.map(|(octet, _)| octet));
+            prop_assert_eq!(read, text.parse::<Ipv4Addr>().ok().map(|address| address.octets()));
             let mut out = Vec::new();
             let written = write_shortened(text.as_bytes(), v4, 48, &mut out).unwrap();
             let general = shorten(&text, v4, 48).map(|address| address.to_string());
