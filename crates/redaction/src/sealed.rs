@@ -15,8 +15,7 @@ use tollgate_federation::{LinkId, Origin};
 use tollgate_otlp::TraceId;
 
 use crate::counts::Counts;
-use layout::WORTH_A_CHUNK;
-pub(crate) use layout::{Group, Layout, Span};
+pub(crate) use layout::{CHILDREN, Group, Layout, RESOURCES, Span};
 
 /// Under whose policy something was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +132,7 @@ impl SealedBatch {
     #[must_use]
     pub fn whole(self) -> Sealed {
         let layout = self.layout.finish();
-        let (chunks, items) = layout.select(|_| true, layout.bytes.len().min(2 * WORTH_A_CHUNK));
+        let (chunks, items) = layout.whole();
         Sealed { chunks, items, seal: self.seal }
     }
 
@@ -146,8 +145,13 @@ impl SealedBatch {
         // An eighth more for what is not shared out evenly: growing would copy all of it.
         let fair = layout.bytes.len() / parts.max(1);
         let about = fair + fair / 8;
+        let only = choice.first().copied().flatten().filter(|first| choice.iter().all(|part| *part == Some(*first)));
         let part = |part: usize| {
-            let (chunks, items) = layout.select(|span| choice.get(span) == Some(&Some(part)), about);
+            let (chunks, items) = match only {
+                Some(only) if only == part => layout.whole(),
+                Some(_) => return None,
+                None => layout.select(|span| choice.get(span) == Some(&Some(part)), about),
+            };
             (items > 0).then(|| Sealed { chunks, items, seal: self.seal.clone() })
         };
         (0..parts).map(part).collect()

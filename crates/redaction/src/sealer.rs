@@ -18,7 +18,7 @@ use crate::counts::{Counts, Mark, Withheld};
 use crate::keys::Keys;
 use crate::plain::Plain;
 use crate::pseudonym::Pseudonyms;
-use crate::sealed::{Group, Layout, Seal, SealedBatch, Span};
+use crate::sealed::{CHILDREN, Group, Layout, RESOURCES, Seal, SealedBatch, Span};
 use crate::span::{Memory, SpanSealer};
 use crate::surroundings;
 use crate::value::Judge;
@@ -103,9 +103,14 @@ impl<'a> Run<'a, '_> {
             self.memory.attributes.forget();
         }
         self.judge.resource = whose;
+        let about = group.resource().len() + group.scopes().map(|scope| length(&scope)).sum::<usize>();
+        let opened = self.layout.open(RESOURCES, about);
         let (body, url) = (group.resource(), group.schema_url());
         let head = self.attempt(|judge, memory, out| surroundings::resource(body, url, judge, memory, out));
-        let Ok((head, ())) = head else { return self.withhold_below(group) };
+        let Ok((head, ())) = head else {
+            self.take_back(before);
+            return self.withhold_below(group);
+        };
         for scope in group.scopes() {
             self.scope(&scope);
         }
@@ -114,15 +119,18 @@ impl<'a> Run<'a, '_> {
             // Nothing crossed below it, so nothing of it did.
             return self.take_back(before);
         }
+        self.layout.close(opened);
         self.layout.resources.push(Group { head, children });
     }
 
     fn scope(&mut self, group: &ScopeGroup<'a>) {
         let before = self.mark();
         let first = self.layout.spans.len();
+        let opened = self.layout.open(CHILDREN, length(group));
         let (body, url) = (group.scope(), group.schema_url());
         let head = self.attempt(|judge, memory, out| surroundings::scope(body, url, judge, memory, out));
         let Ok((head, ())) = head else {
+            self.take_back(before);
             return self.judge.counts.withhold(Withheld::Surroundings, group.items().len() as u64);
         };
         for item in group.items() {
@@ -132,6 +140,7 @@ impl<'a> Run<'a, '_> {
         if children.is_empty() {
             return self.take_back(before);
         }
+        self.layout.close(opened);
         self.layout.scopes.push(Group { head, children });
     }
 
@@ -179,4 +188,9 @@ impl<'a> Run<'a, '_> {
         self.layout.bytes.truncate(start);
         self.judge.counts.put_back(mark);
     }
+}
+
+/// How long a scope's group is as it came, about.
+fn length(group: &ScopeGroup<'_>) -> usize {
+    group.scope().len() + group.items().map(|item| item.field().len()).sum::<usize>()
 }

@@ -7,18 +7,35 @@ use tollgate_otlp::wire::framed_len;
 use tollgate_otlp::{TraceId, Writer};
 
 /// The number of a request's resources, and of the children of a resource and of a scope.
-const RESOURCES: u32 = 1;
-const CHILDREN: u32 = 2;
+pub(crate) const RESOURCES: u32 = 1;
+pub(crate) const CHILDREN: u32 = 2;
 /// Neighbours of so many bytes together stay where they lie, as a chunk of their own; copying less costs less than that.
 pub(super) const WORTH_A_CHUNK: usize = 32 << 10;
 
-/// The sealed bytes with their groups.
+/// The sealed bytes with their groups. As a rule they are a request as they lie: each group stands behind its tag and length.
 #[derive(Default)]
 pub(crate) struct Layout {
     pub(crate) bytes: Vec<u8>,
+    form: Form,
     pub(crate) resources: Vec<Group>,
     pub(crate) scopes: Vec<Group>,
     pub(crate) spans: Vec<Span>,
+}
+
+/// What the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum Form {
+    /// A request.
+    #[default]
+    Request,
+    /// Parts: where the length of a group was to stand there was not as much room as it takes.
+    Parts,
+}
+
+/// A group whose length is not known yet.
+pub(crate) struct Opened {
+    number: u32,
+    head: Range<usize>,
 }
 
 /// A resource or a scope: its own fields, and its scopes or spans.
@@ -39,22 +56,50 @@ impl Layout {
         Self { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(spans), ..Self::default() }
     }
 
+    /// Begins a group that will be about so long.
+    pub(crate) fn open(&mut self, number: u32, about: usize) -> Opened {
+        let start = self.bytes.len();
+        Writer::new(&mut self.bytes).message_of(number, about);
+        Opened { number, head: start..self.bytes.len() }
+    }
+
+    /// Ends the group that was begun last.
+    pub(crate) fn close(&mut self, Opened { number, head }: Opened) {
+        let mut found = Vec::new();
+        Writer::new(&mut found).message_of(number, self.bytes.len() - head.end);
+        match self.bytes.get_mut(head) {
+            Some(room) if room.len() == found.len() => room.copy_from_slice(&found),
+            // Moving the group would cost more than putting it together later.
+            _ => self.form = Form::Parts,
+        }
+    }
+
     /// Has all bytes in place, to be selected from.
     pub(super) fn finish(self) -> Finished {
-        let Self { bytes, resources, scopes, spans } = self;
-        Finished { bytes: bytes.into(), resources, scopes, spans }
+        let Self { bytes, form, resources, scopes, spans } = self;
+        Finished { bytes: bytes.into(), form, resources, scopes, spans }
     }
 }
 
 /// A layout whose bytes can be shared.
 pub(super) struct Finished {
     pub(super) bytes: Bytes,
+    form: Form,
     resources: Vec<Group>,
     scopes: Vec<Group>,
     pub(super) spans: Vec<Span>,
 }
 
 impl Finished {
+    /// Makes a request of all spans, in chunks, and says how many those are; copies nothing where it lies there already.
+    pub(super) fn whole(&self) -> (Vec<Bytes>, u64) {
+        match self.form {
+            Form::Request if self.bytes.is_empty() => (Vec::new(), 0),
+            Form::Request => (vec![self.bytes.clone()], self.spans.len() as u64),
+            Form::Parts => self.select(|_| true, self.bytes.len().min(2 * WORTH_A_CHUNK)),
+        }
+    }
+
     /// Makes a request of the chosen spans under their resources and scopes, in chunks, and says how many those are.
     /// About so many bytes are expected.
     pub(super) fn select(&self, chosen: impl Fn(usize) -> bool, about: usize) -> (Vec<Bytes>, u64) {
