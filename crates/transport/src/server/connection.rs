@@ -16,10 +16,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tollgate_runtime::Shutdown;
 
 use super::denial::Denial;
@@ -48,6 +49,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEADERS: u32 = 16 << 10;
 /// What HTTP/1.1 reads ahead at the most.
 const READ_AHEAD: usize = 64 << 10;
+/// What is read of a TLS connection at a time: a few records. Rustls asks for one at the most, and where it has nothing left
+/// over of the one before, for a quarter of one.
+const ENCRYPTED_READ: usize = 64 << 10;
 
 /// Turns an accepted socket into a connection whose peer is known.
 #[derive(Clone)]
@@ -123,8 +127,8 @@ impl<R: Receive> Handler<R> {
         address: SocketAddr,
         config: Arc<rustls::ServerConfig>,
         claim: &Claim,
-    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let accepting = TlsAcceptor::from(config).accept(stream);
+    ) -> Option<TlsStream<BufReader<TcpStream>>> {
+        let accepting = TlsAcceptor::from(config).accept(BufReader::with_capacity(ENCRYPTED_READ, stream));
         let fault = match timeout(self.front.limits.handshake_timeout, accepting).await {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => HandshakeFault::behind(&error),
