@@ -218,12 +218,14 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// Room for all that the permit covers, at once: growing from chunk to chunk would copy most of it again.
+    /// Room for all that the permit covers, at once: growing from chunk to chunk would copy most of it again. A body of
+    /// which a good part is there gets room for all of it: what of that stays empty is addresses, not memory.
     fn make_room(&mut self, more: usize) {
         if self.have.len() + more > self.have.capacity() {
             let covered = self.permit.as_ref().map_or(0, Permit::bytes);
             let covered = usize::try_from(covered).unwrap_or(more);
-            self.have.reserve_exact(covered.saturating_sub(self.have.len()).max(more));
+            let whole = self.declared.filter(|_| self.have.len() + more > UPFRONT).unwrap_or(0);
+            self.have.reserve_exact(covered.max(whole).saturating_sub(self.have.len()).max(more));
         }
     }
 
