@@ -66,6 +66,9 @@ impl<'a> Share<'a> {
 
     /// Which part a routing key (all bytes of a trace id, or a resource) belongs to; `None` for a lane that is not here now.
     pub(crate) fn part_of(&self, key: &[u8]) -> Option<usize> {
+        if let [only] = *self.part_of_member {
+            return only; // there is no other owner to look for
+        }
         let ask = || self.part_of_member.get(self.owners.owner(key)?).copied().flatten();
         match key.try_into() {
             Ok(trace) => self.asked.recall(trace, ask),
