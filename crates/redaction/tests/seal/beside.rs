@@ -116,3 +116,14 @@ proptest! {
         prop_assert_eq!(together, alone);
     }
 }
+
+#[test]
+fn a_key_is_the_same_in_every_spelling() {
+    let usual = ("http.route", "GET", Spelling::Usual);
+    for other in [Spelling::PaddedTag, Spelling::PaddedLength, Spelling::BehindTheRest] {
+        let twice = [("http.route", "GET", other), usual];
+        let (spans, _) = sealed(&[body(&[usual]), body(&twice), body(&[usual])]);
+        let crossed: Vec<_> = spans.iter().map(|span| span.attributes.len()).collect();
+        assert_eq!(crossed, [1, 0, 1], "{other:?}");
+    }
+}
