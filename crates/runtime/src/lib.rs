@@ -1,4 +1,4 @@
-//! What the process owns: clock, byte budget, workers, tasks, shutdown, metrics registry, logs.
+//! What the process owns: clock, byte budget, buffers, workers, tasks, shutdown, metrics registry, logs.
 //!
 //! Promises:
 //! 1. There is one clock; tests hold a manual one and are exact.
@@ -8,6 +8,7 @@
 //! Not here: what is served or sent (`tollgate_transport`), the order of shutdown (`tollgate_pipeline`).
 
 mod budget;
+mod buffers;
 mod clock;
 mod limits;
 mod logs;
@@ -17,6 +18,7 @@ mod tasks;
 mod workers;
 
 pub use budget::{ByteBudget, Permit};
+pub use buffers::Buffers;
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use limits::{memory_limit, open_files};
 pub use logs::{LogFormat, init_logs};

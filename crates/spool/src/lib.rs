@@ -11,7 +11,6 @@
 
 mod backlog;
 mod behind;
-mod buffers;
 mod commit;
 mod config;
 mod consumer;

@@ -3,9 +3,8 @@
 use std::io;
 
 use bytes::Bytes;
-use tollgate_runtime::Timestamp;
+use tollgate_runtime::{Buffers, Timestamp};
 
-use crate::buffers::Buffers;
 use crate::frame::{self, Frame, RecordHead, Unreadable};
 use crate::name::Name;
 use crate::position::Position;
@@ -33,7 +32,12 @@ pub(crate) fn read_cached(part: &OnDisk, max_bytes: u64, until: Option<Position>
     let header = &part.segment.header;
     let (begin, end) = (header.offset(part.from), header.offset(part.end));
     let length = usize::try_from(max_bytes.max(SMALLEST_READ).min(end - begin)).ok()?;
-    let bytes = buffers.filled(length, |buffer| part.segment.file.read_cached(buffer, begin));
+    let mut buffer = buffers.take(length);
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    let read = part.segment.file.read_cached(buffer.get_mut(..length)?, begin);
+    let bytes = buffers.lend(buffer).slice(..read);
     let mut parser = Parser::new(part, bytes, until, max_bytes);
     // Whatever is wrong behind the last record shows when somebody asks for what stands there.
     let _ = parser.run();

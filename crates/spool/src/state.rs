@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tollgate_runtime::{Clock, Timestamp};
+use tollgate_runtime::{Buffers, Clock, Timestamp};
 
 use crate::backlog::Backlog;
-use crate::buffers::Buffers;
 use crate::config::WhenFull;
 use crate::marks::{Mark, Marks};
 use crate::name::Name;
@@ -16,6 +15,9 @@ use crate::position::Position;
 use crate::quarantine::Quarantine;
 use crate::recent::{Chunk, Recent};
 use crate::segment::Segment;
+
+/// So many bytes of buffers for reading are kept at hand.
+const READING: usize = 4 << 20;
 
 /// Shared by the log's thread, its handles and its consumers.
 #[derive(Debug)]
@@ -116,7 +118,7 @@ pub(crate) struct OnDisk {
 impl Shared {
     pub(crate) fn new(state: State, clock: Clock, quarantine: Quarantine) -> Self {
         let (durable, _) = watch::channel(Durable { end: state.end, closed: false });
-        Self { state: Mutex::new(state), durable, clock, quarantine, buffers: Buffers::default() }
+        Self { state: Mutex::new(state), durable, clock, quarantine, buffers: Buffers::new(READING) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tollgate_federation::LocalPlace;
 use tollgate_otlp::{Batch, Part, split_with};
+use tollgate_runtime::Buffers;
 use tollgate_transport::Local;
 
 use crate::load::map_keys;
@@ -12,11 +13,15 @@ use crate::step::Share;
 #[derive(Clone, Debug)]
 pub(crate) struct LocalMaker {
     place: LocalPlace,
+    buffers: Buffers,
 }
+
+/// So many bytes of buffers are kept at hand: as much as a few requests take.
+const AT_HAND: usize = 16 << 20;
 
 impl LocalMaker {
     pub(crate) fn new(place: LocalPlace) -> Self {
-        Self { place }
+        Self { place, buffers: Buffers::new(AT_HAND) }
     }
 
     /// A request that goes there as it is; `None` if it holds nothing.
@@ -35,7 +40,11 @@ impl LocalMaker {
     ) -> Vec<Option<Local>> {
         let fair = batch.payload.len() / parts.max(1);
         // An eighth more for what is not shared out evenly and for what is stamped: growing would copy all of it.
-        let empty = || Part { bytes: Vec::with_capacity(fair + fair / 8), items: 0 };
+        let empty = || {
+            let mut bytes = self.buffers.take(fair + fair / 8);
+            bytes.clear();
+            Part { bytes, items: 0 }
+        };
         let mut made: Vec<Part> = (0..parts).map(|_| empty()).collect();
         let part_of = |item: usize| part_of_item.get(item).copied().flatten();
         split_with(batch, &mut made, part_of, |_, body, out| resource(body, out));
@@ -43,7 +52,7 @@ impl LocalMaker {
     }
 
     fn load(&self, Part { bytes, items }: Part) -> Option<Local> {
-        (items > 0).then(|| Local { chunks: vec![bytes.into()], items, place: self.place.clone() })
+        (items > 0).then(|| Local { chunks: vec![self.buffers.lend(bytes)], items, place: self.place.clone() })
     }
 }
 
