@@ -1,5 +1,6 @@
 //! Takes OTLP in: listeners, the byte budget at the door, gRPC and HTTP, refusals.
 
+mod ahead;
 mod connection;
 mod denial;
 mod front;

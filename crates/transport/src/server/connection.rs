@@ -16,13 +16,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tollgate_runtime::Shutdown;
 
+use super::ahead::Ahead;
 use super::denial::Denial;
 use super::front::Front;
 use super::listener::{Limits, Security};
@@ -49,8 +50,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEADERS: u32 = 16 << 10;
 /// What HTTP/1.1 reads ahead at the most.
 const READ_AHEAD: usize = 64 << 10;
-/// What is read of a TLS connection at a time: a few records. Rustls asks for one at the most, and where it has nothing left
-/// over of the one before, for a quarter of one.
+/// What is read of a node's connection at a time: a few records. Rustls asks for one at the most, and where it has nothing
+/// left over of the one before, for a quarter of one.
 const ENCRYPTED_READ: usize = 64 << 10;
 
 /// Turns an accepted socket into a connection whose peer is known.
@@ -107,11 +108,12 @@ impl<R: Receive> Handler<R> {
                 let Ok((config, claim, generations)) = tls.server() else {
                     return tracing::error!("tls for a connection cannot be set up");
                 };
-                let Some(stream) = self.handshake(stream, address, config, &claim).await else { return };
+                let Some(mut stream) = self.handshake(stream, address, config, &claim).await else { return };
                 let chain = stream.get_ref().1.peer_certificates();
                 let proof = Some(Arc::new(tls.proof(chain)));
                 match tls.peer_of(chain) {
                     Ok(node) => {
+                        stream.get_mut().0.begin(ENCRYPTED_READ);
                         let caller = Caller { address, peer: Peer::Node(node), proof };
                         self.exchange(stream, caller, Some(generations)).await;
                     }
@@ -127,8 +129,8 @@ impl<R: Receive> Handler<R> {
         address: SocketAddr,
         config: Arc<rustls::ServerConfig>,
         claim: &Claim,
-    ) -> Option<TlsStream<BufReader<TcpStream>>> {
-        let accepting = TlsAcceptor::from(config).accept(BufReader::with_capacity(ENCRYPTED_READ, stream));
+    ) -> Option<TlsStream<Ahead<TcpStream>>> {
+        let accepting = TlsAcceptor::from(config).accept(Ahead::new(stream));
         let fault = match timeout(self.front.limits.handshake_timeout, accepting).await {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => HandshakeFault::behind(&error),
