@@ -24,6 +24,7 @@ mod value;
 pub use document::Document;
 pub use fault::{At, Fault, Faults, Located};
 pub use fields::Fields;
+pub use nearest::nearest;
 pub use parse::parse;
 pub use quantity::ByteSize;
 pub use read::Read;

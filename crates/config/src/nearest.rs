@@ -1,7 +1,7 @@
 //! The word that was probably meant.
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the pen.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let length = word.chars().count();
     // Distance grows with the square of the length, and nobody misspells a word of that length by two letters.
     if length > 64 {

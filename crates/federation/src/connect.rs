@@ -53,23 +53,37 @@ pub(crate) fn connect(listed: Partly<Vec<LinkDraft>>, regions: &Drafts, faults: 
         (draft, end)
     });
     let joined: Vec<(LinkDraft, Option<End>)> = joined.collect();
-    let reliances = joined.iter().flat_map(|(draft, end)| reliances(draft, end.as_ref())).collect();
+    let exporters: Vec<Option<String>> = joined.iter().map(|(draft, _)| exporter(draft, regions)).collect();
+    let ends = joined.iter().zip(&exporters);
+    let reliances = ends.flat_map(|((draft, end), exporter)| reliances(draft, exporter.as_ref(), end.as_ref())).collect();
     let edges = joined.iter().map(|(draft, end)| edge(draft, end.as_ref()?)).collect::<Option<Vec<Edge>>>();
     // Where something is missing, what it would have brought is missing too: that is one fault, not two.
     let edges = edges.filter(|_| listed.complete);
     if let Some(edges) = &edges {
         refuse_unreachable(regions, edges, faults);
     }
-    let links = edges
-        .and_then(|edges| joined.into_iter().zip(edges).map(|((draft, end), edge)| link(draft, end?, edge)).collect());
+    let links = edges.and_then(|edges| {
+        let joined = joined.into_iter().zip(exporters).zip(edges);
+        joined.map(|(((draft, end), exporter), edge)| link(draft, exporter?, end?, edge)).collect()
+    });
     Connected { links, reliances }
 }
 
-fn reliances(draft: &LinkDraft, end: Option<&End>) -> impl Iterator<Item = Reliance> {
+/// The legal entity of the region that a link starts in.
+fn exporter(draft: &LinkDraft, regions: &Drafts) -> Option<String> {
+    regions.get(&draft.from.as_ref()?.value)?.entity.clone()
+}
+
+fn reliances(
+    draft: &LinkDraft,
+    exporter: Option<&String>,
+    end: Option<&End>,
+) -> impl Iterator<Item = Reliance> {
     draft.instruments.read.iter().map(move |(regime, name)| Reliance {
         origin: regime.clone(),
         instrument: name.clone(),
         reaching: end.and_then(|end| end.regime.clone()),
+        exporter: exporter.cloned(),
         recipient: end.and_then(|end| end.entity.clone()),
     })
 }
@@ -85,10 +99,10 @@ fn edge(draft: &LinkDraft, end: &End) -> Option<Edge> {
     })
 }
 
-fn link(draft: LinkDraft, end: End, edge: Edge) -> Option<Link> {
+fn link(draft: LinkDraft, exporter: String, end: End, edge: Edge) -> Option<Link> {
     let instruments = draft.instruments.whole()?.into_iter().map(|(regime, name)| (regime, name.value)).collect();
     let (regime, entity, compression) = (end.regime?, end.entity?, draft.compression?);
-    Some(Link { edge, regime, entity, compression, instruments, at: draft.at })
+    Some(Link { edge, regime, exporter, entity, compression, instruments, at: draft.at })
 }
 
 fn known_region<'l>(from: &'l Located<Name>, regions: &Drafts, faults: &Faults) -> Option<&'l Name> {

@@ -42,6 +42,8 @@ pub struct Reliance {
     pub instrument: Located<String>,
     /// The regime it reaches; `None` where that could not be read.
     pub reaching: Option<Regime>,
+    /// The legal entity that sends it; `None` where that could not be read.
+    pub exporter: Option<String>,
     /// The legal entity that receives it; `None` where that could not be read.
     pub recipient: Option<String>,
 }
@@ -67,6 +69,11 @@ impl FederationDraft {
     /// What the links say of instruments.
     pub fn reliances(&self) -> &[Reliance] {
         &self.reliances
+    }
+
+    /// The federation, if nothing is missing, to be judged by other readers.
+    pub fn federation(&self) -> Option<&Federation> {
+        self.federation.as_ref()
     }
 
     /// The federation, if nothing is missing. It is in force only if the list of faults is empty.

@@ -29,6 +29,7 @@ impl fmt::Display for LinkId {
 pub struct Link {
     pub(crate) edge: Edge,
     pub(crate) regime: Regime,
+    pub(crate) exporter: String,
     pub(crate) entity: String,
     pub(crate) compression: Compression,
     pub(crate) instruments: BTreeMap<Regime, String>,
@@ -75,6 +76,11 @@ impl Link {
     /// The regime that data reaches over it.
     pub fn regime(&self) -> &Regime {
         &self.regime
+    }
+
+    /// The legal entity that sends over it: that of the region it starts in.
+    pub fn exporter(&self) -> &str {
+        &self.exporter
     }
 
     /// The legal entity that receives what comes over it.

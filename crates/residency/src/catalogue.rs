@@ -100,6 +100,36 @@ impl Catalogue {
         self.entries.find(name)
     }
 
+    /// What it says of a key: its own entry, else that of the longest template around it; of no credential, unless it is
+    /// listed.
+    pub(crate) fn classify(&self, key: &str) -> Option<&Entry> {
+        if let Found::Whole(entry) = self.find(key)
+            && !is_template(key)
+        {
+            return Some(entry);
+        }
+        let dots = key.char_indices().rev().filter(|(_, c)| *c == '.');
+        let template = |at: usize| key.get(..=at).map(|stem| format!("{stem}*"));
+        let found = dots.filter_map(|(at, _)| match self.find(&template(at)?) {
+            Found::Whole(entry) => Some(entry),
+            Found::Faulty | Found::Nowhere => None,
+        });
+        found.into_iter().next().filter(|entry| !entry.class.may_be_allowed() || !is_credential(key))
+    }
+
+    /// The attribute of that first name.
+    pub(crate) fn first_named(&self, attribute: &str) -> Option<&Entry> {
+        match self.find(attribute) {
+            Found::Whole(entry) => Some(entry),
+            Found::Faulty | Found::Nowhere => None,
+        }
+    }
+
+    /// Every name as documents spell it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.names().map(String::as_str)
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries.iter()
     }

@@ -35,10 +35,21 @@ pub enum Closed {
         /// The signal.
         signal: Signal,
     },
+    /// The whole policy is in shadow: it counts, and nothing crosses.
+    #[error("the policy is in shadow, so nothing crosses")]
+    Shadow,
     /// A rule denies the whole crossing.
     #[error("rule {rule} denies all")]
     Denied {
         /// The rule's id.
         rule: String,
+    },
+    /// A rule requires what nothing carries out yet.
+    #[error("rule {rule} requires `{what}`, which nothing carries out yet")]
+    Required {
+        /// The rule's id.
+        rule: String,
+        /// The key of the requirement.
+        what: &'static str,
     },
 }

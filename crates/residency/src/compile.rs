@@ -1,21 +1,26 @@
 //! Rules and catalogue, compiled to the answers for one crossing.
 
+use std::collections::HashMap;
+
+use crate::answers::Answers;
 use crate::carrier::{Carrier, Holds};
 use crate::catalogue::{Catalogue, Entry, template_prefix};
 use crate::class::Class;
 use crate::form::Action;
-use crate::rule::{Answers, Crossing};
+use crate::rule::Crossing;
 use crate::table::{Cell, Cells, Row, Rows};
 
 /// Compiles the answer for every carrier and class.
 pub(crate) fn cells(answers: &Answers<'_>, crossing: &Crossing) -> Cells {
+    let by_class = Class::ALL.map(|class| answers.class(class));
     let cell = |carrier: Carrier, class: Class| {
         let holds = match carrier.holds() {
             Holds::Attributes => true,
             Holds::One(own) => own == class,
             Holds::Nothing => false,
         };
-        if holds && carrier.is_on(crossing.signal) { answers.class(class) } else { Action::Absent }
+        let crosses = holds && carrier.is_on(crossing.signal) && !answers.stripped().contains(&carrier);
+        if crosses { by_class.get(class as usize).copied().unwrap_or(Action::Absent) } else { Action::Absent }
     };
     Carrier::ALL.iter().map(|carrier| Class::ALL.map(|class| cell(*carrier, class))).collect()
 }
@@ -30,6 +35,9 @@ pub(crate) fn rows(answers: &Answers<'_>, catalogue: &Catalogue) -> Rows {
             None => rows.keys.insert(name.as_bytes().into(), row),
         };
     }
+    if answers.has_pairs() {
+        part(answers, &mut rows);
+    }
     rows
 }
 
@@ -43,4 +51,17 @@ fn row(answers: &Answers<'_>, entry: &Entry) -> Row {
         slot: None,
     });
     Row { attribute: entry.attribute.clone(), server, device }
+}
+
+/// Where both of a pair would cross, neither does; whether they would is asked of all pairs before any is parted.
+fn part(answers: &Answers<'_>, rows: &mut Rows) {
+    let crosses = |row: &Row| row.server.action != Action::Absent || row.device.action != Action::Absent;
+    let crossing: HashMap<String, bool> = rows.iter().map(|row| (row.attribute.clone(), crosses(row))).collect();
+    let crosses = |name: &str| crossing.get(name).copied().unwrap_or_default();
+    for row in rows.rows_mut() {
+        if answers.partners(&row.attribute).iter().any(|(other, _)| crosses(other)) {
+            row.server.action = Action::Absent;
+            row.device.action = Action::Absent;
+        }
+    }
 }

@@ -42,6 +42,8 @@ pub(crate) fn of(parts: &Parts) -> [u8; 32] {
         hash.count(list.len());
         list.iter().for_each(|name| hash.text(name));
     }
+    hash.count(parts.stripped.len());
+    parts.stripped.iter().for_each(|carrier| hash.text(carrier.as_str()));
     hash.0.finalize().into()
 }
 

@@ -5,23 +5,39 @@ use std::collections::BTreeMap;
 use tollgate_config::Value;
 
 use crate::catalogue::Catalogue;
-use crate::form::{Action, TransformIndex};
 use crate::instrument::Instruments;
 use crate::invariant::Invariant;
-use crate::reading::{Named, if_there, only, unsupported};
-use crate::rule::{Outline, Rule, RuleDraft, Words};
-use crate::transform::{Keyed, Transform};
+use crate::reading::{Found, Named, if_there, only, unknown};
+use crate::rule::{Crossing, Mode, Outline, Pair, Rule, RuleDraft, Words, mode, pairs};
+use crate::transform::Transforms;
 
 /// Every regime with the law that its exports need a basis in; some have none.
 pub(crate) type Laws = Named<Option<String>>;
+
+/// The sections, as the schema shows them.
+pub(crate) const KEYS: [&str; 8] =
+    ["regimes", "mode", "instruments", "transforms", "rules", "not_together", "defaults", "invariants"];
+/// The answers that a deployment could want otherwise one day. Until then each must stand as it is carried out.
+pub(crate) const ANSWERS: [(&str, &str); 4] = [
+    ("unclassified", "drop"),
+    ("on_error", "drop"),
+    ("expired_instrument", "deny_link"),
+    ("audit_unwritable", "deny_link"),
+];
 
 /// What the document says.
 #[derive(Debug)]
 pub(crate) struct Residency {
     pub(crate) laws: Laws,
+    /// In shadow the whole policy only counts, and nothing crosses.
+    pub(crate) mode: Mode,
     pub(crate) instruments: Instruments,
-    pub(crate) keyed: Vec<Keyed>,
+    pub(crate) transforms: Transforms,
     pub(crate) rules: Vec<Rule>,
+    /// Where the rules of each crossing lie.
+    by_crossing: BTreeMap<Crossing, Vec<usize>>,
+    /// Pairs that hold for every crossing.
+    pub(crate) not_together: Vec<Pair>,
     /// What rules with faults may speak of: nothing is proved of it.
     pub(crate) unsettled: Vec<Outline>,
     pub(crate) invariants: Vec<Invariant>,
@@ -34,35 +50,57 @@ impl Residency {
         let laws = fields.required_value("regimes").map_or_else(Named::unread, |value| Named::read(value, law));
         let instruments =
             fields.value("instruments").map_or_else(Instruments::default, |value| Instruments::read(value, &laws));
-        let (transforms, keyed) = fields.value("transforms").map(transforms).unwrap_or_default();
+        let transforms = fields.value("transforms").map(Transforms::read).unwrap_or_default();
         let words = Words { catalogue, transforms: &transforms, regimes: &laws };
-        let drafts = fields.required_value("rules").map(|value| read_rules(value, words));
+        let drafts = fields.required_value("rules").map(|value| read_rules(value, words)).unwrap_or_default();
         if let Some(defaults) = fields.required_value("defaults") {
             check_defaults(defaults);
         }
+        // A mode that could not be read is a fault, and then there is no policy at all.
+        let mode = fields.value("mode").and_then(mode).unwrap_or_default();
+        let not_together = fields.value("not_together").and_then(|value| pairs(value, words)).unwrap_or_default();
         let invariants = fields.value("invariants").and_then(|value| value.items()).unwrap_or_default();
-        unsupported(&mut fields, &["mode", "not_together"]);
         fields.done();
         let (mut rules, mut unsettled) = (Vec::new(), Vec::new());
-        for draft in drafts.unwrap_or_default() {
+        for draft in drafts {
             match draft.rule {
                 Some(rule) => rules.push(rule),
                 None => unsettled.push(draft.outline),
             }
         }
         let invariants = invariants.into_iter().filter_map(|value| Invariant::read(value, &laws)).collect();
-        Some(Self { laws, instruments, keyed, rules, unsettled, invariants })
+        let by_crossing = index(&rules);
+        Some(Self { laws, mode, instruments, transforms, rules, by_crossing, not_together, unsettled, invariants })
     }
+
+    /// The rules of one crossing, in shadow or not.
+    pub(crate) fn rules_of(&self, crossing: &Crossing) -> impl Iterator<Item = &Rule> {
+        let places = self.by_crossing.get(crossing).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|place| self.rules.get(*place))
+    }
+
+    /// Every crossing that a rule speaks of.
+    pub(crate) fn crossings(&self) -> impl Iterator<Item = &Crossing> {
+        self.by_crossing.keys()
+    }
+}
+
+fn index(rules: &[Rule]) -> BTreeMap<Crossing, Vec<usize>> {
+    let mut index: BTreeMap<Crossing, Vec<usize>> = BTreeMap::new();
+    for (place, rule) in rules.iter().enumerate() {
+        index.entry(rule.crossing.clone()).or_default().push(place);
+    }
+    index
 }
 
 /// Reads the name of a regime that the document declares.
 pub(crate) fn regime(value: Value<'_>, laws: &Laws) -> Option<String> {
     let name = value.read::<String>()?;
-    if laws.knows(&name) {
-        return Some(name);
+    if let Found::Nowhere = laws.find(&name) {
+        value.fault(unknown("regime", &name, laws.names()));
+        return None;
     }
-    value.fault(format_args!("no regime is called `{name}`"));
-    None
+    Some(name)
 }
 
 fn law(value: Value<'_>) -> Option<Option<String>> {
@@ -72,40 +110,13 @@ fn law(value: Value<'_>) -> Option<Option<String>> {
     law
 }
 
-/// Returns the action that each transform's name stands for, and the keyed ones by their index.
-fn transforms(section: Value<'_>) -> (Named<Action>, Vec<Keyed>) {
-    let mut keyed = Vec::new();
-    let actions = Named::read(section, |value| match value.read()? {
-        Transform::Truncate { v4, v6 } => Some(Action::Truncate { v4, v6 }),
-        Transform::Keyed(transform) => {
-            let index = u16::try_from(keyed.len()).map_err(|_| value.fault("no more transforms have a number")).ok()?;
-            keyed.push(transform);
-            Some(Action::Hmac(TransformIndex(index)))
-        }
-    });
-    for (key, _) in section.is_mapping().then(|| section.entries()).flatten().unwrap_or_default() {
-        if key.value == "raw" {
-            section.faults().report(&key.at, "`raw` is a form and cannot be the name of a transform");
-        }
-    }
-    (actions, keyed)
-}
-
-/// The answers that a deployment could want otherwise one day. Until then each must stand as it is carried out.
 fn check_defaults(value: Value<'_>) {
-    const ANSWERS: [(&str, &str); 4] = [
-        ("unclassified", "drop"),
-        ("on_error", "drop"),
-        ("expired_instrument", "deny_link"),
-        ("audit_unwritable", "deny_link"),
-    ];
     let Some(mut fields) = value.fields() else { return };
     for (key, word) in ANSWERS {
         if let Some(value) = fields.required_value(key) {
             only(value, word, "nothing else is supported");
         }
     }
-    unsupported(&mut fields, &["mode"]);
     fields.done();
 }
 
@@ -118,7 +129,10 @@ fn read_rules(value: Value<'_>, words: Words<'_>) -> Vec<RuleDraft> {
         if let Some(id) = &draft.id {
             match ids.get(&id.value) {
                 Some(line) => {
-                    let message = format_args!("the id `{}` is already that of the rule in line {line}", id.value);
+                    let message = format_args!(
+                        "the id `{}` is already that of the rule in line {line}: choose another",
+                        id.value
+                    );
                     item.faults().report(&id.at, message);
                 }
                 None => drop(ids.insert(id.value.clone(), id.at.line)),

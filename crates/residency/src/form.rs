@@ -109,6 +109,20 @@ impl Action {
         }
     }
 
+    /// Returns the form of a value that was in some form already.
+    ///
+    /// A pseudonym can be made of a shortened address too; no address can be shortened that is a pseudonym by now.
+    #[must_use]
+    pub const fn on(self, form: Form) -> Form {
+        match (self, form) {
+            (Self::Absent, _) | (_, Form::Absent) => Form::Absent,
+            (Self::Raw, form) => form,
+            (Self::Hmac(_), Form::Raw | Form::Keyed | Form::Generalised) => Form::Keyed,
+            (Self::Truncate { .. }, Form::Raw | Form::Generalised) => Form::Generalised,
+            (Self::Hmac(_), Form::Aggregated) | (Self::Truncate { .. }, Form::Aggregated | Form::Keyed) => Form::Absent,
+        }
+    }
+
     /// Says whether whatever this lets through the other lets through too.
     #[must_use]
     pub fn is_within(self, other: Self) -> bool {

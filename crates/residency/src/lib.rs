@@ -8,13 +8,18 @@
 //! Read first: `rule.rs` (what a rule means), `table.rs` (what it compiles to), `carrier.rs` (what there is to answer).
 //! Not here: applying a table to bytes (`tollgate_redaction`), who is linked with whom (`tollgate_federation`).
 
+mod answers;
+mod broken;
 mod carrier;
 mod catalogue;
 mod class;
 mod closed;
 mod compile;
+mod day;
 mod digest;
 mod document;
+mod explain;
+mod flow;
 mod form;
 mod instrument;
 mod invariant;
@@ -23,15 +28,18 @@ mod pattern;
 mod policy;
 mod prove;
 mod reading;
+mod risk;
 mod rule;
 mod standing;
 mod table;
 mod transfer;
 mod transform;
 
+pub use broken::Broken;
 pub use carrier::{Carrier, Holds};
 pub use class::Class;
 pub use closed::Closed;
+pub use explain::{Explanation, Item, Reason, RuleAt};
 pub use form::{Action, Form, TransformIndex};
 pub use lookup::KeyNumber;
 pub use pattern::Piece;

@@ -10,8 +10,10 @@ use time::Date;
 use tollgate_config::{Document, Faults, Set};
 use tollgate_federation::{Federation, FederationDraft, Link, LinkId, Origin, Regime, Signal};
 
+use crate::broken::Broken;
 use crate::catalogue::Catalogue;
 use crate::closed::Closed;
+use crate::day::When;
 use crate::document::Residency;
 use crate::prove;
 use crate::standing::Standing;
@@ -24,8 +26,8 @@ const RESIDENCY: &str = "policies/residency.yaml";
 /// A residency policy without faults.
 #[derive(Debug)]
 pub struct Policy {
-    catalogue: Catalogue,
-    residency: Residency,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) residency: Residency,
     digest: [u8; 32],
 }
 
@@ -33,16 +35,38 @@ impl Policy {
     /// Reads `policies/catalogue.yaml` and `policies/residency.yaml` and checks them against what the federation says.
     pub fn read(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Self> {
         let before = faults.len();
+        let policy = Self::draft(set, federation, faults)?;
+        prove::invariants(&policy, federation, faults);
+        (policy.is_sound(faults) && faults.len() == before).then_some(policy)
+    }
+
+    /// Reads the documents without proving the invariants: for tools that show what a policy does, whatever it should not.
+    /// No node runs on such a policy.
+    pub fn unproved(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Self> {
+        let before = faults.len();
+        let policy = Self::draft(set, federation, faults)?;
+        (policy.is_sound(faults) && faults.len() == before).then_some(policy)
+    }
+
+    /// Judges every invariant on all paths and places; each that does not hold is told with a shortest witness.
+    #[must_use]
+    pub fn broken(&self, federation: &Federation) -> Vec<Broken> {
+        prove::on_all_paths(self, federation)
+    }
+
+    fn draft(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Self> {
         let documents = (set.require(CATALOGUE, faults), set.require(RESIDENCY, faults));
         let catalogue = documents.0.map_or_else(Catalogue::unread, |document| Catalogue::read(document.root(faults)));
         let residency = documents.1.and_then(|document| Residency::read(document.root(faults), &catalogue))?;
         prove::links(&residency, federation, faults);
-        prove::invariants(&residency, &catalogue, faults);
-        let digest = digest([documents.0?, documents.1?]);
-        // A rule that could not be read may have been a deny: with one fault, of notation or of meaning, there is no policy.
+        let digest = digest([documents.0, documents.1]);
+        Some(Self { catalogue, residency, digest })
+    }
+
+    /// A rule that could not be read may have been a deny: with one fault, of notation or of meaning, there is no policy.
+    fn is_sound(&self, faults: &Faults) -> bool {
         let sound = faults.iter().all(|fault| ![CATALOGUE, RESIDENCY].contains(&&*fault.at.file));
-        let whole = sound && residency.unsettled.is_empty() && faults.len() == before;
-        whole.then_some(Self { catalogue, residency, digest })
+        sound && self.residency.unsettled.is_empty()
     }
 
     /// Returns by which instrument data of one regime may cross a link, and until when; `None` where it needs none,
@@ -66,7 +90,7 @@ impl Policy {
     ) -> Result<Table, Closed> {
         let transfer = Transfer::over(federation, link, signal, origin)?;
         let members = origin.regimes().iter();
-        let parts = members.map(|member| transfer.compile(member, &self.catalogue, &self.residency, today));
+        let parts = members.map(|member| transfer.compile(member, &self.catalogue, &self.residency, When::On(today)));
         // Merged data obeys the rules of every origin in it.
         let strictest = parts.reduce(|one, two| Ok(Parts::meet(&one?, &two?)));
         strictest.unwrap_or_else(|| Err(Closed::Origin(origin.clone()))).map(Table::new)
@@ -79,10 +103,10 @@ impl Policy {
     }
 }
 
-fn digest(documents: [&Document; 2]) -> [u8; 32] {
+fn digest(documents: [Option<&Document>; 2]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update("tollgate policy 1");
-    for document in documents {
+    for document in documents.into_iter().flatten() {
         let text = document.canonical();
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);

@@ -1,73 +1,127 @@
 //! What is checked of a policy before it may be used: its invariants, and that the federation's links fit it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_config::Faults;
-use tollgate_federation::{FederationDraft, Reliance};
+use tollgate_federation::{Federation, FederationDraft, Reliance};
 
+use crate::answers::Answers;
+use crate::broken::Broken;
 use crate::carrier::Carrier;
-use crate::catalogue::Catalogue;
 use crate::class::Class;
 use crate::compile;
+use crate::day::When;
 use crate::document::Residency;
+use crate::flow::{Arrival, Flow};
 use crate::form::Action;
 use crate::invariant::Invariant;
-use crate::rule::{Answers, Crossing, Rule};
+use crate::policy::Policy;
+use crate::rule::Crossing;
 use crate::table::Cell;
 
-/// Checks every invariant on every crossing that a rule speaks of. Other crossings let nothing through. Where a rule with a
-/// fault speaks of a crossing too, or may do so, nothing is proved of it: that rule may have been the deny.
-pub(crate) fn invariants(residency: &Residency, catalogue: &Catalogue, faults: &Faults) {
-    let mut seen: Vec<&Crossing> = Vec::new();
-    for rule in &residency.rules {
-        let settled = !residency.unsettled.iter().any(|outline| outline.may_be(&rule.crossing));
-        if seen.contains(&&rule.crossing) || !settled {
-            continue;
+/// Reports every invariant that does not hold. Where the federation has faults of its own no path is known, and what the rules
+/// say of a crossing is judged as if there were one.
+pub(crate) fn invariants(policy: &Policy, federation: &FederationDraft, faults: &Faults) {
+    match federation.federation() {
+        Some(federation) => {
+            for broken in on_all_paths(policy, federation) {
+                faults.report(&broken.at, &broken);
+            }
         }
-        seen.push(&rule.crossing);
-        let passed = passed(&residency.rules, &rule.crossing, catalogue);
-        for invariant in &residency.invariants {
-            broken(invariant, &rule.crossing, &passed, &rule.id, faults);
+        None => {
+            for (invariant, message) in latent(policy, |_| true) {
+                faults.report(&invariant.at, message);
+            }
         }
     }
+}
+
+/// Judges every invariant on everything that can be anywhere on any day. For each invariant, origin and place the shortest
+/// path is the witness.
+pub(crate) fn on_all_paths(policy: &Policy, federation: &Federation) -> Vec<Broken> {
+    if policy.residency.invariants.is_empty() {
+        return Vec::new();
+    }
+    let flow = Flow::of(policy, federation, When::Ever);
+    let mut witnesses: BTreeMap<(usize, usize, usize), ((usize, String), Arrival)> = BTreeMap::new();
+    // What a region's own hop brings to a place was in the same regime, in the same form, one place before.
+    for arrival in flow.arrivals().filter(|arrival| flow.came_over_a_link(*arrival)) {
+        for (number, invariant) in policy.residency.invariants.iter().enumerate() {
+            if !forbids(invariant, &flow, arrival) {
+                continue;
+            }
+            let name = flow.one(arrival).map(|one| one.name()).unwrap_or_default();
+            let witness = ((flow.path(arrival).len(), format!("{} {name}", arrival.at.signal)), arrival);
+            let kept =
+                witnesses.entry((number, arrival.at.origin, arrival.at.place)).or_insert_with(|| witness.clone());
+            if (&witness.0, witness.1.form) < (&kept.0, kept.1.form) {
+                *kept = witness;
+            }
+        }
+    }
+    let told = witnesses.into_iter().filter_map(|((number, ..), (_, arrival))| {
+        let invariant = policy.residency.invariants.get(number)?;
+        Broken::of(invariant, policy, federation, &flow, arrival)
+    });
+    told.collect()
+}
+
+fn forbids(invariant: &Invariant, flow: &Flow, arrival: Arrival) -> bool {
+    let (Some(origin), Some(reaching)) = (flow.origin(arrival.at), flow.regime(arrival.at)) else { return false };
+    let Some(one) = flow.one(arrival) else { return false };
+    invariant.forbids(origin.as_str(), reaching.as_str(), one.class, arrival.form)
+}
+
+/// Invariants that the rules of a crossing would break if a path led there, each with what breaks it.
+pub(crate) fn latent<'p>(policy: &'p Policy, of: impl Fn(&Crossing) -> bool) -> Vec<(&'p Invariant, String)> {
+    let residency = &policy.residency;
+    let settled = |crossing: &&Crossing| !residency.unsettled.iter().any(|outline| outline.may_be(crossing));
+    let mut found = Vec::new();
+    for crossing in residency.crossings().filter(settled).filter(|crossing| of(crossing)) {
+        let passed = passed(policy, crossing);
+        let id = residency.rules_of(crossing).find(|rule| rule.is_active()).map_or("", |rule| &rule.id);
+        for invariant in &residency.invariants {
+            let forbidden = |(_, class, action): &&(String, Class, Action)| {
+                invariant.forbids(&crossing.origin, &crossing.reaching, *class, action.form())
+            };
+            if let Some((what, class, action)) = passed.iter().find(forbidden) {
+                let Crossing { origin, reaching, signal } = crossing;
+                let form = action.form();
+                let message = format!(
+                    "rule {id} breaks it: {what} ({class}) of {signal} from {origin} reaches {reaching} {form}"
+                );
+                found.push((invariant, message));
+            }
+        }
+    }
+    found
 }
 
 /// One thing that a crossing lets through: what, its class, in which form.
 type Passed = BTreeSet<(String, Class, Action)>;
 
-fn passed(rules: &[Rule], crossing: &Crossing, catalogue: &Catalogue) -> Passed {
-    let answers = Answers::of(rules, crossing);
+fn passed(policy: &Policy, crossing: &Crossing) -> Passed {
+    let answers = Answers::of(&policy.residency, crossing, When::Ever);
     let mut passed = Passed::new();
     for (carrier, row) in Carrier::ALL.iter().zip(compile::cells(&answers, crossing)) {
         passed.extend(Class::ALL.into_iter().zip(row).map(|(class, action)| (carrier.to_string(), class, action)));
     }
-    for row in compile::rows(&answers, catalogue).iter() {
+    for row in compile::rows(&answers, &policy.catalogue).iter() {
         let cell = |cell: Cell| (row.attribute.clone(), cell.class, cell.action);
         passed.extend([cell(row.server), cell(row.device)]);
     }
     passed
 }
 
-/// Reports the first thing that breaks an invariant; one witness is enough to find the rule.
-fn broken(invariant: &Invariant, crossing: &Crossing, passed: &Passed, rule: &str, faults: &Faults) {
-    let forbidden = |(_, class, action): &&(String, Class, Action)| {
-        invariant.forbids(&crossing.origin, &crossing.reaching, *class, action.form())
-    };
-    if let Some((what, class, action)) = passed.iter().find(forbidden) {
-        let Crossing { origin, reaching, signal } = crossing;
-        let form = action.form();
-        faults.report(
-            &invariant.at,
-            format_args!("rule {rule} breaks it: {what} ({class}) of {signal} from {origin} reaches {reaching} {form}"),
-        );
-    }
-}
-
 /// Checks that every regime is declared, and that each link's instruments cover what it carries. That a link names an
 /// instrument for each regime is checked where links are read.
 pub(crate) fn links(residency: &Residency, federation: &FederationDraft, faults: &Faults) {
     for regime in federation.regimes().iter().filter(|regime| !residency.laws.knows(regime.value.as_str())) {
-        faults.report(&regime.at, format_args!("the residency policy knows no regime {}", regime.value));
+        let name = &regime.value;
+        faults.report(
+            &regime.at,
+            format_args!("the residency policy knows no regime {name}: declare it below `regimes`"),
+        );
     }
     let abroad = |reliance: &&Reliance| reliance.reaching.as_ref() != Some(&reliance.origin);
     for reliance in federation.reliances().iter().filter(abroad) {

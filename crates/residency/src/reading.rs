@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_config::{Fields, Value};
+use tollgate_config::{At, Read, Value, nearest};
+
+use crate::class::Class;
 
 /// The entries of a section by name. One with a fault is there too, so that nobody calls its name unknown.
 #[derive(Debug)]
@@ -53,6 +55,11 @@ impl<T> Named<T> {
         }
     }
 
+    /// The names, whatever they stand for.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> + Clone {
+        self.entries.keys()
+    }
+
     /// Whether the name may stand for something.
     pub(crate) fn knows(&self, name: &str) -> bool {
         !matches!(self.find(name), Found::Nowhere)
@@ -74,17 +81,55 @@ pub(crate) fn only(value: Value<'_>, word: &str, why: &str) -> Option<()> {
     None
 }
 
-/// Refuses keys that the design knows and this version does not: ignoring one would let more through than it says.
-/// `None` if there was one.
-pub(crate) fn unsupported(fields: &mut Fields<'_>, keys: &[&'static str]) -> Option<()> {
-    let mut none = Some(());
-    for key in keys {
-        if let Some(value) = fields.value(key) {
-            value.fault(format_args!("`{key}` is not supported yet"));
-            none = None;
-        }
+/// Says that nothing has this name, and which was meant or which there are.
+pub(crate) fn unknown<'k>(what: &str, name: &str, known: impl IntoIterator<Item = &'k String>) -> String {
+    unknown_in(what, name, std::iter::empty(), known)
+}
+
+/// As `unknown`, where some of the names would fit and are shown before all others.
+pub(crate) fn unknown_in<'k>(
+    what: &str,
+    name: &str,
+    fitting: impl IntoIterator<Item = &'k String>,
+    known: impl IntoIterator<Item = &'k String>,
+) -> String {
+    const SHOWN: usize = 8;
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    let fitting: Vec<&str> = fitting.into_iter().map(String::as_str).collect();
+    let listed = if fitting.is_empty() { &known } else { &fitting };
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(word) => format!(", did you mean `{word}`?"),
+        None if listed.is_empty() => format!(": declare it below `{what}s`"),
+        None if listed.len() > SHOWN => String::new(),
+        None => format!(", known here: {}", listed.join(", ")),
+    };
+    format!("no {what} is called `{name}`{hint}")
+}
+
+/// Reads a mapping from classes, each with where it stands.
+pub(crate) fn by_class<T: Read>(value: Value<'_>) -> Option<BTreeMap<Class, (T, At)>> {
+    let mut fields = value.fields()?;
+    let entries = Class::ALL.into_iter().filter_map(|class| {
+        let value = fields.value(class.as_str())?;
+        Some(value.read::<T>().map(|read| (class, (read, value.at()))))
+    });
+    // Collected before it is judged, so that every entry's faults are reported.
+    let entries: Vec<Option<_>> = entries.collect();
+    fields.done()?;
+    entries.into_iter().collect()
+}
+
+/// Reads one text, or a list of texts that is not empty.
+pub(crate) fn one_or_more(value: Value<'_>) -> Option<Vec<String>> {
+    if value.is_scalar() {
+        return value.read().map(|text| vec![text]);
     }
-    none
+    let list: Vec<String> = value.read()?;
+    if list.is_empty() {
+        value.fault("name at least one, or leave the key out");
+        return None;
+    }
+    Some(list)
 }
 
 /// Reads a key that may be missing but not wrong: the outer `None` is a fault.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tollgate_federation::{LinkId, Origin, Signal};
 
 use crate::carrier::{Carrier, Holds};
-use crate::catalogue::is_credential;
+use crate::catalogue::{is_credential, template_prefix};
 use crate::class::Class;
 use crate::digest;
 use crate::form::{Action, Form, TransformIndex};
@@ -115,12 +115,24 @@ impl Rows {
         }
     }
 
+    /// The row of an attribute's first name, key or template.
+    pub(crate) fn named(&self, name: &str) -> Option<&Row> {
+        match template_prefix(name) {
+            Some(prefix) => self.templates.get(prefix.as_bytes()),
+            None => self.keys.get(name.as_bytes()),
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Row> {
         self.keys.values().chain(self.templates.values())
     }
 
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.keys.values_mut().chain(self.templates.values_mut())
+    }
+
     fn cells_mut(&mut self) -> impl Iterator<Item = &mut Cell> {
-        self.keys.values_mut().chain(self.templates.values_mut()).flat_map(Row::cells_mut)
+        self.rows_mut().flat_map(Row::cells_mut)
     }
 }
 
@@ -156,6 +168,8 @@ pub(crate) struct Parts {
     pub(crate) patterns: BTreeSet<Pattern>,
     pub(crate) event_names: BTreeSet<String>,
     pub(crate) devices: BTreeSet<String>,
+    /// Carriers of which nothing crosses, whatever is answered for what they hold.
+    pub(crate) stripped: BTreeSet<Carrier>,
     /// The instruments in force, one for each origin that needs one.
     pub(crate) instruments: BTreeMap<String, String>,
 }
@@ -234,7 +248,7 @@ impl Table {
     /// Says whether the presence of this resource attribute tells that the resource is somebody's device.
     #[must_use]
     pub fn marks_device(&self, key: &str) -> bool {
-        self.parts.devices.iter().any(|marker| match crate::catalogue::template_prefix(marker) {
+        self.parts.devices.iter().any(|marker| match template_prefix(marker) {
             Some(prefix) => key.starts_with(prefix),
             None => key == marker,
         })
@@ -302,13 +316,17 @@ impl Table {
 }
 
 impl Parts {
-    fn class(&self, carrier: Carrier, class: Class) -> Action {
+    pub(crate) fn class(&self, carrier: Carrier, class: Class) -> Action {
         let row = self.cells.get(carrier as usize);
         row.and_then(|row| row.get(class as usize)).copied().unwrap_or(Action::Absent)
     }
 
     fn holds_attributes(&self, carrier: Carrier) -> bool {
-        matches!(carrier.holds(), Holds::Attributes) && carrier.is_on(self.scope.signal)
+        matches!(carrier.holds(), Holds::Attributes) && carrier.is_on(self.scope.signal) && !self.strips(carrier)
+    }
+
+    pub(crate) fn strips(&self, carrier: Carrier) -> bool {
+        self.stripped.contains(&carrier)
     }
 
     fn form(&self, carrier: Carrier) -> Form {
@@ -331,6 +349,7 @@ impl Parts {
             patterns: &one.patterns & &two.patterns,
             event_names: &one.event_names & &two.event_names,
             devices: &one.devices | &two.devices,
+            stripped: &one.stripped | &two.stripped,
             instruments: two.instruments.into_iter().chain(one.instruments).collect(),
             keyed: one.keyed,
             scope: one.scope,

@@ -1,28 +1,31 @@
 //! One transfer over a link: whether the law allows it on that day, and what the rules make of it.
 
-use std::collections::BTreeMap;
-
-use time::Date;
 use tollgate_federation::{Federation, Link, LinkId, Origin, Regime, Signal};
 
+use crate::answers::Answers;
 use crate::catalogue::Catalogue;
+use crate::class::Class;
 use crate::closed::Closed;
 use crate::compile;
+use crate::day::When;
 use crate::document::Residency;
 use crate::form::Action;
-use crate::instrument::Need;
-use crate::rule::{Answers, Crossing};
+use crate::instrument::{Instrument, Lets, Need};
+use crate::rule::{Crossing, Mode};
 use crate::standing::Standing;
 use crate::table::{Parts, Scope};
 
 /// Data of one signal and origin, about to go over a link that carries both.
 pub(crate) struct Transfer<'a> {
-    link: &'a Link,
+    pub(crate) link: &'a Link,
     /// The regime in which it is sealed; its keys lie there and nowhere else.
-    sealed_in: &'a Regime,
-    signal: Signal,
+    pub(crate) sealed_in: &'a Regime,
+    pub(crate) signal: Signal,
     origin: &'a Origin,
 }
+
+/// An instrument, by its name.
+pub(crate) type Named<'i> = (&'i str, &'i Instrument);
 
 impl<'a> Transfer<'a> {
     pub(crate) fn over(
@@ -42,19 +45,34 @@ impl<'a> Transfer<'a> {
         Ok(Self { link, sealed_in, signal, origin })
     }
 
-    /// Compiles the rules for one of the regimes that the data comes from.
+    /// What the rules for one of the regimes are about that the data comes from.
+    pub(crate) fn crossing(&self, member: &Regime) -> Crossing {
+        Crossing { origin: member.to_string(), reaching: self.link.regime().to_string(), signal: self.signal }
+    }
+
+    /// Compiles the rules for one of the regimes that the data comes from, under the instrument in force.
     pub(crate) fn compile(
         &self,
         member: &Regime,
         catalogue: &Catalogue,
         residency: &Residency,
-        today: Date,
+        when: When,
     ) -> Result<Parts, Closed> {
-        let instruments = self.justified(member, residency, today)?;
-        let crossing =
-            Crossing { origin: member.to_string(), reaching: self.link.regime().to_string(), signal: self.signal };
-        let answers = Answers::of(&residency.rules, &crossing);
-        self.open(member, &answers)?;
+        let instrument = self.justified(member, residency, when)?.into_iter().next();
+        let answers = Answers::of(residency, &self.crossing(member), when);
+        self.open(member, residency, &answers)?;
+        Ok(self.parts(member, catalogue, residency, &answers, instrument))
+    }
+
+    /// What the rules come to under one instrument.
+    pub(crate) fn parts(
+        &self,
+        member: &Regime,
+        catalogue: &Catalogue,
+        residency: &Residency,
+        answers: &Answers<'_>,
+        instrument: Option<Named<'_>>,
+    ) -> Parts {
         let mut parts = Parts {
             scope: Scope {
                 link: self.link.id(),
@@ -63,14 +81,18 @@ impl<'a> Transfer<'a> {
                 signal: self.signal,
                 origin: self.origin.clone(),
             },
-            cells: compile::cells(&answers, &crossing),
-            rows: compile::rows(&answers, catalogue),
-            keyed: residency.keyed.clone(),
+            cells: compile::cells(answers, &self.crossing(member)),
+            rows: compile::rows(answers, catalogue),
+            keyed: residency.transforms.keyed.clone(),
             patterns: catalogue.span_names.clone(),
             event_names: catalogue.event_names.clone(),
             devices: catalogue.devices.clone(),
-            instruments,
+            stripped: answers.stripped().clone(),
+            instruments: instrument.iter().map(|(name, _)| (member.to_string(), (*name).to_owned())).collect(),
         };
+        if let Some((_, instrument)) = instrument {
+            cap(&mut parts, instrument);
+        }
         if member != self.sealed_in {
             // The key lies in the origin's region. A pseudonym under another key would be a weaker promise.
             parts.actions_mut(|action| {
@@ -79,33 +101,71 @@ impl<'a> Transfer<'a> {
                 }
             });
         }
-        Ok(parts)
+        parts
     }
 
-    /// Finds the instrument in force. Data that stays in its regime needs none.
-    fn justified(
+    /// Finds the instrument in force; for any day, all that could be. None where the data stays in its regime and needs none.
+    pub(crate) fn justified<'r>(
         &self,
         member: &Regime,
-        residency: &Residency,
-        today: Date,
-    ) -> Result<BTreeMap<String, String>, Closed> {
-        let Some(standing) = standing(self.link, member, residency) else { return Ok(BTreeMap::new()) };
+        residency: &'r Residency,
+        when: When,
+    ) -> Result<Vec<Named<'r>>, Closed> {
+        if member == self.link.regime() {
+            return Ok(Vec::new());
+        }
         let named = self.link.instruments().get(member).ok_or_else(|| Closed::NoInstrument(member.clone()))?;
-        let expired = || Closed::Expired { instrument: named.clone(), origin: member.clone() };
-        let term = standing.in_force(today).ok_or_else(expired)?;
-        Ok(BTreeMap::from([(member.to_string(), term.instrument.to_owned())]))
+        let need = Need { signal: Some(self.signal), ..need(self.link, member) };
+        let mut holding = residency.instruments.chain(named, &need).filter(|(_, one)| !when.is_after(one.last.day()));
+        let holding: Vec<Named<'r>> = match when {
+            When::On(_) => holding.next().into_iter().collect(),
+            When::Ever => holding.collect(),
+        };
+        let expired = Closed::Expired { instrument: named.clone(), origin: member.clone() };
+        if holding.is_empty() { Err(expired) } else { Ok(holding) }
     }
 
-    fn open(&self, member: &Regime, answers: &Answers<'_>) -> Result<(), Closed> {
+    /// Says why nothing crosses, whatever the instruments.
+    pub(crate) fn open(&self, member: &Regime, residency: &Residency, answers: &Answers<'_>) -> Result<(), Closed> {
+        if residency.mode == Mode::Shadow {
+            return Err(Closed::Shadow);
+        }
         if answers.rules().is_empty() {
             let (origin, reaching) = (member.clone(), self.link.regime().clone());
             return Err(Closed::NoRule { origin, reaching, signal: self.signal });
         }
-        match answers.rules().iter().find(|rule| rule.denies_all()) {
-            Some(rule) => Err(Closed::Denied { rule: rule.id.clone() }),
+        if let Some(by) = answers.denied_all().first() {
+            return Err(Closed::Denied { rule: by.rule.id.clone() });
+        }
+        match answers.unmet().next() {
+            Some((by, what)) => Err(Closed::Required { rule: by.rule.id.clone(), what }),
             None => Ok(()),
         }
     }
+}
+
+/// Takes back what lies outside an instrument's scope, or above its caps.
+fn cap(parts: &mut Parts, instrument: &Instrument) {
+    let capped = |class: Class, action: &mut Action| {
+        if instrument.lets(class, *action) != Lets::Through {
+            *action = Action::Absent;
+        }
+    };
+    for row in &mut parts.cells {
+        row.iter_mut().zip(Class::ALL).for_each(|(action, class)| capped(class, action));
+    }
+    for row in parts.rows.rows_mut() {
+        let class = row.server.class;
+        capped(class, &mut row.server.action);
+        // On a device the value is of both classes.
+        capped(class, &mut row.device.action);
+        capped(row.device.class, &mut row.device.action);
+    }
+}
+
+fn need<'n>(link: &'n Link, origin: &'n Regime) -> Need<'n> {
+    let (from, to) = (origin.as_str(), link.regime().as_str());
+    Need { from, to, exporter: link.exporter(), recipient: link.entity(), signal: None }
 }
 
 /// Returns what justifies that data of one regime crosses a link; `None` where it stays in its regime.
@@ -113,7 +173,7 @@ pub(crate) fn standing<'p>(link: &Link, origin: &Regime, residency: &'p Residenc
     if origin == link.regime() {
         return None;
     }
-    let need = Need { from: origin.as_str(), to: link.regime().as_str(), recipient: link.entity() };
     let named = link.instruments().get(origin);
-    Some(named.map_or_else(|| Standing::new(Vec::new()), |name| residency.instruments.standing(name, &need)))
+    let standing = |name: &String| residency.instruments.standing(name, &need(link, origin));
+    Some(named.map_or_else(|| Standing::new(Vec::new()), standing))
 }

@@ -1,10 +1,16 @@
 //! The transforms that a document can name: a keyed pseudonym and a shortened address. There is no un-keyed hash.
+//!
+//! Promises:
+//! 1. What cannot be carried out (a risk that has lapsed, a pseudonym that nothing makes yet) is absent, never raw.
 
 use std::time::Duration;
 
-use tollgate_config::{Read, Value};
+use tollgate_config::{At, Value};
 
-use crate::reading::only;
+use crate::day::When;
+use crate::form::{Action, TransformIndex};
+use crate::reading::{Named, if_there};
+use crate::risk::Risk;
 
 /// Longest prefix of an IPv4 address that still covers more than a household.
 const LONGEST_V4: u8 = 24;
@@ -24,56 +30,120 @@ pub struct Keyed {
     pub epoch: Duration,
 }
 
-/// What a transform's name stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Transform {
-    Keyed(Keyed),
+/// A transform, by the name that rules use.
+#[derive(Debug, Clone)]
+pub(crate) struct Transform {
+    pub(crate) name: String,
+    pub(crate) does: Does,
+    pub(crate) risk: Option<Risk>,
+    pub(crate) at: At,
+}
+
+/// What a transform does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Does {
+    /// A pseudonym for one destination.
+    Keyed(TransformIndex),
+    /// A pseudonym that several destinations can join. Nothing makes one yet, so it stands for nothing at all.
+    Shared,
+    /// A shorter address.
     Truncate { v4: u8, v6: u8 },
 }
 
-impl Read for Transform {
-    fn read(value: Value<'_>) -> Option<Self> {
-        let mut fields = value.fields()?;
-        let (hmac, truncate) = (fields.value("hmac"), fields.value("truncate"));
-        let risk = fields.value("accept_risk").map(Value::read::<String>);
-        let known = fields.done();
-        if hmac.is_some() == truncate.is_some() {
-            value.fault("a transform is either `hmac` or `truncate`; hashing without a key is none");
+impl Transform {
+    /// What it does to a value; absent where it cannot do it.
+    pub(crate) fn action(&self, when: When) -> Action {
+        if self.risk.as_ref().is_some_and(|risk| risk.has_lapsed(when)) {
+            return Action::Absent;
         }
-        // What has another fault, or may be an unknown key, is not called missing too.
-        let accepted = known.is_none() || risk.is_some_and(|risk| risk.as_deref() != Some(""));
-        let (keyed, truncated) = (hmac.map(keyed), truncate.map(truncated));
-        if let (Some(value), Some((_, Some(v6)))) = (truncate, truncated)
-            && v6 >= HOUSEHOLD_V6
-            && !accepted
-        {
-            value.fault(format_args!("a /{v6} may be one household: name the accepted risk as `accept_risk`"));
-            return None;
-        }
-        match (keyed, truncated) {
-            (Some(keyed), None) => keyed.map(Self::Keyed),
-            (None, Some((v4, v6))) => Some(Self::Truncate { v4: v4?, v6: v6? }),
-            _ => None,
+        match self.does {
+            Does::Keyed(index) => Action::Hmac(index),
+            Does::Shared => Action::Absent,
+            Does::Truncate { v4, v6 } => Action::Truncate { v4, v6 },
         }
     }
 }
 
-fn keyed(value: Value<'_>) -> Option<Keyed> {
+/// All transforms.
+#[derive(Debug, Default)]
+pub(crate) struct Transforms {
+    /// Where each name's transform lies in the list.
+    pub(crate) names: Named<usize>,
+    pub(crate) list: Vec<Transform>,
+    /// The keyed ones, by their index.
+    pub(crate) keyed: Vec<Keyed>,
+}
+
+impl Transforms {
+    /// The name of the transform that does this.
+    pub(crate) fn name_of(&self, action: Action, when: When) -> Option<String> {
+        let of = |one: &&Transform| !matches!(action, Action::Absent | Action::Raw) && one.action(when) == action;
+        self.list.iter().find(of).map(|one| one.name.clone())
+    }
+
+    pub(crate) fn read(section: Value<'_>) -> Self {
+        let (mut list, mut keyed) = (Vec::new(), Vec::new());
+        let entries = section.is_mapping().then(|| section.entries()).flatten().unwrap_or_default();
+        for (key, _) in entries.iter().filter(|(key, _)| ["raw", "absent", "all"].contains(&&*key.value)) {
+            let message = format_args!("`{}` is a word of rules and cannot be the name of a transform", key.value);
+            section.faults().report(&key.at, message);
+        }
+        let mut names = entries.into_iter().map(|(key, _)| key.value);
+        let names = Named::read(section, |value| {
+            let name = names.next().unwrap_or_default();
+            let (does, risk) = read(value, &mut keyed)?;
+            list.push(Transform { name, does, risk, at: value.at() });
+            Some(list.len() - 1)
+        });
+        Self { names, list, keyed }
+    }
+}
+
+fn read(value: Value<'_>, all: &mut Vec<Keyed>) -> Option<(Does, Option<Risk>)> {
+    let mut fields = value.fields()?;
+    let (hmac, truncate) = (fields.value("hmac"), fields.value("truncate"));
+    let risk = if_there(fields.value("accept_risk"), Risk::read);
+    let known = fields.done();
+    if hmac.is_some() == truncate.is_some() {
+        value.fault("a transform is either `hmac` or `truncate`; hashing without a key is none");
+    }
+    // What has another fault, or may be an unknown key, is not called missing too.
+    let accepted = known.is_none() || !matches!(risk, Some(None));
+    let (keyed, truncated) = (hmac.map(|value| keyed(value, all)), truncate.map(truncated));
+    if let (Some(value), Some((_, Some(v6)))) = (truncate, truncated)
+        && v6 >= HOUSEHOLD_V6
+        && !accepted
+    {
+        value.fault(format_args!("a /{v6} may be one household: name the accepted risk as `accept_risk`"));
+        return None;
+    }
+    let does = match (keyed, truncated) {
+        (Some(keyed), None) => keyed?,
+        (None, Some((v4, v6))) => Does::Truncate { v4: v4?, v6: v6? },
+        _ => return None,
+    };
+    Some((does, risk?))
+}
+
+fn keyed(value: Value<'_>, all: &mut Vec<Keyed>) -> Option<Does> {
     let mut fields = value.fields()?;
     let (group, key) = (fields.required::<String>("group"), fields.required::<String>("key"));
     let epoch = fields.required::<Duration>("epoch");
     let scope = fields.required_value("scope");
     fields.done();
-    let scope = scope.and_then(|scope| {
-        only(scope, "per_destination", "pseudonyms that several destinations could join are not supported yet")
-    });
+    let scope = scope.and_then(|scope| scope.choice(&[("per_destination", true), ("federation", false)]));
     // An epoch under a second would make more keys than events; whole seconds keep the arithmetic exact.
     if epoch.is_some_and(|epoch| epoch.as_secs() == 0 || epoch.subsec_nanos() != 0) {
         value.fault("an epoch lasts whole seconds, at least one");
         return None;
     }
-    scope?;
-    Some(Keyed { group: group?, key: key?, epoch: epoch? })
+    let keyed = Keyed { group: group?, key: key?, epoch: epoch? };
+    if !scope? {
+        return Some(Does::Shared);
+    }
+    let index = u16::try_from(all.len()).map_err(|_| value.fault("no more transforms have a number")).ok()?;
+    all.push(keyed);
+    Some(Does::Keyed(TransformIndex(index)))
 }
 
 fn truncated(value: Value<'_>) -> (Option<u8>, Option<u8>) {

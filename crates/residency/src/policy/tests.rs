@@ -1,4 +1,7 @@
 mod faults;
+mod interpreter;
+mod language;
+mod paths;
 
 use super::*;
 use crate::carrier::Carrier;

@@ -9,7 +9,7 @@ fn faults_of_all_sections_are_reported_together_and_leave_no_policy() {
         "  hash: {sha256: {}}\n",
         "  long: {truncate: {v4: 25, v6: 48}, accept_risk: R}\n",
         "  house: {truncate: {v4: 24, v6: 48}}\n",
-        "  shared: {hmac: {group: user, key: user, epoch: 30d, scope: federation}}\n",
+        "  shared: {hmac: {group: user, key: user, epoch: 30d, scope: everywhere}}\n",
         "  now: {hmac: {group: user, key: user, epoch: 10ms, scope: per_destination}}\n",
         "  fine: {hmac: {group: user, key: user, epoch: 1d, scope: per_destination}}\n",
         "defaults: {unclassified: keep, on_error: drop, expired_instrument: deny_link}\n",
@@ -21,12 +21,12 @@ fn faults_of_all_sections_are_reported_together_and_leave_no_policy() {
         "  - {id: e, origin: EEA, reaching: US, signal: traces, allow: {people: raw}}\n",
         "  - {id: f, origin: EEA, reaching: US, signal: traces, allow: {direct: {only: {http.route: raw}}}}\n",
         "  - {id: g, origin: EEA, reaching: US, signal: traces, deny: [{attribute: user.emial}]}\n",
-        "  - {id: h, origin: EEA, reaching: US, signal: metrics, allow: {op: raw}}\n",
-        "  - {id: i, origin: EEA, reaching: US, signal: traces, mode: shadow, allow: {op: raw}}\n",
-        "  - {id: j, origin: EEA, reaching: US, signal: traces, where: {cluster: a}, allow: {op: raw}}\n",
+        "  - {id: h, origin: EEA, reaching: US, signal: metrics, require: {}, allow: {op: raw}}\n",
+        "  - {id: i, origin: EEA, reaching: US, signal: traces, mode: shade, allow: {op: raw}}\n",
+        "  - {id: j, origin: EEA, reaching: US, signal: traces, where: {service: a}, allow: {op: raw}}\n",
         "  - {id: k, origin: EEA, reaching: US, signal: traces, allow: {unclassified: raw}}\n",
         "  - {id: l, origin: EEA, reaching: US, signal: traces}\n",
-        "  - {id: m, origin: UK, reaching: EEA, signal: traces, allow: {op: raw}}\n",
+        "  - {id: m, origin: EEA, reaching: UK, signal: traces, allow: {op: raw}}\n",
         "invariants:\n",
         "  - never: {class: op, form: raw}\n",
         "  - never: {class: op}\n",
@@ -175,7 +175,7 @@ fn faults_of_the_regions_hide_none_of_the_policies() {
         let draft = FederationDraft::read(&set, &faults);
         assert!(Policy::read(&set, &draft, &faults).is_none());
         assert_eq!(faults.len(), more, "{from}:\n{faults}");
-        assert!(faults.to_string().contains("transforms.ip-net.truncate: a /48 may be one household"), "{faults}");
+        assert!(faults.to_string().contains("transforms.ip-net.accept_risk: an accepted risk has a name"), "{faults}");
     }
 }
 
@@ -197,8 +197,8 @@ fn regimes_that_the_policy_does_not_know_are_faults_where_they_stand() {
         new,
         [
             "regions/federation.yaml:6:97: links[2].instruments.EEA: instrument `uk-adequacy` is for EEA to UK, not for EEA to GB",
-            "regions/uk-south.yaml:2:9: regime: the residency policy knows no regime GB",
-            "regions/uk-south.yaml:13:59: backends.far.regime: the residency policy knows no regime CH",
+            "regions/uk-south.yaml:2:9: regime: the residency policy knows no regime GB: declare it below `regimes`",
+            "regions/uk-south.yaml:13:59: backends.far.regime: the residency policy knows no regime CH: declare it below `regimes`",
         ]
     );
 }

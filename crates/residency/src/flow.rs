@@ -1,0 +1,229 @@
+//! Where data can come to, in which form: the fixpoint over all paths and places.
+//!
+//! States are (place, crossed or not, origin, signal, item, form); a link is a monotone function on them. In each round only
+//! what the last one brought moves on, so the first way that a form comes to a place is a shortest one.
+//!
+//! Promises:
+//! 1. A form is at a place exactly if some path of links and of a region's own hops brings it there.
+//! 2. It ends: each round adds a form somewhere, and there are finitely many.
+//! 3. Each form knows one of the shortest paths by which it came.
+//!
+//! Not here: what may be where (`invariant.rs`), what is printed of it (`finding.rs`).
+
+mod items;
+mod steps;
+
+use std::collections::{BTreeMap, HashMap};
+
+use tollgate_federation::{Federation, LinkId, PlaceId, Regime, Signal};
+
+use crate::day::When;
+use crate::form::{Action, Form};
+use crate::policy::Policy;
+
+pub(crate) use items::{Items, One};
+use steps::{Step, Steps};
+
+/// Where a state is. What has crossed a link is told from what never left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct At {
+    pub(crate) place: usize,
+    pub(crate) crossed: bool,
+    pub(crate) origin: usize,
+    pub(crate) signal: Signal,
+}
+
+/// By which step, and from which form, a form came.
+#[derive(Debug, Clone, Copy)]
+struct Via {
+    step: u32,
+    crossed: bool,
+    form: Form,
+}
+
+/// The forms of each item in one state.
+#[derive(Debug, Clone, Default)]
+struct Present {
+    /// By item, which forms are there: a bit each.
+    forms: Vec<u8>,
+    fresh: Vec<u8>,
+    via: Vec<[Option<Via>; Form::ALL.len()]>,
+}
+
+/// The fixpoint.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) steps: Steps,
+    pub(crate) items: BTreeMap<Signal, Items>,
+    states: HashMap<At, Present>,
+}
+
+/// One form that can come to a place over at least one link, or over none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) at: At,
+    pub(crate) item: usize,
+    pub(crate) form: Form,
+}
+
+impl Flow {
+    pub(crate) fn of(policy: &Policy, federation: &Federation, when: When) -> Self {
+        let items = Signal::ALL.map(|signal| (signal, Items::of(policy, signal))).into();
+        let steps = Steps::of(policy, federation, when, &items);
+        let mut flow = Self { steps, items, states: HashMap::new() };
+        for at in flow.steps.entries.clone() {
+            let count = flow.count(at.signal);
+            let raw = bit(Form::Raw);
+            let present = Present { forms: vec![raw; count], fresh: vec![raw; count], via: vec![[None; 5]; count] };
+            flow.states.insert(at, present);
+        }
+        while flow.round() {}
+        flow
+    }
+
+    fn count(&self, signal: Signal) -> usize {
+        self.items.get(&signal).map_or(0, |items| items.list.len())
+    }
+
+    /// Moves on what the last round brought; whether that brought anything anew.
+    fn round(&mut self) -> bool {
+        let mut next: HashMap<At, Vec<(usize, Form, Via)>> = HashMap::new();
+        for (at, present) in &self.states {
+            if present.fresh.iter().all(|fresh| *fresh == 0) {
+                continue;
+            }
+            for (number, step) in self.steps.from(at.place) {
+                let Some((to, moves)) = step.moves(*at) else { continue };
+                let known = self.states.get(&to);
+                let arriving = next.entry(to).or_default();
+                for (item, fresh) in present.fresh.iter().enumerate().filter(|(_, fresh)| **fresh != 0) {
+                    for form in forms(*fresh) {
+                        let via = Via { step: number, crossed: at.crossed, form };
+                        let came = moves.iter().map(|moves| moved(moves.as_deref(), item, form));
+                        let new = |form: &Form| {
+                            let there = known.and_then(|known| known.forms.get(item)).copied().unwrap_or_default();
+                            *form != Form::Absent && there & bit(*form) == 0
+                        };
+                        arriving.extend(came.filter(new).map(|form| (item, form, via)));
+                    }
+                }
+            }
+        }
+        for present in self.states.values_mut() {
+            present.fresh.iter_mut().for_each(|fresh| *fresh = 0);
+        }
+        let mut grown = false;
+        for (to, arriving) in next {
+            let count = self.count(to.signal);
+            let present = self.states.entry(to).or_default();
+            present.forms.resize(count, 0);
+            present.fresh.resize(count, 0);
+            present.via.resize(count, [None; 5]);
+            for (item, form, via) in arriving {
+                grown |= present.add(item, form, via);
+            }
+        }
+        grown
+    }
+
+    /// Everything that can be anywhere.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = Arrival> {
+        self.states.iter().flat_map(|(at, present)| {
+            let items = present.forms.iter().enumerate();
+            items.flat_map(move |(item, there)| forms(*there).map(move |form| Arrival { at: *at, item, form }))
+        })
+    }
+
+    /// The steps of a shortest path by which it came, each with the form before it, first step first.
+    pub(crate) fn path(&self, arrival: Arrival) -> Vec<(&Step, Form)> {
+        let mut path = Vec::new();
+        let (mut at, mut form) = (arrival.at, arrival.form);
+        while let Some(via) = self.via(at, arrival.item, form) {
+            let Some(step) = self.steps.step(via.step) else { break };
+            path.push((step, via.form));
+            (at, form) = (At { place: step.from, crossed: via.crossed, ..at }, via.form);
+        }
+        path.reverse();
+        path
+    }
+
+    fn via(&self, at: At, item: usize, form: Form) -> Option<Via> {
+        *self.states.get(&at)?.via.get(item)?.get(form as usize)?
+    }
+
+    /// Whether the last step of its path is a link.
+    pub(crate) fn came_over_a_link(&self, arrival: Arrival) -> bool {
+        let via = self.via(arrival.at, arrival.item, arrival.form);
+        via.and_then(|via| self.steps.step(via.step)).is_some_and(|step| step.link.is_some())
+    }
+
+    /// The places of a path, first place first.
+    pub(crate) fn places(&self, arrival: Arrival) -> Vec<&PlaceId> {
+        let path = self.path(arrival);
+        let first = path.first().map_or(arrival.at.place, |(step, _)| step.from);
+        std::iter::once(first)
+            .chain(path.iter().map(|(step, _)| step.to))
+            .filter_map(|at| self.steps.place(at))
+            .collect()
+    }
+
+    /// The links of a path.
+    pub(crate) fn links(&self, arrival: Arrival) -> Vec<LinkId> {
+        self.path(arrival).into_iter().filter_map(|(step, _)| step.link).collect()
+    }
+
+    pub(crate) fn one(&self, arrival: Arrival) -> Option<&One> {
+        self.items.get(&arrival.at.signal)?.list.get(arrival.item)
+    }
+
+    pub(crate) fn place(&self, at: At) -> Option<&PlaceId> {
+        self.steps.place(at.place)
+    }
+
+    pub(crate) fn regime(&self, at: At) -> Option<&Regime> {
+        self.steps.regimes.get(at.place)
+    }
+
+    pub(crate) fn origin(&self, at: At) -> Option<&Regime> {
+        self.steps.origins.get(at.origin)
+    }
+}
+
+impl Present {
+    fn add(&mut self, item: usize, form: Form, via: Via) -> bool {
+        let (Some(forms), Some(fresh), Some(vias)) =
+            (self.forms.get_mut(item), self.fresh.get_mut(item), self.via.get_mut(item))
+        else {
+            return false;
+        };
+        // Of several ways of one round the first in the order of steps is kept, so that every run says the same.
+        let slot = vias.get_mut(form as usize);
+        let earlier = |old: &Via| (via.step, via.form, via.crossed) < (old.step, old.form, old.crossed);
+        if *forms & bit(form) != 0 && *fresh & bit(form) == 0 {
+            return false;
+        }
+        if let Some(slot) = slot
+            && slot.as_ref().is_none_or(earlier)
+        {
+            *slot = Some(via);
+        }
+        let new = *forms & bit(form) == 0;
+        *forms |= bit(form);
+        *fresh |= bit(form);
+        new
+    }
+}
+
+fn bit(form: Form) -> u8 {
+    1 << form as u8
+}
+
+fn forms(bits: u8) -> impl Iterator<Item = Form> {
+    Form::ALL.into_iter().filter(move |form| bits & bit(*form) != 0)
+}
+
+/// What becomes of a value in some form; a step without actions changes nothing.
+fn moved(actions: Option<&[Action]>, item: usize, form: Form) -> Form {
+    let Some(actions) = actions else { return form };
+    actions.get(item).copied().unwrap_or(Action::Absent).on(form)
+}

@@ -1,0 +1,161 @@
+//! The steps that data can take: a region's own hops, which change nothing, and links.
+
+use std::collections::BTreeMap;
+
+use tollgate_federation::{Federation, Link, LinkId, Origin, PlaceId, Regime, Signal, Signals, Tier};
+
+use super::At;
+use super::items::Items;
+use crate::answers::Answers;
+use crate::day::When;
+use crate::form::Action;
+use crate::policy::Policy;
+use crate::transfer::Transfer;
+
+/// One way from a place to the next.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// The link, or none inside a region.
+    pub(crate) link: Option<LinkId>,
+    signals: Signals,
+    /// What a link does to each item, by origin and signal: once for each instrument that may be in force.
+    actions: BTreeMap<(usize, Signal), Vec<Option<Vec<Action>>>>,
+}
+
+/// All places, where data enters, and the steps between them.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    places: Vec<PlaceId>,
+    pub(crate) regimes: Vec<Regime>,
+    pub(crate) origins: Vec<Regime>,
+    pub(crate) entries: Vec<At>,
+    /// By the place they start at.
+    steps: Vec<Step>,
+}
+
+/// A region's own hop leaves everything as it is.
+static AS_IT_IS: &[Option<Vec<Action>>] = &[None];
+
+impl Step {
+    /// Where it brings a state, and what it does to each item.
+    pub(crate) fn moves(&self, at: At) -> Option<(At, &[Option<Vec<Action>>])> {
+        if !self.signals.contains(at.signal) {
+            return None;
+        }
+        match self.link {
+            None => Some((At { place: self.to, ..at }, AS_IT_IS)),
+            Some(_) => {
+                let actions = self.actions.get(&(at.origin, at.signal))?;
+                Some((At { place: self.to, crossed: true, ..at }, actions))
+            }
+        }
+    }
+}
+
+impl Steps {
+    pub(crate) fn of(policy: &Policy, federation: &Federation, when: When, items: &BTreeMap<Signal, Items>) -> Self {
+        let places = federation.places();
+        let regimes = places.iter().map(|place| place.regime.clone()).collect();
+        let origins = federation.regimes().iter().cloned().collect();
+        let ids = places.into_iter().map(|place| place.id).collect();
+        let mut steps = Self { places: ids, regimes, origins, entries: Vec::new(), steps: Vec::new() };
+        for region in federation.regions() {
+            let Some(origin) = steps.origins.iter().position(|one| one == region.regime()) else { continue };
+            for tier in region.tiers() {
+                let Some(place) = steps.find(&PlaceId::Tier(tier.id().clone())) else { continue };
+                let at = |signal| At { place, crossed: false, origin, signal };
+                // A gateway sends a central tier of its own region its own collectors' traces, and nothing else.
+                let is_gateway = tier.id() == region.gateway().id();
+                let entering = Signal::ALL.into_iter().filter(|signal| is_gateway || *signal == Signal::Traces);
+                steps.entries.extend(entering.map(at));
+                steps.add_backends(tier, region.regime(), place);
+            }
+        }
+        for link in federation.links() {
+            let compiled = compile(policy, federation, link, when, (&steps.origins, items));
+            let ends = steps.find(&PlaceId::Tier(link.source().clone())).zip(steps.find(link.to()));
+            let Some((from, to)) = ends else { continue };
+            steps.steps.push(Step { from, to, link: Some(link.id()), signals: link.signals(), actions: compiled });
+        }
+        steps.steps.sort_by_key(|step| step.from);
+        steps
+    }
+
+    fn add_backends(&mut self, tier: &Tier, regime: &Regime, from: usize) {
+        for backend in tier.backends().iter().filter(|backend| backend.regime() == regime) {
+            let Some(to) = self.find(&PlaceId::Backend(backend.id().clone())) else { continue };
+            self.steps.push(Step { from, to, link: None, signals: backend.signals(), actions: BTreeMap::new() });
+        }
+    }
+
+    fn find(&self, place: &PlaceId) -> Option<usize> {
+        self.places.iter().position(|one| one == place)
+    }
+
+    pub(crate) fn place(&self, at: usize) -> Option<&PlaceId> {
+        self.places.get(at)
+    }
+
+    pub(crate) fn step(&self, number: u32) -> Option<&Step> {
+        self.steps.get(number as usize)
+    }
+
+    /// The steps from a place, each with its number.
+    pub(crate) fn from(&self, place: usize) -> impl Iterator<Item = (u32, &Step)> {
+        let first = self.steps.partition_point(|step| step.from < place);
+        let own = self.steps.iter().skip(first).take_while(move |step| step.from == place);
+        (u32::try_from(first).unwrap_or(u32::MAX)..).zip(own)
+    }
+}
+
+/// What a link does to each item, for each origin and signal that it carries and lets through at all.
+fn compile(
+    policy: &Policy,
+    federation: &Federation,
+    link: &Link,
+    when: When,
+    (origins, items): (&[Regime], &BTreeMap<Signal, Items>),
+) -> BTreeMap<(usize, Signal), Vec<Option<Vec<Action>>>> {
+    let mut compiled = BTreeMap::new();
+    for (number, member) in origins.iter().enumerate() {
+        let origin = Origin::of(member.clone());
+        for signal in link.signals().iter() {
+            let Ok(transfer) = Transfer::over(federation, link.id(), signal, &origin) else { continue };
+            let Some(items) = items.get(&signal) else { continue };
+            let actions = of_transfer(policy, &transfer, member, items, when);
+            if !actions.is_empty() {
+                compiled.insert((number, signal), actions);
+            }
+        }
+    }
+    compiled
+}
+
+fn of_transfer(
+    policy: &Policy,
+    transfer: &Transfer<'_>,
+    member: &Regime,
+    items: &Items,
+    when: When,
+) -> Vec<Option<Vec<Action>>> {
+    let crossing = transfer.crossing(member);
+    // Where a rule could not be read nothing is proved: it may have been the deny.
+    let settled = !policy.residency.unsettled.iter().any(|outline| outline.may_be(&crossing));
+    let Some(holding) = transfer.justified(member, &policy.residency, when).ok().filter(|_| settled) else {
+        return Vec::new();
+    };
+    let answers = Answers::of(&policy.residency, &crossing, when);
+    if transfer.open(member, &policy.residency, &answers).is_err() {
+        return Vec::new();
+    }
+    let parts = |instrument| {
+        let parts = transfer.parts(member, &policy.catalogue, &policy.residency, &answers, instrument);
+        Some(items.actions(&parts))
+    };
+    if holding.is_empty() {
+        return vec![parts(None)];
+    }
+    holding.into_iter().map(|instrument| parts(Some(instrument))).collect()
+}

@@ -1,0 +1,238 @@
+//! The compiled table against a slow reading of the rules that shares no code with it: random policies, every item, equal.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::explain::Item;
+
+/// The small catalogue once more: names, class, class on a device.
+const ATTRIBUTES: [(&[&str], &str, Option<&str>); 9] = [
+    (&["http.route"], "op", None),
+    (&["host.name"], "op", Some("direct")),
+    (&["user.id", "enduser.id"], "direct", None),
+    (&["user.email"], "direct", None),
+    (&["client.address"], "online", None),
+    (&["client.port"], "quasi", None),
+    (&["url.query"], "secret", None),
+    (&["exception.message"], "free", None),
+    (&["acme.*"], "quasi", None),
+];
+const KEYS: [&str; 14] = [
+    "http.route",
+    "host.name",
+    "user.id",
+    "enduser.id",
+    "user.email",
+    "client.address",
+    "client.port",
+    "url.query",
+    "exception.message",
+    "acme.x",
+    "acme.inner.x",
+    "acme",
+    "unknown",
+    "",
+];
+const CLASSES: [&str; 7] = ["direct", "online", "quasi", "special", "free", "op", "corr"];
+const FORMS: [&str; 5] = ["raw", "user-key", "other-key", "ip-net", "ip-wide"];
+const CAPS: [&str; 5] = ["absent", "aggregated", "keyed", "generalised", "raw"];
+
+#[derive(Debug, Clone)]
+struct Random {
+    origin: &'static str,
+    shadow: bool,
+    narrowed: bool,
+    allow: Vec<(&'static str, &'static str)>,
+    /// An attribute's number, the name used, the form.
+    only: Vec<(usize, usize, &'static str)>,
+    deny: Vec<&'static str>,
+    deny_attribute: Option<usize>,
+    cap: Option<(&'static str, &'static str)>,
+    pair: Option<(usize, usize)>,
+}
+
+fn random() -> impl Strategy<Value = Random> {
+    let class = || prop::sample::select(&CLASSES[..]);
+    let form = || prop::sample::select(&FORMS[..]);
+    let allow = prop::collection::btree_map(class(), form(), 0..4);
+    let only = prop::collection::btree_map(0..ATTRIBUTES.len(), (0..2_usize, form()), 0..4);
+    let origin = prop::sample::select(&["EEA", "EEA", "EEA", "UK"][..]);
+    let deny = prop::collection::vec(prop::sample::select(&["direct", "secret", "op", "quasi"][..]), 0..2);
+    let attribute = prop::option::weighted(0.2, 0..ATTRIBUTES.len());
+    let cap = prop::option::weighted(0.3, (class(), prop::sample::select(&CAPS[..])));
+    let pair = prop::option::weighted(0.2, (0..ATTRIBUTES.len(), 0..ATTRIBUTES.len()));
+    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.2));
+    (origin, flags, allow, only, deny, attribute, cap, pair).prop_map(
+        |(origin, (shadow, narrowed), allow, only, deny, deny_attribute, cap, pair)| Random {
+            origin,
+            shadow,
+            narrowed,
+            // A class is either allowed as a whole or attribute by attribute.
+            only: only
+                .into_iter()
+                .filter(|(number, _)| ATTRIBUTES[*number].1 != "secret" && !allow.contains_key(ATTRIBUTES[*number].1))
+                .map(|(number, (name, form))| (number, name, form))
+                .collect(),
+            allow: allow.into_iter().collect(),
+            deny,
+            deny_attribute,
+            cap,
+            pair: pair.filter(|(one, two)| one != two),
+        },
+    )
+}
+
+impl Random {
+    fn yaml(&self, id: usize) -> String {
+        let mut parts = vec![format!("id: r{id}, origin: {}, reaching: US, signal: traces", self.origin)];
+        if self.shadow {
+            parts.push("mode: shadow".to_owned());
+        }
+        if self.narrowed {
+            parts.push("where: {cluster: eu-west-a}".to_owned());
+        }
+        let mut allow: Vec<String> = self.allow.iter().map(|(class, form)| format!("{class}: {form}")).collect();
+        for class in CLASSES {
+            let own = self.only.iter().filter(|(number, ..)| ATTRIBUTES[*number].1 == class);
+            let own: Vec<String> = own
+                .map(|(number, name, form)| {
+                    format!("{}: {form}", ATTRIBUTES[*number].0[name % ATTRIBUTES[*number].0.len()])
+                })
+                .collect();
+            if !own.is_empty() {
+                allow.push(format!("{class}: {{only: {{{}}}}}", own.join(", ")));
+            }
+        }
+        parts.push(format!("allow: {{{}}}", allow.join(", ")));
+        let mut deny: Vec<String> = self.deny.iter().map(|class| (*class).to_owned()).collect();
+        deny.extend(self.deny_attribute.map(|number| format!("{{attribute: {}}}", ATTRIBUTES[number].0[0])));
+        parts.push(format!("deny: [{}]", deny.join(", ")));
+        parts.extend(self.cap.map(|(class, form)| format!("cap: {{{class}: {form}}}")));
+        let name = |number: usize| ATTRIBUTES[number].0[0];
+        parts.extend(self.pair.map(|(one, two)| format!("not_together: [[{}, {}]]", name(one), name(two))));
+        format!("  - {{{}}}\n", parts.join(", "))
+    }
+}
+
+/// An answer by its name; which of two is stricter is listed, not computed.
+type Answer = &'static str;
+
+fn is_stricter_or_equal(one: Answer, two: Answer) -> bool {
+    one == two || one == "absent" || two == "raw" || (one, two) == ("ip-wide", "ip-net")
+}
+
+fn form_of(answer: Answer) -> &'static str {
+    match answer {
+        "user-key" | "other-key" => "keyed",
+        "ip-net" | "ip-wide" => "generalised",
+        other => other,
+    }
+}
+
+/// The widest answer that is within all of them.
+fn strictest(answers: &[Answer]) -> Answer {
+    let all = ["raw", "user-key", "other-key", "ip-net", "ip-wide", "absent"];
+    let within = |one: &&Answer| answers.iter().all(|other| is_stricter_or_equal(one, other));
+    let common: Vec<Answer> = all.iter().filter(within).copied().collect();
+    let widest = |one: &&Answer| common.iter().all(|other| is_stricter_or_equal(other, one));
+    common.iter().find(widest).copied().unwrap_or("absent")
+}
+
+fn is_within_cap(form: &str, cap: &str) -> bool {
+    form == cap || form == "absent" || cap == "raw" || (form == "aggregated" && cap != "absent")
+}
+
+/// Reads the rules one after the other for one attribute taken as one of a class.
+fn read(rules: &[Random], number: usize, class: &str) -> Answer {
+    let active: Vec<&Random> = rules.iter().filter(|rule| rule.origin == "EEA" && !rule.shadow).collect();
+    let (mut whole, mut all) = (false, Vec::new());
+    for rule in &active {
+        if rule.deny.contains(&class) || rule.deny_attribute == Some(number) || class == "secret" {
+            return "absent";
+        }
+        // Whoever denies the template denies what stands below it.
+        if number == usize::MAX && rule.deny_attribute == Some(8) {
+            return "absent";
+        }
+        for (allowed, form) in &rule.allow {
+            if *allowed == class {
+                all.push(*form);
+                whole |= !rule.narrowed;
+            }
+        }
+        for (own, _, form) in &rule.only {
+            if *own == number && ATTRIBUTES[number].1 == class {
+                all.push(*form);
+                whole |= !rule.narrowed;
+            }
+        }
+    }
+    let answer = if whole { strictest(&all) } else { "absent" };
+    let caps = active.iter().filter_map(|rule| rule.cap).filter(|(capped, _)| *capped == class);
+    if caps.map(|(_, cap)| cap).all(|cap| is_within_cap(form_of(answer), cap)) { answer } else { "absent" }
+}
+
+fn read_on(rules: &[Random], number: usize, on: Resource) -> Answer {
+    let (_, class, on_device) = ATTRIBUTES[number];
+    match on_device.filter(|_| on == Resource::Device) {
+        Some(other) => strictest(&[read(rules, number, class), read(rules, number, other)]),
+        None => read(rules, number, class),
+    }
+}
+
+fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
+    if key.starts_with("acme.inner.") {
+        return read(rules, usize::MAX, "free");
+    }
+    let named = |names: &[&str]| {
+        names.iter().any(|name| *name == key || name.strip_suffix('*').is_some_and(|stem| key.starts_with(stem)))
+    };
+    let Some(number) = ATTRIBUTES.iter().position(|(names, ..)| named(names)) else { return "absent" };
+    let crosses =
+        |number| [Resource::Server, Resource::Device].iter().any(|on| read_on(rules, number, *on) != "absent");
+    let pairs = rules.iter().filter(|rule| rule.origin == "EEA" && !rule.shadow).filter_map(|rule| rule.pair);
+    let parted = pairs.filter(|(one, two)| *one == number || *two == number);
+    let mut partners = parted.map(|(one, two)| if one == number { two } else { one });
+    if partners.any(crosses) { "absent" } else { read_on(rules, number, on) }
+}
+
+fn name_of(table: &Table, action: Action) -> Answer {
+    match action {
+        Action::Absent => "absent",
+        Action::Raw => "raw",
+        Action::Truncate { v4: 24, .. } => "ip-net",
+        Action::Truncate { .. } => "ip-wide",
+        Action::Hmac(index) if table.keyed()[index.position()].group == "user" => "user-key",
+        Action::Hmac(_) => "other-key",
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_table_answers_as_a_slow_reading_of_the_rules(rules in prop::collection::vec(random(), 1..5)) {
+        let mut text: String = rules.iter().enumerate().map(|(id, rule)| rule.yaml(id)).collect();
+        text.push_str("  - {id: always, origin: EEA, reaching: US, signal: traces, deny: [special]}\n");
+        let loaded = small(&format!("rules:\n{text}"));
+        let table = loaded.table(TO_US, "EEA").unwrap();
+        let explain = |item| {
+            let policy = loaded.policy.as_ref().unwrap();
+            policy.explain(&loaded.federation, (TO_US, Signal::Traces, &origin("EEA")), item, TODAY)
+        };
+        for key in KEYS {
+            for on in [Resource::Server, Resource::Device] {
+                let cell = table.attribute(Carrier::SpanAttributes, key.as_bytes(), on);
+                prop_assert_eq!(name_of(&table, cell.action), interpret(&rules, key, on), "{} {:?}\n{}", key, on, text);
+                let told = explain(Item::Attribute { carrier: Carrier::SpanAttributes, key, resource: on });
+                prop_assert_eq!(told.form, cell.action.form(), "{} {:?}: {}\n{}", key, on, told.reason, text);
+                prop_assert_eq!(told.form != Form::Absent, told.reason == crate::Reason::Allowed);
+            }
+        }
+        for (carrier, class) in [(Carrier::SpanKind, "op"), (Carrier::SpanTraceId, "corr"), (Carrier::StatusMessage, "free")] {
+            let raw = read(&rules, usize::MAX - 1, class) == "raw";
+            prop_assert_eq!(table.carrier(carrier) == Form::Raw, raw, "{}\n{}", carrier, text);
+            prop_assert_eq!(explain(Item::Carrier(carrier)).form, table.carrier(carrier), "{}\n{}", carrier, text);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What narrows a rule to a part of the data: what is authenticated, or what the data says of itself.
+
+use std::collections::BTreeMap;
+
+use tollgate_config::Value;
+
+use crate::reading::one_or_more;
+
+/// What is authenticated: any rule can be narrowed by it.
+const AUTHENTICATED: [&str; 2] = ["cluster", "listener"];
+/// What the sender says of itself: it can narrow what holds data back, never what lets it cross.
+const CLAIMED: [&str; 3] = ["service", "namespace", "environment"];
+
+/// The part of the data that a rule speaks of. The data path cannot tell it apart yet; until it can, what the rule holds
+/// back is held back for all data, and what it allows is allowed for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Narrowing {
+    by: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Narrowing {
+    /// The keys of `where`.
+    pub(crate) const KEYS: [&str; 5] = ["cluster", "listener", "service", "namespace", "environment"];
+
+    pub(crate) fn read(value: Value<'_>) -> Option<Self> {
+        let mut fields = value.fields()?;
+        let keys = AUTHENTICATED.into_iter().chain(CLAIMED);
+        let read: Vec<_> = keys.filter_map(|key| Some((key, one_or_more(fields.value(key)?)))).collect();
+        fields.done()?;
+        if read.is_empty() {
+            value.fault(
+                "`where` narrows by cluster, listener, service, namespace or environment; leave it out otherwise",
+            );
+            return None;
+        }
+        let by = read.into_iter().map(|(key, names)| Some((key, names?))).collect::<Option<_>>()?;
+        Some(Self { by })
+    }
+
+    /// What it is narrowed by that only the sender vouches for.
+    pub(crate) fn claimed(&self) -> Option<&'static str> {
+        self.by.keys().copied().find(|key| CLAIMED.contains(key))
+    }
+
+    /// The keys it is narrowed by, as text.
+    pub(crate) fn keys(&self) -> String {
+        self.by.keys().copied().collect::<Vec<_>>().join(" and ")
+    }
+}
