@@ -6,6 +6,8 @@
 //! 3. No document can make a credential's header anything but secret.
 //! 4. A template never holds operational keys: below it the sender chooses the key, and a key is data too.
 
+pub(crate) mod renames;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_config::{Located, Value};
@@ -115,6 +117,11 @@ impl Catalogue {
             Found::Faulty | Found::Nowhere => None,
         });
         found.into_iter().next().filter(|entry| !entry.class.may_be_allowed() || !is_credential(key))
+    }
+
+    /// Every attribute once, by its first name.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|(name, entry)| *name == entry.attribute).map(|(_, entry)| entry)
     }
 
     /// The attribute of that first name.

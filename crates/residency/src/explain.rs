@@ -255,6 +255,11 @@ impl Case<'_> {
 }
 
 impl Explanation {
+    /// The form of a value that was in some form before the link.
+    pub(crate) fn acts_on(&self, form: Form) -> Form {
+        self.action.on(form)
+    }
+
     fn absent(class: Class, reason: Reason, rules: Vec<RuleAt>) -> Self {
         Self { class, form: Form::Absent, transform: None, reason, rules, shadows: Vec::new(), action: Action::Absent }
     }

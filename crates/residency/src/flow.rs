@@ -21,7 +21,7 @@ use crate::day::When;
 use crate::form::{Action, Form};
 use crate::policy::Policy;
 
-pub(crate) use items::{Items, One};
+pub(crate) use items::{Items, Kind, One, Owner, Universe};
 use steps::{Step, Steps};
 
 /// Where a state is. What has crossed a link is told from what never left.
@@ -66,9 +66,29 @@ pub(crate) struct Arrival {
     pub(crate) form: Form,
 }
 
+/// One thing that comes over a link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crossed {
+    pub(crate) link: LinkId,
+    /// Where it is then.
+    pub(crate) at: At,
+    /// Whether it had crossed another link before.
+    pub(crate) onward: bool,
+    pub(crate) item: usize,
+    pub(crate) before: Form,
+    pub(crate) form: Form,
+    /// What the link did to it.
+    pub(crate) action: Action,
+}
+
 impl Flow {
     pub(crate) fn of(policy: &Policy, federation: &Federation, when: When) -> Self {
-        let items = Signal::ALL.map(|signal| (signal, Items::of(policy, signal))).into();
+        Self::within(&Universe::attributes(policy), policy, federation, when)
+    }
+
+    /// Follows these names and carriers.
+    pub(crate) fn within(universe: &Universe, policy: &Policy, federation: &Federation, when: When) -> Self {
+        let items = Signal::ALL.map(|signal| (signal, Items::of(policy, signal, universe))).into();
         let steps = Steps::of(policy, federation, when, &items);
         let mut flow = Self { steps, items, states: HashMap::new() };
         for at in flow.steps.entries.clone() {
@@ -126,6 +146,39 @@ impl Flow {
         grown
     }
 
+    /// Everything that comes over a link, in each form in which it does.
+    pub(crate) fn crossings(&self) -> impl Iterator<Item = Crossed> {
+        let states = self.states.iter().collect::<BTreeMap<_, _>>();
+        states.into_iter().flat_map(move |(at, present)| {
+            self.steps.from(at.place).flat_map(move |(_, step)| self.over(*at, present, step))
+        })
+    }
+
+    fn over(&self, from: At, present: &Present, step: &Step) -> Vec<Crossed> {
+        let (Some(link), Some((to, moves))) = (step.link, step.moves(from)) else { return Vec::new() };
+        let mut crossed = Vec::new();
+        for (item, there) in present.forms.iter().enumerate() {
+            for before in forms(*there) {
+                for actions in moves {
+                    let action = actions.as_ref().and_then(|all| all.get(item)).copied().unwrap_or(Action::Absent);
+                    let form = action.on(before);
+                    if form != Form::Absent {
+                        crossed.push(Crossed { link, at: to, onward: from.crossed, item, before, form, action });
+                    }
+                }
+            }
+        }
+        crossed
+    }
+
+    /// A shortest path over the link of a crossing: to its source, then over it.
+    pub(crate) fn way(&self, crossed: &Crossed) -> Vec<&PlaceId> {
+        let Some(step) = self.steps.of_link(crossed.link) else { return Vec::new() };
+        let at = At { place: step.from, crossed: crossed.onward, ..crossed.at };
+        let before = Arrival { at, item: crossed.item, form: crossed.before };
+        self.places(before).into_iter().chain(self.steps.place(step.to)).collect()
+    }
+
     /// Everything that can be anywhere.
     pub(crate) fn arrivals(&self) -> impl Iterator<Item = Arrival> {
         self.states.iter().flat_map(|(at, present)| {
@@ -174,10 +227,6 @@ impl Flow {
 
     pub(crate) fn one(&self, arrival: Arrival) -> Option<&One> {
         self.items.get(&arrival.at.signal)?.list.get(arrival.item)
-    }
-
-    pub(crate) fn place(&self, at: At) -> Option<&PlaceId> {
-        self.steps.place(at.place)
     }
 
     pub(crate) fn regime(&self, at: At) -> Option<&Regime> {

@@ -113,10 +113,6 @@ impl Instruments {
         self.drafts.iter().filter_map(|(name, draft)| Some((name.as_str(), draft.instrument.as_ref()?)))
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&Instrument> {
-        self.drafts.get(name)?.instrument.as_ref()
-    }
-
     /// Forgets an instrument, to see what depends on it.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let Some(draft) = self.drafts.get_mut(name) else { return false };

@@ -42,6 +42,15 @@ impl Pattern {
         &self.0
     }
 
+    /// The text it was split from.
+    pub(crate) fn text(&self) -> String {
+        let piece = |piece: &Piece<String>| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Slot(attribute) => format!("{{{attribute}}}"),
+        };
+        self.0.iter().map(piece).collect()
+    }
+
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
@@ -59,6 +68,7 @@ mod tests {
         let pattern = Pattern::parse("{rpc.service}/{rpc.method}").unwrap();
         assert_eq!(pattern.attributes().collect::<Vec<_>>(), ["rpc.service", "rpc.method"]);
         assert_eq!(pattern.pieces().len(), 3);
+        assert_eq!(pattern.text(), "{rpc.service}/{rpc.method}");
         assert_eq!(Pattern::parse("checkout").unwrap().attributes().count(), 0);
     }
 

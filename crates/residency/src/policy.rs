@@ -48,6 +48,16 @@ impl Policy {
         (policy.is_sound(faults) && faults.len() == before).then_some(policy)
     }
 
+    /// Forgets an instrument, to see what depends on it: links that name it go on to its fallback. Says whether it was there.
+    pub fn forget_instrument(&mut self, name: &str) -> bool {
+        self.residency.instruments.remove(name)
+    }
+
+    /// The names of all instruments.
+    pub fn instruments(&self) -> impl Iterator<Item = &str> {
+        self.residency.instruments.iter().map(|(name, _)| name)
+    }
+
     /// Judges every invariant on all paths and places; each that does not hold is told with a shortest witness.
     #[must_use]
     pub fn broken(&self, federation: &Federation) -> Vec<Broken> {

@@ -103,12 +103,6 @@ pub(crate) struct Denial {
     pub(crate) attributes: BTreeMap<String, At>,
 }
 
-impl Denial {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_none() && self.classes.is_empty() && self.attributes.is_empty()
-    }
-}
-
 /// Two attributes, by first name, that never cross the same link together: where both would cross, neither does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {

@@ -115,11 +115,11 @@ impl Rows {
         }
     }
 
-    /// The row of an attribute's first name, key or template.
-    pub(crate) fn named(&self, name: &str) -> Option<&Row> {
+    /// The row that answers for a name, key or template.
+    pub(crate) fn of(&self, name: &str) -> Option<&Row> {
         match template_prefix(name) {
-            Some(prefix) => self.templates.get(prefix.as_bytes()),
-            None => self.keys.get(name.as_bytes()),
+            Some(prefix) => self.below_template(prefix.as_bytes()),
+            None => self.find(name.as_bytes()),
         }
     }
 
@@ -224,6 +224,11 @@ impl Table {
 
     fn holds_attributes(&self, carrier: Carrier) -> bool {
         self.carriers.get(carrier as usize).is_some_and(|(_, attributes)| *attributes)
+    }
+
+    /// Returns what is done with an attribute of a server, by its first name, key or template.
+    pub(crate) fn row_action(&self, attribute: &str) -> Option<Action> {
+        self.parts.rows.of(attribute).map(|row| row.server.action)
     }
 
     /// Returns how many keys are listed.

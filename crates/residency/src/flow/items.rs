@@ -11,6 +11,48 @@ use crate::form::Action;
 use crate::policy::Policy;
 use crate::table::{Parts, Resource};
 
+/// Whose resources an attribute is followed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum On {
+    /// Servers and devices, which are answered alike.
+    Any,
+    /// Each by itself.
+    Each,
+}
+
+/// The names and carriers that are followed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Universe {
+    names: BTreeMap<String, On>,
+    /// Carriers that a rule strips are followed by themselves; all others that hold attributes are answered alike.
+    alone: BTreeSet<Carrier>,
+}
+
+impl Universe {
+    /// Each attribute of a policy by its first name.
+    pub(crate) fn attributes(policy: &Policy) -> Self {
+        let on = |entry: &crate::catalogue::Entry| if entry.on_device.is_some() { On::Each } else { On::Any };
+        let names = policy.catalogue.attributes().map(|entry| (entry.attribute.clone(), on(entry)));
+        Self { names: names.collect(), alone: stripped(policy) }
+    }
+
+    /// Every name that one of two policies knows: a name that is new to one may lie below a template of the other.
+    pub(crate) fn names(one: &Policy, two: &Policy) -> Self {
+        let mut universe = Self { names: BTreeMap::new(), alone: &stripped(one) | &stripped(two) };
+        for (name, entry) in one.catalogue.entries().chain(two.catalogue.entries()) {
+            let on = if entry.on_device.is_some() { On::Each } else { On::Any };
+            let known = universe.names.entry(name.to_owned()).or_insert(on);
+            *known = (*known).max(on);
+        }
+        universe
+    }
+}
+
+fn stripped(policy: &Policy) -> BTreeSet<Carrier> {
+    let required = policy.residency.rules.iter().filter_map(|rule| rule.require.as_ref());
+    required.flat_map(|one| one.strip.iter().copied()).collect()
+}
+
 /// The items of a signal.
 #[derive(Debug)]
 pub(crate) struct Items {
@@ -28,35 +70,54 @@ pub(crate) struct One {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Carrier(Carrier),
-    /// An attribute, by its first name. The carrier stands for all that hold attributes and are answered alike.
+    /// An attribute by its name, in this carrier or in all that are answered like it.
     Attribute {
         name: String,
         carrier: Carrier,
-        on_device: bool,
+        also: Alike,
+        on: Option<Owner>,
     },
 }
 
+/// Whether a carrier stands for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Alike {
+    Others,
+    Nothing,
+}
+
+/// Whose resource is meant, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    Server,
+    Device,
+}
+
 impl Items {
-    pub(crate) fn of(policy: &Policy, signal: Signal) -> Self {
-        let on = Carrier::ALL.iter().copied().filter(|carrier| carrier.is_on(signal));
-        let single = on.clone().filter_map(|carrier| match carrier.holds() {
+    pub(crate) fn of(policy: &Policy, signal: Signal, universe: &Universe) -> Self {
+        let on = || Carrier::ALL.iter().copied().filter(|carrier| carrier.is_on(signal));
+        let single = on().filter_map(|carrier| match carrier.holds() {
             Holds::One(class) => Some(One { kind: Kind::Carrier(carrier), class }),
             Holds::Attributes | Holds::Nothing => None,
         });
         let mut list: Vec<One> = single.collect();
-        let attributes: BTreeMap<&str, (Class, Option<Class>)> = policy
-            .catalogue
-            .entries()
-            .map(|(_, entry)| (entry.attribute.as_str(), (entry.class, entry.on_device)))
-            .collect();
-        for carrier in different(policy, on) {
-            for (name, (class, on_device)) in &attributes {
-                let one = |class, on_device| One {
-                    kind: Kind::Attribute { name: (*name).to_owned(), carrier, on_device },
-                    class,
+        let holding = on().filter(|carrier| carrier.holds() == Holds::Attributes);
+        let (alone, alike): (Vec<Carrier>, Vec<Carrier>) = holding.partition(|one| universe.alone.contains(one));
+        let alike = alike.into_iter().take(1).map(|carrier| (carrier, Alike::Others));
+        for (carrier, also) in alike.chain(alone.into_iter().map(|carrier| (carrier, Alike::Nothing))) {
+            for (name, on) in &universe.names {
+                let entry = policy.catalogue.classify(name);
+                let class = entry.map_or(Class::Unclassified, |entry| entry.class);
+                let mut add = |class, on| {
+                    list.push(One { kind: Kind::Attribute { name: name.clone(), carrier, also, on }, class });
                 };
-                list.push(one(*class, false));
-                list.extend(on_device.map(|class| one(class, true)));
+                match on {
+                    On::Any => add(class, None),
+                    On::Each => {
+                        add(class, Some(Owner::Server));
+                        add(entry.and_then(|entry| entry.on_device).unwrap_or(class), Some(Owner::Device));
+                    }
+                }
             }
         }
         Self { list }
@@ -68,20 +129,6 @@ impl Items {
     }
 }
 
-/// One carrier for all that are answered alike, and each that a rule strips by itself.
-fn different(policy: &Policy, on: impl Iterator<Item = Carrier>) -> Vec<Carrier> {
-    let stripped: BTreeSet<Carrier> = policy
-        .residency
-        .rules
-        .iter()
-        .filter_map(|rule| rule.require.as_ref())
-        .flat_map(|one| one.strip.clone())
-        .collect();
-    let holding: Vec<Carrier> = on.filter(|carrier| carrier.holds() == Holds::Attributes).collect();
-    let (alone, alike): (Vec<Carrier>, Vec<Carrier>) = holding.into_iter().partition(|one| stripped.contains(one));
-    alike.into_iter().take(1).chain(alone).collect()
-}
-
 impl One {
     fn action(&self, parts: &Parts) -> Action {
         match &self.kind {
@@ -90,9 +137,13 @@ impl One {
                 // No transform is defined outside attributes.
                 Action::Absent | Action::Hmac(_) | Action::Truncate { .. } => Action::Absent,
             },
-            Kind::Attribute { name, carrier, on_device } => {
-                let row = parts.rows.named(name).filter(|_| !parts.strips(*carrier));
-                row.map_or(Action::Absent, |row| if *on_device { row.device.action } else { row.server.action })
+            Kind::Attribute { name, carrier, on, .. } => {
+                let row = parts.rows.of(name).filter(|_| !parts.strips(*carrier));
+                let action = |row: &crate::table::Row| match on {
+                    Some(Owner::Device) => row.device.action,
+                    Some(Owner::Server) | None => row.server.action,
+                };
+                row.map_or(Action::Absent, action)
             }
         }
     }
@@ -101,8 +152,16 @@ impl One {
     pub(crate) fn name(&self) -> String {
         match &self.kind {
             Kind::Carrier(carrier) => carrier.to_string(),
-            Kind::Attribute { name, on_device: false, .. } => name.clone(),
-            Kind::Attribute { name, on_device: true, .. } => format!("{name} on a device"),
+            Kind::Attribute { name, on: Some(Owner::Device), .. } => format!("{name} on a device"),
+            Kind::Attribute { name, .. } => name.clone(),
+        }
+    }
+
+    /// As `name`, and with the carrier where only that one is meant.
+    pub(crate) fn full_name(&self) -> String {
+        match &self.kind {
+            Kind::Attribute { carrier, also: Alike::Nothing, .. } => format!("{} in {carrier}", self.name()),
+            Kind::Attribute { .. } | Kind::Carrier(_) => self.name(),
         }
     }
 
@@ -110,8 +169,8 @@ impl One {
     pub(crate) fn item(&self) -> Item<'_> {
         match &self.kind {
             Kind::Carrier(carrier) => Item::Carrier(*carrier),
-            Kind::Attribute { name, carrier, on_device } => {
-                let resource = if *on_device { Resource::Device } else { Resource::Server };
+            Kind::Attribute { name, carrier, on, .. } => {
+                let resource = if *on == Some(Owner::Device) { Resource::Device } else { Resource::Server };
                 Item::Attribute { carrier: *carrier, key: name, resource }
             }
         }

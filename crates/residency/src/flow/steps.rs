@@ -102,6 +102,10 @@ impl Steps {
         self.steps.get(number as usize)
     }
 
+    pub(crate) fn of_link(&self, link: LinkId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.link == Some(link))
+    }
+
     /// The steps from a place, each with its number.
     pub(crate) fn from(&self, place: usize) -> impl Iterator<Item = (u32, &Step)> {
         let first = self.steps.partition_point(|step| step.from < place);

@@ -1,4 +1,6 @@
+mod differences;
 mod faults;
+mod findings;
 mod interpreter;
 mod language;
 mod paths;

@@ -1,0 +1,259 @@
+//! Golden cases: what must become of a value on a path, and by which rule.
+//!
+//! Promises:
+//! 1. A case says all that decides over a value; nothing is guessed for it.
+//! 2. A path is followed hop by hop over the federation's links; each hop acts on the form that the one before left.
+
+use std::collections::BTreeSet;
+
+use time::Date;
+use tollgate_config::{At, Document, Faults, Value};
+use tollgate_federation::{Federation, Link, Origin, PlaceId, Signal};
+
+use crate::carrier::{Carrier, Holds};
+use crate::day::day;
+use crate::explain::{Explanation, Item};
+use crate::form::Form;
+use crate::policy::Policy;
+use crate::reading::{if_there, one_or_more};
+use crate::table::Resource;
+
+/// The keys of a case, and of what it gives and expects.
+pub(crate) const KEYS: [&str; 3] = ["name", "given", "expect"];
+pub(crate) const GIVEN: [&str; 7] = ["origin", "path", "signal", "carrier", "attribute", "resource", "on"];
+pub(crate) const EXPECT: [&str; 3] = ["form", "rule", "class"];
+
+/// One golden case.
+#[derive(Debug)]
+pub struct GoldenCase {
+    /// What it shows.
+    pub name: String,
+    /// Where it stands.
+    pub at: At,
+    origin: Origin,
+    path: Vec<String>,
+    signal: Signal,
+    carrier: Carrier,
+    attribute: Option<String>,
+    resource: Resource,
+    on: Option<Date>,
+    form: Form,
+    rules: Option<Vec<String>>,
+    class: Option<crate::class::Class>,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As expected.
+    Passed,
+    /// Otherwise than expected.
+    Failed(String),
+}
+
+/// What a path does to a value: the form at its end, and what each hop did.
+#[derive(Debug)]
+pub struct Followed {
+    /// The form at the end.
+    pub form: Form,
+    /// Each link of the path, with what it does to the value.
+    pub hops: Vec<(String, Explanation)>,
+}
+
+/// Why a path cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPath {
+    /// It names fewer than two places.
+    #[error("a path has at least two places")]
+    Short,
+    /// No link leads from one to the other.
+    #[error("no link leads from {0} to {1}")]
+    NoLink(String, String),
+    /// Several links do.
+    #[error("several links lead from {from} to {to}: say which of {places}")]
+    Several {
+        /// Where they start.
+        from: String,
+        /// Where they lead, as the path says it.
+        to: String,
+        /// The places they lead to.
+        places: String,
+    },
+}
+
+/// Reads a document of golden cases.
+#[must_use]
+pub fn read_cases(document: &Document, faults: &Faults) -> Vec<GoldenCase> {
+    let Some(mut fields) = document.root(faults).fields() else { return Vec::new() };
+    let items = fields.required_value("cases").and_then(Value::items).unwrap_or_default();
+    fields.done();
+    items.into_iter().filter_map(GoldenCase::read).collect()
+}
+
+impl GoldenCase {
+    fn read(value: Value<'_>) -> Option<Self> {
+        let mut fields = value.fields()?;
+        let name = fields.required::<String>("name");
+        let (given, expect) = (fields.required_value("given"), fields.required_value("expect"));
+        let known = fields.done();
+        let expected = expect.and_then(expected);
+        let mut given = given?.fields()?;
+        let origin = given.required::<Origin>("origin");
+        let path = given.required::<Vec<String>>("path");
+        let signal = given.required::<Signal>("signal");
+        let carrier = given.required_value("carrier").and_then(carrier);
+        let attribute = if_there(given.value("attribute"), Value::read::<String>);
+        let resource = if_there(given.value("resource"), |value| {
+            value.choice(&[("server", Resource::Server), ("device", Resource::Device)])
+        });
+        let on = if_there(given.value("on"), day);
+        if let (Some(carrier), Some(attribute)) = (carrier, &attribute)
+            && (carrier.holds() == Holds::Attributes) != attribute.is_some()
+        {
+            let message =
+                if attribute.is_some() { "holds no attributes" } else { "holds attributes: say which `attribute`" };
+            value.fault(format_args!("{carrier} {message}"));
+            return None;
+        }
+        given.done().and(known)?;
+        let (form, rules, class) = expected?;
+        Some(Self {
+            name: name?,
+            at: value.at(),
+            origin: origin?,
+            path: path?,
+            signal: signal?,
+            carrier: carrier?,
+            attribute: attribute?,
+            resource: resource?.unwrap_or(Resource::Server),
+            on: on?,
+            form,
+            rules,
+            class,
+        })
+    }
+
+    /// Follows the case on its own day, or on this one.
+    #[must_use]
+    pub fn run(&self, policy: &Policy, federation: &Federation, today: Date) -> Outcome {
+        let item = match &self.attribute {
+            Some(key) => Item::Attribute { carrier: self.carrier, key, resource: self.resource },
+            None => Item::Carrier(self.carrier),
+        };
+        let day = self.on.unwrap_or(today);
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        match policy.follow(federation, &path, (self.signal, &self.origin), item, day) {
+            Ok(followed) => self.judge(&followed),
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
+    fn judge(&self, followed: &Followed) -> Outcome {
+        let rules = followed.rules();
+        let why = || {
+            let hops = followed.hops.iter();
+            hops.map(|(link, told)| format!("{link}: {} ({})", told.form, told.reason)).collect::<Vec<_>>().join("; ")
+        };
+        if followed.form != self.form {
+            return Outcome::Failed(format!("expected {}, found {}: {}", self.form, followed.form, why()));
+        }
+        if let Some(expected) = &self.rules
+            && expected.iter().any(|id| !rules.contains(id.as_str()))
+        {
+            let found = if rules.is_empty() { "no rule".to_owned() } else { join(&rules) };
+            return Outcome::Failed(format!("expected rule {}, decided by {found}: {}", expected.join(", "), why()));
+        }
+        let class = followed.hops.first().map(|(_, told)| told.class);
+        match (self.class, class) {
+            (Some(expected), Some(found)) if expected != found => {
+                Outcome::Failed(format!("expected class {expected}, found {found}"))
+            }
+            _ => Outcome::Passed,
+        }
+    }
+}
+
+fn join(rules: &BTreeSet<&str>) -> String {
+    rules.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+type Expected = (Form, Option<Vec<String>>, Option<crate::class::Class>);
+
+fn expected(value: Value<'_>) -> Option<Expected> {
+    let mut fields = value.fields()?;
+    let form = fields.required::<Form>("form");
+    let rules = if_there(fields.value("rule"), one_or_more);
+    let class = if_there(fields.value("class"), Value::read);
+    fields.done()?;
+    Some((form?, rules?, class?))
+}
+
+fn carrier(value: Value<'_>) -> Option<Carrier> {
+    let words: Vec<(&str, Carrier)> = Carrier::ALL.iter().map(|carrier| (carrier.as_str(), *carrier)).collect();
+    value.choice(&words)
+}
+
+impl Followed {
+    /// The rules that decide: of the hop that lets nothing on, or of all hops.
+    fn rules(&self) -> BTreeSet<&str> {
+        let last = self.hops.last().filter(|_| self.form == Form::Absent);
+        let hops = self.hops.iter().filter(|hop| last.is_none_or(|last| std::ptr::eq(*hop, last)));
+        hops.flat_map(|(_, told)| told.rules.iter().map(|rule| rule.id.as_str())).collect()
+    }
+}
+
+impl Policy {
+    /// Follows a value over a path of places: regions, tiers (`us-east/central`) or backends (`eu-west/backend/vendor`). A
+    /// hop acts on what the one before let through; behind one that lets nothing through there is none.
+    ///
+    /// # Errors
+    /// When the federation has no such path.
+    pub fn follow(
+        &self,
+        federation: &Federation,
+        path: &[&str],
+        (signal, origin): (Signal, &Origin),
+        item: Item<'_>,
+        today: Date,
+    ) -> Result<Followed, NoPath> {
+        if path.len() < 2 {
+            return Err(NoPath::Short);
+        }
+        let links = path.windows(2).filter_map(|hop| match hop {
+            [from, to] => Some(link_between(federation, from, to)),
+            _ => None,
+        });
+        let links: Vec<&Link> = links.collect::<Result<_, _>>()?;
+        let (mut form, mut hops) = (Form::Raw, Vec::new());
+        for link in links {
+            let told = self.explain(federation, (link.id(), signal, origin), item, today);
+            form = told.acts_on(form);
+            hops.push((link.to_string(), told));
+            if form == Form::Absent {
+                break;
+            }
+        }
+        Ok(Followed { form, hops })
+    }
+}
+
+/// The one link between two places; a region stands for what starts or ends in it.
+///
+/// # Errors
+/// When there is none, or when it is not clear which is meant.
+pub fn link_between<'f>(federation: &'f Federation, from: &str, to: &str) -> Result<&'f Link, NoPath> {
+    let starts = |link: &&Link| link.from().as_str() == from || link.source().to_string() == from;
+    let named = |place: &PlaceId| place.to_string() == to;
+    // A region's name stands for its tiers; a backend is named in full.
+    let leads =
+        |link: &&Link| named(link.to()) || matches!(link.to(), PlaceId::Tier(tier) if tier.region().as_str() == to);
+    let found: Vec<&Link> = federation.links().iter().filter(starts).filter(leads).collect();
+    match found.as_slice() {
+        [] => Err(NoPath::NoLink(from.to_owned(), to.to_owned())),
+        [link] => Ok(link),
+        several => {
+            let places: Vec<String> = several.iter().map(|link| format!("{} → {}", link.source(), link.to())).collect();
+            Err(NoPath::Several { from: from.to_owned(), to: to.to_owned(), places: places.join(", ") })
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What is asked and nothing carries out yet, keys that lie elsewhere, pairs that were parted.
+
+use tollgate_federation::{Link, Origin, Regime, Signal};
+
+use super::{Finding, Kind, Look, few};
+use crate::answers::Answers;
+use crate::day::When;
+use crate::form::Action;
+use crate::transform::Does;
+
+impl Look<'_> {
+    pub(super) fn unenforced(&self) -> Vec<Finding> {
+        let residency = &self.policy.residency;
+        let mut found = Vec::new();
+        for rule in residency.rules.iter().filter(|rule| rule.is_active()) {
+            if let Some(narrowing) = &rule.narrowing {
+                let message = format!(
+                    "rule {} is narrowed by {}, which the data path cannot tell yet: what it holds back is held back for all \
+                     data, and what it allows crosses for none",
+                    rule.id,
+                    narrowing.keys()
+                );
+                found.push(Finding::new(Kind::NotEnforced, Some(&rule.at), message));
+            }
+            for (required, what) in rule.require.iter().flat_map(|one| one.unmet.iter().map(move |what| (one, what))) {
+                let crossing = &rule.crossing;
+                let message = format!(
+                    "rule {} requires `{what}`, which nothing carries out yet: no {} from {} reach {}",
+                    rule.id, crossing.signal, crossing.origin, crossing.reaching
+                );
+                found.push(Finding::new(Kind::NotEnforced, Some(&required.at), message));
+            }
+        }
+        for transform in residency.transforms.list.iter().filter(|one| one.does == Does::Shared) {
+            let message = format!(
+                "transform {} makes pseudonyms that several destinations could join, which nothing does yet: its values do \
+                 not cross",
+                transform.name
+            );
+            found.push(Finding::new(Kind::NotEnforced, Some(&transform.at), message));
+        }
+        for link in self.federation.links() {
+            for origin in self.federation.origins_over(link.id()) {
+                let comes = |signal: &Signal| self.federation.lets_over(link.id(), *signal, origin);
+                for signal in link.signals().iter().filter(comes) {
+                    found.extend(origin.regimes().iter().flat_map(|member| self.on_link(link, signal, origin, member)));
+                }
+            }
+        }
+        found
+    }
+
+    fn on_link(&self, link: &Link, signal: Signal, origin: &Origin, member: &Regime) -> Vec<Finding> {
+        let Ok(transfer) = crate::transfer::Transfer::over(self.federation, link.id(), signal, origin) else {
+            return Vec::new();
+        };
+        let answers = Answers::of(&self.policy.residency, &transfer.crossing(member), When::On(self.today));
+        let attributes = || self.policy.catalogue.attributes();
+        let mut found = Vec::new();
+        if member != transfer.sealed_in {
+            let keyed = attributes()
+                .filter(|entry| matches!(answers.attribute(&entry.attribute, entry.class), Action::Hmac(_)));
+            let names: Vec<String> = keyed.map(|entry| entry.attribute.clone()).collect();
+            if !names.is_empty() {
+                let message = format!(
+                    "{signal} from {member} over {link}: the key of {} lies in {member}, not in {}, so no value crosses",
+                    few(&names),
+                    link.from()
+                );
+                found.push(Finding::new(Kind::KeyElsewhere, Some(link.at()), message));
+            }
+        }
+        let crosses = |name: &str| {
+            let entry = self.policy.catalogue.first_named(name);
+            entry.is_some_and(|entry| answers.attribute(&entry.attribute, entry.class) != Action::Absent)
+        };
+        for entry in attributes().filter(|entry| crosses(&entry.attribute)) {
+            let name = &entry.attribute;
+            let partners = answers.partners(name).iter().map(|(other, _)| *other);
+            for other in partners.filter(|other| name.as_str() < *other && crosses(other)) {
+                let message =
+                    format!("{signal} from {member} over {link}: {name} and {other} would both cross, so neither does");
+                found.push(Finding::new(Kind::Parted, Some(link.at()), message));
+            }
+        }
+        found
+    }
+}
