@@ -28,5 +28,5 @@ pub use nearest::nearest;
 pub use parse::parse;
 pub use quantity::ByteSize;
 pub use read::Read;
-pub use set::{Set, load};
+pub use set::{Set, load, load_with};
 pub use value::Value;

@@ -63,17 +63,33 @@ impl Set {
 
 /// Loads the set below `folder`; the faults start the list its readers add to.
 pub fn load(folder: &Path) -> (Set, Faults) {
+    load_but(folder, None)
+}
+
+/// Loads the set below `folder` with another text for one of its documents, which need not be there.
+pub fn load_with(folder: &Path, name: &str, text: &str) -> (Set, Faults) {
+    let (mut set, faults) = load_but(folder, Some(name));
+    set.add(name, text, &faults);
+    (set, faults)
+}
+
+fn load_but(folder: &Path, left_out: Option<&str>) -> (Set, Faults) {
     let faults = Faults::new();
     let mut set = Set::default();
     for name in FOLDERS {
-        if let Err(error) = load_folder(&folder.join(name), name, &mut set, &faults) {
+        if let Err(error) = load_folder((&folder.join(name), name), left_out, &mut set, &faults) {
             faults.report(&At::document(name), format_args!("the folder cannot be read: {}", error.kind()));
         }
     }
     (set, faults)
 }
 
-fn load_folder(path: &Path, folder: &str, set: &mut Set, faults: &Faults) -> io::Result<()> {
+fn load_folder(
+    (path, folder): (&Path, &str),
+    left_out: Option<&str>,
+    set: &mut Set,
+    faults: &Faults,
+) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -82,6 +98,9 @@ fn load_folder(path: &Path, folder: &str, set: &mut Set, faults: &Faults) -> io:
             continue;
         }
         let name = format!("{folder}/{file}");
+        if left_out == Some(name.as_str()) {
+            continue;
+        }
         if !file.ends_with(".yaml") {
             faults.report(&At::document(&name), "is not read: the name of a document ends in .yaml");
             continue;

@@ -9,7 +9,8 @@ use tollgate_residency::Policy;
 use tollgate_sampling::PolicySet;
 
 /// The policies there are. A rule in any other file would hold nowhere.
-const POLICIES: [&str; 3] = ["policies/catalogue.yaml", "policies/residency.yaml", "policies/sampling.yaml"];
+const POLICIES: [&str; 4] =
+    ["policies/catalogue.yaml", "policies/catalogue-own.yaml", "policies/residency.yaml", "policies/sampling.yaml"];
 
 /// A valid set of documents.
 #[derive(Debug)]

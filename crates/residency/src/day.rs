@@ -26,9 +26,15 @@ impl When {
     }
 }
 
+/// Reads a date as documents write it: `2027-02-11`.
+#[must_use]
+pub fn parse_day(text: &str) -> Option<Date> {
+    Date::parse(text, DAY).ok()
+}
+
 /// Reads a date.
 pub(crate) fn day(value: Value<'_>) -> Option<Date> {
-    let date = value.as_text().and_then(|text| Date::parse(text, DAY).ok());
+    let date = value.as_text().and_then(parse_day);
     if date.is_none() {
         value.expected("a date such as 2027-02-11");
     }

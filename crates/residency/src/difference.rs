@@ -15,6 +15,7 @@ use time::Date;
 use tollgate_federation::{Federation, Regime, Signal};
 
 use crate::carrier::Carrier;
+use crate::catalogue::Guard;
 use crate::class::Class;
 use crate::day::When;
 use crate::flow::{Crossed, Flow, Kind, One, Owner, Universe};
@@ -95,10 +96,12 @@ struct Shown {
     bits: Option<(u8, u8)>,
     /// Group and key of a pseudonym, and how long it stays the same, in seconds.
     pseudonym: Option<(String, String, u64)>,
+    /// What a text must look like to cross as it is.
+    guard: Option<Guard>,
 }
 
 impl Shown {
-    fn of(crossed: &Crossed, policy: &Policy) -> Self {
+    fn of(crossed: &Crossed, class: Class, policy: &Policy) -> Self {
         let (mut bits, mut pseudonym) = (None, None);
         match crossed.action {
             Action::Truncate { v4, v6 } => bits = Some((v4, v6)),
@@ -108,7 +111,8 @@ impl Shown {
             }
             Action::Absent | Action::Raw => {}
         }
-        Self { form: crossed.form, bits, pseudonym }
+        let guard = policy.catalogue.guards.get(&class).copied().filter(|_| crossed.form == Form::Raw);
+        Self { form: crossed.form, bits, pseudonym, guard }
     }
 
     /// Whether whoever sees this sees no more than with the other.
@@ -126,7 +130,8 @@ impl Shown {
             }
             _ => true,
         };
-        bits && joinable
+        let guard = self.guard.unwrap_or_default();
+        bits && joinable && guard.meet(other.guard.unwrap_or_default()) == guard
     }
 }
 
@@ -138,6 +143,9 @@ impl fmt::Display for Shown {
         }
         if let Some((group, key, epoch)) = &self.pseudonym {
             write!(f, " as {group} under {key} for {epoch} s")?;
+        }
+        if let Some(guard) = self.guard {
+            write!(f, " if {guard}")?;
         }
         Ok(())
     }
@@ -158,7 +166,7 @@ fn crossings(
             continue;
         };
         let link = (link.source().to_string(), link.to().to_string());
-        let shown = Shown::of(&crossed, policy);
+        let shown = Shown::of(&crossed, one.class, policy);
         for item in std::iter::once(one.full_name()).chain(below(one, policy, markers)) {
             let entry = all.entry((link.clone(), origin.clone(), crossed.at.signal, item));
             entry.or_insert_with(|| (one.class, BTreeSet::new())).1.insert(shown.clone());

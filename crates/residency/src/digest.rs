@@ -44,6 +44,13 @@ pub(crate) fn of(parts: &Parts) -> [u8; 32] {
     }
     hash.count(parts.stripped.len());
     parts.stripped.iter().for_each(|carrier| hash.text(carrier.as_str()));
+    hash.count(parts.guards.len());
+    for (class, guard) in &parts.guards {
+        let (longest, characters) = guard.parts();
+        hash.text(class.as_str());
+        hash.number(longest.into());
+        hash.number(characters.into());
+    }
     hash.0.finalize().into()
 }
 

@@ -19,7 +19,7 @@ use crate::form::{Action, Form};
 use crate::reading::{unknown, unknown_in};
 use crate::standing::{LastDay, Standing, Term};
 
-pub(crate) use read::Draft;
+pub(crate) use read::{Draft, KEYS, SCOPE_KEYS};
 
 /// A dated legal fact.
 #[derive(Debug, Clone)]

@@ -21,6 +21,8 @@ use crate::table::{Parts, Table};
 use crate::transfer::{self, Transfer};
 
 const CATALOGUE: &str = "policies/catalogue.yaml";
+/// A deployment's own additions; it need not be there.
+const OWN: &str = "policies/catalogue-own.yaml";
 const RESIDENCY: &str = "policies/residency.yaml";
 
 /// A residency policy without faults.
@@ -53,6 +55,18 @@ impl Policy {
         self.residency.instruments.remove(name)
     }
 
+    /// Says whether this resource attribute tells that a resource is somebody's device.
+    #[must_use]
+    pub fn marks_device(&self, key: &str) -> bool {
+        self.catalogue.marks_device(key)
+    }
+
+    /// Says whether a catalogue has the key, by itself or below a template.
+    #[must_use]
+    pub fn knows(&self, key: &str) -> bool {
+        self.catalogue.classify(key).is_some()
+    }
+
     /// The names of all instruments.
     pub fn instruments(&self) -> impl Iterator<Item = &str> {
         self.residency.instruments.iter().map(|(name, _)| name)
@@ -65,17 +79,20 @@ impl Policy {
     }
 
     fn draft(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Self> {
+        let own = set.get(OWN);
         let documents = (set.require(CATALOGUE, faults), set.require(RESIDENCY, faults));
-        let catalogue = documents.0.map_or_else(Catalogue::unread, |document| Catalogue::read(document.root(faults)));
+        let catalogue = documents.0.map_or_else(Catalogue::unread, |document| {
+            Catalogue::read(document.root(faults), own.map(|own| own.root(faults)))
+        });
         let residency = documents.1.and_then(|document| Residency::read(document.root(faults), &catalogue))?;
         prove::links(&residency, federation, faults);
-        let digest = digest([documents.0, documents.1]);
+        let digest = digest([documents.0, documents.1, own]);
         Some(Self { catalogue, residency, digest })
     }
 
     /// A rule that could not be read may have been a deny: with one fault, of notation or of meaning, there is no policy.
     fn is_sound(&self, faults: &Faults) -> bool {
-        let sound = faults.iter().all(|fault| ![CATALOGUE, RESIDENCY].contains(&&*fault.at.file));
+        let sound = faults.iter().all(|fault| ![CATALOGUE, OWN, RESIDENCY].contains(&&*fault.at.file));
         sound && self.residency.unsettled.is_empty()
     }
 
@@ -113,7 +130,7 @@ impl Policy {
     }
 }
 
-fn digest(documents: [Option<&Document>; 2]) -> [u8; 32] {
+fn digest(documents: [Option<&Document>; 3]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update("tollgate policy 1");
     for document in documents.into_iter().flatten() {

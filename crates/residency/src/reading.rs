@@ -42,6 +42,11 @@ impl<T> Named<T> {
         Self { entries: entries.collect(), complete: true }
     }
 
+    /// Says that there may be more than could be read.
+    pub(crate) fn is_not_all(&mut self) {
+        self.complete = false;
+    }
+
     /// Adds an entry; `None` is one with a fault.
     pub(crate) fn insert(&mut self, name: &str, entry: Option<T>) {
         self.entries.insert(name.to_owned(), entry);

@@ -22,7 +22,7 @@ use crate::form::{Action, Form};
 use crate::risk::Risk;
 
 pub(crate) use narrowing::Narrowing;
-pub(crate) use read::{Outline, RuleDraft, Words, mode, pairs};
+pub(crate) use read::{KEYS, Outline, RuleDraft, Words, mode, pairs};
 pub(crate) use require::Requirement;
 
 /// Which data a rule speaks of.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tollgate_federation::{LinkId, Origin, Signal};
 
 use crate::carrier::{Carrier, Holds};
-use crate::catalogue::{is_credential, template_prefix};
+use crate::catalogue::{Guard, is_credential, marks_device, template_prefix};
 use crate::class::Class;
 use crate::digest;
 use crate::form::{Action, Form, TransformIndex};
@@ -170,6 +170,8 @@ pub(crate) struct Parts {
     pub(crate) devices: BTreeSet<String>,
     /// Carriers of which nothing crosses, whatever is answered for what they hold.
     pub(crate) stripped: BTreeSet<Carrier>,
+    /// What a text of a class must look like besides; none for most.
+    pub(crate) guards: BTreeMap<Class, Guard>,
     /// The instruments in force, one for each origin that needs one.
     pub(crate) instruments: BTreeMap<String, String>,
 }
@@ -183,6 +185,7 @@ pub struct Table {
     lookup: Lookup,
     /// For each carrier, the form in which its value crosses, and whether it holds attributes of this signal.
     carriers: Vec<(Form, bool)>,
+    guards: [Guard; Class::ALL.len()],
     digest: [u8; 32],
 }
 
@@ -194,7 +197,8 @@ impl Table {
         let digest = digest::of(&parts);
         let lookup = Lookup::new(parts.rows.keys.iter().map(|(key, row)| (&**key, row)));
         let carriers = Carrier::ALL.iter().map(|carrier| (parts.form(*carrier), parts.holds_attributes(*carrier)));
-        Self { span_names, lookup, carriers: carriers.collect(), parts, digest }
+        let guards = Class::ALL.map(|class| parts.guards.get(&class).copied().unwrap_or_default());
+        Self { span_names, lookup, carriers: carriers.collect(), guards, parts, digest }
     }
 
     /// Returns the answer for an attribute in one of the carriers that hold attributes.
@@ -250,13 +254,17 @@ impl Table {
         self.parts.class(carrier, class)
     }
 
+    /// Returns what a text of a class must look like to cross as it is, besides looking operational.
+    #[inline]
+    #[must_use]
+    pub fn guard(&self, class: Class) -> Guard {
+        self.guards.get(class as usize).copied().unwrap_or_default()
+    }
+
     /// Says whether the presence of this resource attribute tells that the resource is somebody's device.
     #[must_use]
     pub fn marks_device(&self, key: &str) -> bool {
-        self.parts.devices.iter().any(|marker| match template_prefix(marker) {
-            Some(prefix) => key.starts_with(prefix),
-            None => key == marker,
-        })
+        marks_device(&self.parts.devices, key)
     }
 
     /// Returns the patterns of span names that may cross, the most telling first.
@@ -355,6 +363,7 @@ impl Parts {
             event_names: &one.event_names & &two.event_names,
             devices: &one.devices | &two.devices,
             stripped: &one.stripped | &two.stripped,
+            guards: meet_guards(&one.guards, &two.guards),
             instruments: two.instruments.into_iter().chain(one.instruments).collect(),
             keyed: one.keyed,
             scope: one.scope,
@@ -390,6 +399,15 @@ impl Parts {
         self.cells.iter_mut().flatten().for_each(&mut change);
         self.rows.cells_mut().for_each(|cell| change(&mut cell.action));
     }
+}
+
+/// Of two guards both hold.
+fn meet_guards(one: &BTreeMap<Class, Guard>, two: &BTreeMap<Class, Guard>) -> BTreeMap<Class, Guard> {
+    let mut met = one.clone();
+    for (class, guard) in two {
+        met.entry(*class).and_modify(|other| *other = other.meet(*guard)).or_insert(*guard);
+    }
+    met
 }
 
 /// A transform that nothing refers to would make equal tables differ.

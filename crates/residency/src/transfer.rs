@@ -87,6 +87,7 @@ impl<'a> Transfer<'a> {
             patterns: catalogue.span_names.clone(),
             event_names: catalogue.event_names.clone(),
             devices: catalogue.devices.clone(),
+            guards: catalogue.guards.clone(),
             stripped: answers.stripped().clone(),
             instruments: instrument.iter().map(|(name, _)| (member.to_string(), (*name).to_owned())).collect(),
         };

@@ -1,5 +1,7 @@
 //! What can be said on the command line.
 
+pub(crate) mod policy;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +26,12 @@ pub(crate) enum Command {
     Run(Run),
     /// Check the documents and a node file; print the resolved federation and every place data can go.
     Check(Check),
+    /// The residency policy: what crosses which border, in which form, and why.
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// The catalogue of attributes.
+    #[command(subcommand)]
+    Catalogue(policy::Catalogue),
     /// Certificates.
     #[command(subcommand)]
     Certs(Certs),
@@ -75,6 +83,17 @@ pub(crate) struct Check {
     /// Rate at which the backlog of each consumer is measured, in bytes a second at one node.
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = bytes)]
     pub(crate) rate: u64,
+    /// How the result is printed: a report for people, one JSON object, or SARIF for code review.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Sarif,
 }
 
 #[derive(Debug, Subcommand)]

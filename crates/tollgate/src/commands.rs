@@ -1,8 +1,12 @@
 //! One file for each command.
 
+pub(crate) mod catalogue;
 pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod demo;
 mod documents;
+pub(crate) mod policy;
+mod print;
 pub(crate) mod run;
 pub(crate) mod spool;
+mod unproved;

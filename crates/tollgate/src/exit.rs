@@ -1,11 +1,15 @@
-//! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 invalid documents or node file (`sysexits.h`).
+//! Exit codes: 0 done, 1 failed, 3 something newly crosses (`policy diff`), 64 wrong usage, 78 invalid documents or node file
+//! (`sysexits.h`).
 
 use std::process::ExitCode;
 
 use tollgate_pipeline::{RunError, Unfit};
 
 const USAGE: u8 = 64;
-const CONFIG: u8 = 78;
+/// Documents, a node file or an invariant must be changed first.
+pub(crate) const CONFIG: u8 = 78;
+/// A difference lets something newly cross, or in a weaker form.
+pub(crate) const WIDENED: u8 = 3;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]

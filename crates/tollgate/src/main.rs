@@ -21,6 +21,8 @@ fn main() -> std::process::ExitCode {
     let done = match cli.command {
         Command::Run(options) => commands::run::run(&options),
         Command::Check(options) => commands::check::check(&options),
+        Command::Policy(command) => commands::policy::policy(&command),
+        Command::Catalogue(command) => commands::catalogue::catalogue(&command),
         Command::Certs(command) => commands::certs::certs(&command),
         Command::Spool(command) => commands::spool::spool(&command),
         Command::Demo(options) => commands::demo::demo(&options),

@@ -21,7 +21,7 @@ use crate::standing::LastDay;
 pub(crate) const KEYS: [&str; 11] =
     ["from", "to", "basis", "exporter", "recipients", "scope", "caps", "tia", "fallback", "valid_until", "review_by"];
 /// The keys of an instrument's scope.
-pub(crate) const CLASS_SCOPE: [&str; 2] = ["signals", "classes"];
+pub(crate) const SCOPE_KEYS: [&str; 2] = ["signals", "classes"];
 
 /// What could be read of an instrument. The inner `None` is what was not said.
 #[derive(Debug, Default)]
@@ -122,11 +122,11 @@ fn scope(value: Value<'_>) -> Option<Scope> {
     let mut fields = value.fields()?;
     let signals = if_there(fields.value("signals"), Value::read::<Signals>);
     let classes = if_there(fields.value("classes"), classes);
+    fields.done()?;
     if (signals, &classes) == (Some(None), &Some(None)) {
         value.fault("a scope names `signals`, `classes` or both");
         return None;
     }
-    fields.done()?;
     Some((signals?.unwrap_or(Signals::ALL), classes?))
 }
 

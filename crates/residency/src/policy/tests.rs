@@ -165,7 +165,7 @@ fn example_lets_no_log_and_no_metric_cross() {
 fn example_catalogue_answers_for_the_whole_reference_table() {
     let catalogue = EXAMPLE[4].1;
     let (document, faults) = tollgate_config::parse(CATALOGUE, catalogue);
-    let catalogue = Catalogue::read(document.root(&faults));
+    let catalogue = Catalogue::read(document.root(&faults), None);
     for (key, class) in [
         ("user.hash", Class::Direct),
         ("enduser.scope", Class::Quasi),

@@ -1,25 +1,63 @@
-//! `tollgate check`: loads and validates everything, and prints where data can go.
+//! `tollgate check`: loads and validates everything, proves the invariants, and prints where data can go and what deserves a look.
+//!
+//! Promises:
+//! 1. It ends with 78 exactly if no node would start on these documents: a fault, or an invariant that does not hold.
+//! 2. What is wrong is said in every format; the proof is shown also where it fails.
+
+mod proof;
+mod sarif;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::json;
+use tollgate_config::Faults;
+use tollgate_federation::FederationDraft;
 use tollgate_pipeline::{Documents, NodeFile, Opened, Report};
+use tollgate_residency::{Finding, Policy};
 use tollgate_runtime::Clock;
 
-use super::documents;
-use crate::cli::Check;
-use crate::exit::Exit;
+use super::{documents, print, unproved};
+use crate::cli::{Check, Format};
+use crate::exit::{CONFIG, Exit};
 
 pub(crate) fn check(options: &Check) -> Result<ExitCode, Exit> {
+    let findings = findings(&options.set.dir);
+    match options.output {
+        Format::Text => text(options, &findings),
+        Format::Json | Format::Sarif => machine(options, &findings),
+    }
+}
+
+/// What is found of a policy that can be read, whether its invariants hold or not; nothing where it cannot be read.
+fn findings(dir: &Path) -> Vec<Finding> {
+    let (set, faults) = tollgate_config::load(dir);
+    let draft = FederationDraft::read(&set, &faults);
+    let policy = Policy::unproved(&set, &draft, &faults);
+    let read = draft.federation().zip(policy).filter(|_| faults.is_empty());
+    read.map(|(federation, policy)| policy.findings(federation, unproved::today())).unwrap_or_default()
+}
+
+fn text(options: &Check, findings: &[Finding]) -> Result<ExitCode, Exit> {
+    let report = report(options);
+    if report.is_err() && findings.is_empty() {
+        return report.map(|_| ExitCode::SUCCESS);
+    }
+    let head = report.as_deref().unwrap_or_default();
+    print::text(&format!("{head}{}", proof::text(findings)));
+    report.map(|_| ExitCode::SUCCESS)
+}
+
+/// The resolved federation, and what there is to say of a node that could run.
+fn report(options: &Check) -> Result<String, Exit> {
+    let now = Clock::system().now();
     let Some(path) = &options.node_file else {
         let documents = documents::load(&options.set)?;
-        print(&Report::new(&documents, None, options.rate, Clock::system().now()).to_string());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Report::new(&documents, None, options.rate, now).to_string());
     };
     let (documents, file) = documents::load_with(&options.set, path)?;
     let node = node(options, &documents, &file, path)?;
-    print(&format!("{}{node}", Report::new(&documents, Some(&file), options.rate, Clock::system().now())));
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{}{node}", Report::new(&documents, Some(&file), options.rate, now)))
 }
 
 /// What there is to say of a node that could run.
@@ -29,7 +67,19 @@ fn node(options: &Check, documents: &Documents, file: &NodeFile, path: &Path) ->
     Ok(format!("\n{} can run with {}{warnings}\n", opened.node(), path.display()))
 }
 
-#[expect(clippy::print_stdout, reason = "the report is what the command is for")]
-fn print(report: &str) {
-    print!("{report}");
+/// The same for machines: faults and findings, and nothing that is only for reading.
+fn machine(options: &Check, findings: &[Finding]) -> Result<ExitCode, Exit> {
+    let faults = Documents::load(&options.set.dir).err().unwrap_or_else(Faults::new);
+    match options.output {
+        Format::Sarif => print::json(&sarif::log(&faults, findings)),
+        Format::Text | Format::Json => print::json(&json!({
+            "valid": faults.is_empty(),
+            "faults": proof::faults(&faults, findings),
+            "findings": findings.iter().map(proof::to_json).collect::<Vec<_>>(),
+        })),
+    }
+    if !faults.is_empty() {
+        return Ok(ExitCode::from(CONFIG));
+    }
+    report(options).map(|_| ExitCode::SUCCESS)
 }

@@ -1,0 +1,174 @@
+//! What can be said of policies and catalogues on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use time::Date;
+use tollgate_federation::{Origin, Signal};
+use tollgate_residency::{Carrier, parse_day};
+
+use super::{Output, Set};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Run the golden cases of `policies/cases/`: what must become of a value on a path, and by which rule.
+    Test(Test),
+    /// Say what links would do with one attribute, or with every value of an OTLP/JSON file, and why.
+    Explain(Explain),
+    /// Say what crosses under one set of documents and not under another; ends with 3 if something newly crosses.
+    Diff(Diff),
+    /// Say what becomes illegal when an instrument falls.
+    WhatIf(WhatIf),
+    /// Print what crosses each link: class by class, in which form.
+    Show(Show),
+    /// Print the JSON Schema of a document, for editors.
+    Schema(Schema),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalogue {
+    /// List the keys of a release of the semantic conventions that have no class.
+    Unclassified(Unclassified),
+}
+
+/// On which day a policy is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Day {
+    /// Day on which instruments and accepted risks are judged, such as 2027-02-11; today unless given.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) on: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// Files of golden cases, instead of all in `policies/cases/`.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// How the result is printed: lines for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A file of OTLP/JSON: one request, or one a line.
+    #[arg(value_name = "FILE", required_unless_present_any = ["attribute", "carrier"], conflicts_with_all = ["attribute", "carrier"])]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// The key of an attribute.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) attribute: Option<String>,
+    /// Where it stands, such as `resource.attributes`, or a carrier with a value of its own, such as `span.name`.
+    #[arg(long, value_name = "CARRIER", value_parser = carrier)]
+    pub(crate) carrier: Option<Carrier>,
+    /// The signal; every one that a link carries unless given.
+    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    pub(crate) signal: Option<Signal>,
+    /// Links that start in this region, or at this tier.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) from: Option<String>,
+    /// Links that lead to this region, tier or backend.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) to: Option<String>,
+    /// Where the data comes from, such as `EEA` or `EEA+UK`; every origin that can come over a link unless given.
+    #[arg(long, value_name = "REGIME", value_parser = origin)]
+    pub(crate) origin: Option<Origin>,
+    /// Take the resource for somebody's device.
+    #[arg(long)]
+    pub(crate) device: bool,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// How the result is printed: text for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// Folder of the documents as they are, or one residency policy.
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// Folder of the documents as they would be, or one residency policy.
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Folder with the other documents, where only a residency policy is given.
+    #[command(flatten)]
+    pub(crate) set: Set,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// How the result is printed: text for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhatIf {
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// The instrument that falls; may be given more than once.
+    #[arg(long, value_name = "INSTRUMENT", required = true)]
+    pub(crate) without: Vec<String>,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// How the result is printed: text for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) set: Set,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// How the result is printed: a table for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Which document: residency, catalogue or cases.
+    #[arg(value_name = "DOCUMENT", value_parser = ["residency", "catalogue", "cases"])]
+    pub(crate) document: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unclassified {
+    /// A JSON list of keys; a template ends in `.*`.
+    #[arg(value_name = "FILE")]
+    pub(crate) keys: PathBuf,
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// How the result is printed: a line for each key, or a JSON list.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    parse_day(text).ok_or_else(|| "expected a date such as 2027-02-11".to_owned())
+}
+
+fn signal(text: &str) -> Result<Signal, String> {
+    text.parse().map_err(|_| "expected traces, metrics or logs".to_owned())
+}
+
+fn origin(text: &str) -> Result<Origin, String> {
+    text.parse::<Origin>().map_err(|error| error.to_string())
+}
+
+fn carrier(text: &str) -> Result<Carrier, String> {
+    let found = Carrier::ALL.iter().copied().find(|carrier| carrier.as_str() == text);
+    found.ok_or_else(|| {
+        let known = Carrier::ALL.iter().map(|carrier| carrier.as_str());
+        match tollgate_config::nearest(text, known.clone()) {
+            Some(near) => format!("no carrier is called so, did you mean {near}?"),
+            None => format!("expected one of {}", known.collect::<Vec<_>>().join(", ")),
+        }
+    })
+}

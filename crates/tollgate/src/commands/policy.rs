@@ -1,0 +1,68 @@
+//! `tollgate policy`: what a residency policy does, shown before it is deployed and explained afterwards.
+//!
+//! None of these needs keys, a node file or a running process, and none prints a value.
+
+mod diff;
+mod explain;
+mod show;
+mod test;
+mod what_if;
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tollgate_residency::{Explanation, RuleAt};
+
+use crate::cli::policy::Policy;
+use crate::exit::Exit;
+
+pub(crate) fn policy(command: &Policy) -> Result<ExitCode, Exit> {
+    match command {
+        Policy::Test(options) => test::test(options),
+        Policy::Explain(options) => explain::explain(options),
+        Policy::Diff(options) => diff::diff(options),
+        Policy::WhatIf(options) => what_if::what_if(options),
+        Policy::Show(options) => show::show(options),
+        Policy::Schema(options) => {
+            super::print::json(&schema(&options.document));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn schema(document: &str) -> Value {
+    match document {
+        "catalogue" => tollgate_residency::schema::catalogue(),
+        "cases" => tollgate_residency::schema::cases(),
+        _ => tollgate_residency::schema::residency(),
+    }
+}
+
+/// A rule, and where it says so.
+fn rule_json(rule: &RuleAt) -> Value {
+    json!({"id": rule.id, "file": rule.at.file.as_ref(), "line": rule.at.line, "column": rule.at.column})
+}
+
+fn explanation_json(told: &Explanation) -> Value {
+    json!({
+        "class": told.class.as_str(),
+        "form": told.form.as_str(),
+        "transform": told.transform,
+        "reason": told.reason.to_string(),
+        "rules": told.rules.iter().map(rule_json).collect::<Vec<_>>(),
+        "shadows": told.shadows,
+    })
+}
+
+/// The form and why, then a line for each rule that decides.
+fn explanation_text(told: &Explanation) -> String {
+    let by = told.transform.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+    let mut text = format!("{}{by}: {}\n", told.form, told.reason);
+    for rule in &told.rules {
+        text.push_str(&format!("      rule {}  {}:{}:{}\n", rule.id, rule.at.file, rule.at.line, rule.at.column));
+    }
+    if !told.shadows.is_empty() {
+        text.push_str(&format!("      in shadow, deciding nothing: {}\n", told.shadows.join(", ")));
+    }
+    text
+}

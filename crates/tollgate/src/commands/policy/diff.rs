@@ -1,0 +1,82 @@
+//! `tollgate policy diff`: what crosses under one set of documents and not under another.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tollgate_residency::{Change, Difference, difference};
+
+use crate::cli::Output;
+use crate::cli::policy::Diff;
+use crate::commands::unproved::Unproved;
+use crate::commands::{print, unproved};
+use crate::exit::{Exit, WIDENED};
+
+pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
+    let side = |path: &Path| match path.is_file() {
+        true => unproved::load_with(&options.set.dir, path),
+        false => unproved::load(path),
+    };
+    let (old, new) = match (side(&options.old), side(&options.new)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (Err(Exit::Config(one)), Err(Exit::Config(two))) => {
+            return Err(Exit::Config(format!("{}:\n{one}\n{}:\n{two}", options.old.display(), options.new.display())));
+        }
+        (Err(fault), _) | (_, Err(fault)) => return Err(fault),
+    };
+    let told = compare(&old, &new, unproved::day(&options.day));
+    match options.output {
+        Output::Text => print::text(&text(&told)),
+        Output::Json => print::json(&to_json(&told)),
+    }
+    let widened = told.iter().any(|one| one.change.widens());
+    Ok(if widened { ExitCode::from(WIDENED) } else { ExitCode::SUCCESS })
+}
+
+pub(super) fn compare(old: &Unproved, new: &Unproved, today: time::Date) -> Vec<Difference> {
+    difference((&old.policy, &old.federation), (&new.policy, &new.federation), today)
+}
+
+pub(super) fn to_json(told: &[Difference]) -> Value {
+    let one = |one: &Difference| {
+        json!({
+            "change": one.change.as_str(),
+            "from": one.link.0,
+            "to": one.link.1,
+            "origin": one.origin.as_str(),
+            "signal": one.signal.as_str(),
+            "item": one.item,
+            "class": one.class.as_str(),
+            "before": one.before,
+            "now": one.now,
+        })
+    };
+    json!({
+        "widens": told.iter().any(|one| one.change.widens()),
+        "differences": told.iter().map(one).collect::<Vec<_>>(),
+    })
+}
+
+/// By change, link, origin and signal; what changes alike stands on one line.
+pub(super) fn text(told: &[Difference]) -> String {
+    type Alike<'d> = (&'d str, &'d [String], &'d [String]);
+    let mut grouped: BTreeMap<(Change, String), BTreeMap<Alike<'_>, Vec<&str>>> = BTreeMap::new();
+    for one in told {
+        let head = format!("{} from {} over {} → {}", one.signal, one.origin, one.link.0, one.link.1);
+        let alike = (one.class.as_str(), one.before.as_slice(), one.now.as_slice());
+        grouped.entry((one.change, head)).or_default().entry(alike).or_default().push(&one.item);
+    }
+    if grouped.is_empty() {
+        return "nothing crosses otherwise than before\n".to_owned();
+    }
+    let mut text = String::new();
+    for ((change, head), alike) in grouped {
+        text.push_str(&format!("{}: {head}\n", change.as_str()));
+        for ((class, before, now), items) in alike {
+            let forms = |forms: &[String]| if forms.is_empty() { "absent".to_owned() } else { forms.join(" or ") };
+            text.push_str(&format!("  {class}, {} → {}: {}\n", forms(before), forms(now), items.join(", ")));
+        }
+    }
+    text
+}

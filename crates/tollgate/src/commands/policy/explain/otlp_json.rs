@@ -1,0 +1,246 @@
+//! Where values stand in OTLP/JSON: which carrier, under which key. Values are not looked at.
+//!
+//! What the tables here do not name is unknown, and unknown things never cross.
+
+use serde_json::{Map, Value};
+use tollgate_federation::Signal;
+use tollgate_residency::{Carrier, Resource};
+
+/// A place where a value stands.
+pub(super) struct Found {
+    pub(super) carrier: Carrier,
+    pub(super) key: Option<String>,
+    pub(super) resource: Resource,
+    /// Fields and numbers from the top of the request.
+    pub(super) path: String,
+}
+
+/// Why a text is no OTLP/JSON.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotOtlp {
+    #[error("line {line}: not json")]
+    Json { line: usize },
+    #[error("neither resourceSpans, resourceMetrics nor resourceLogs is here")]
+    NoRequest,
+    #[error("it holds several signals: keep each in a file of its own")]
+    Mixed,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+enum Field {
+    /// A value of the carrier.
+    One(Carrier),
+    /// Attributes.
+    Attributes(Carrier),
+    /// A message, or a list of messages.
+    In(&'static [(&'static str, Field)]),
+}
+
+use Carrier as C;
+use Field::{Attributes, In, One};
+
+const RESOURCE: &[(&str, Field)] = &[
+    ("attributes", Attributes(C::ResourceAttributes)),
+    ("droppedAttributesCount", One(C::ResourceDropped)),
+    ("entityRefs", One(C::ResourceEntityRefs)),
+];
+const SCOPE: &[(&str, Field)] = &[
+    ("name", One(C::ScopeName)),
+    ("version", One(C::ScopeVersion)),
+    ("attributes", Attributes(C::ScopeAttributes)),
+    ("droppedAttributesCount", One(C::ScopeDropped)),
+];
+const EVENT: &[(&str, Field)] = &[
+    ("timeUnixNano", One(C::EventTime)),
+    ("name", One(C::EventName)),
+    ("attributes", Attributes(C::EventAttributes)),
+    ("droppedAttributesCount", One(C::EventDropped)),
+];
+const LINK: &[(&str, Field)] = &[
+    ("traceId", One(C::LinkTraceId)),
+    ("spanId", One(C::LinkSpanId)),
+    ("traceState", One(C::LinkTraceState)),
+    ("attributes", Attributes(C::LinkAttributes)),
+    ("droppedAttributesCount", One(C::LinkDropped)),
+    ("flags", One(C::LinkFlags)),
+];
+const STATUS: &[(&str, Field)] = &[("code", One(C::StatusCode)), ("message", One(C::StatusMessage))];
+const SPAN: &[(&str, Field)] = &[
+    ("traceId", One(C::SpanTraceId)),
+    ("spanId", One(C::SpanId)),
+    ("parentSpanId", One(C::SpanParentId)),
+    ("traceState", One(C::SpanTraceState)),
+    ("flags", One(C::SpanFlags)),
+    ("name", One(C::SpanName)),
+    ("kind", One(C::SpanKind)),
+    ("startTimeUnixNano", One(C::SpanStart)),
+    ("endTimeUnixNano", One(C::SpanEnd)),
+    ("attributes", Attributes(C::SpanAttributes)),
+    ("droppedAttributesCount", One(C::SpanDropped)),
+    ("droppedEventsCount", One(C::SpanDropped)),
+    ("droppedLinksCount", One(C::SpanDropped)),
+    ("events", In(EVENT)),
+    ("links", In(LINK)),
+    ("status", In(STATUS)),
+];
+const LOG: &[(&str, Field)] = &[
+    ("timeUnixNano", One(C::LogTime)),
+    ("observedTimeUnixNano", One(C::LogObservedTime)),
+    ("severityNumber", One(C::LogSeverityNumber)),
+    ("severityText", One(C::LogSeverityText)),
+    ("body", One(C::LogBody)),
+    ("attributes", Attributes(C::LogAttributes)),
+    ("droppedAttributesCount", One(C::LogDropped)),
+    ("flags", One(C::LogFlags)),
+    ("traceId", One(C::LogTraceId)),
+    ("spanId", One(C::LogSpanId)),
+    ("eventName", One(C::LogEventName)),
+];
+const EXEMPLAR: &[(&str, Field)] = &[
+    ("filteredAttributes", Attributes(C::ExemplarAttributes)),
+    ("timeUnixNano", One(C::ExemplarTime)),
+    ("asDouble", One(C::ExemplarValue)),
+    ("asInt", One(C::ExemplarValue)),
+    ("traceId", One(C::ExemplarTraceId)),
+    ("spanId", One(C::ExemplarSpanId)),
+];
+const POINT: &[(&str, Field)] = &[
+    ("attributes", Attributes(C::PointAttributes)),
+    ("startTimeUnixNano", One(C::PointTimes)),
+    ("timeUnixNano", One(C::PointTimes)),
+    ("asDouble", One(C::PointValue)),
+    ("asInt", One(C::PointValue)),
+    ("count", One(C::PointTotals)),
+    ("sum", One(C::PointTotals)),
+    ("min", One(C::PointExtremes)),
+    ("max", One(C::PointExtremes)),
+    ("bucketCounts", One(C::PointBuckets)),
+    ("explicitBounds", One(C::PointBuckets)),
+    ("scale", One(C::PointBuckets)),
+    ("zeroCount", One(C::PointBuckets)),
+    ("zeroThreshold", One(C::PointBuckets)),
+    ("positive", One(C::PointBuckets)),
+    ("negative", One(C::PointBuckets)),
+    ("quantileValues", One(C::PointQuantiles)),
+    ("exemplars", In(EXEMPLAR)),
+    ("flags", One(C::PointFlags)),
+];
+const DATA: &[(&str, Field)] =
+    &[("dataPoints", In(POINT)), ("aggregationTemporality", One(C::MetricKind)), ("isMonotonic", One(C::MetricKind))];
+const METRIC: &[(&str, Field)] = &[
+    ("name", One(C::MetricName)),
+    ("description", One(C::MetricDescription)),
+    ("unit", One(C::MetricUnit)),
+    ("metadata", Attributes(C::MetricMetadata)),
+    ("gauge", In(DATA)),
+    ("sum", In(DATA)),
+    ("histogram", In(DATA)),
+    ("exponentialHistogram", In(DATA)),
+    ("summary", In(DATA)),
+];
+
+/// What a request of each signal is made of: its resources, their scopes, and the items of a scope.
+const SIGNALS: [(Signal, &str, &str, &[(&str, Field)]); 3] = [
+    (
+        Signal::Traces,
+        "resourceSpans",
+        "scopeSpans",
+        &[("scope", In(SCOPE)), ("schemaUrl", One(C::ScopeSchemaUrl)), ("spans", In(SPAN))],
+    ),
+    (
+        Signal::Metrics,
+        "resourceMetrics",
+        "scopeMetrics",
+        &[("scope", In(SCOPE)), ("schemaUrl", One(C::ScopeSchemaUrl)), ("metrics", In(METRIC))],
+    ),
+    (
+        Signal::Logs,
+        "resourceLogs",
+        "scopeLogs",
+        &[("scope", In(SCOPE)), ("schemaUrl", One(C::ScopeSchemaUrl)), ("logRecords", In(LOG))],
+    ),
+];
+
+/// Finds every value of a text of one request, or of one a line.
+pub(super) fn read(text: &str, marks_device: impl Fn(&str) -> bool) -> Result<(Signal, Vec<Found>), NotOtlp> {
+    let requests: Vec<Value> = match serde_json::from_str(text) {
+        Ok(request) => vec![request],
+        Err(_) => {
+            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            let parsed = lines.map(|(at, line)| serde_json::from_str(line).map_err(|_| NotOtlp::Json { line: at + 1 }));
+            parsed.collect::<Result<_, _>>()?
+        }
+    };
+    let (mut signal, mut found) = (None, Vec::new());
+    for (number, request) in requests.iter().enumerate() {
+        let of = |(.., field, _, _): &&(Signal, &str, &str, &[(&str, Field)])| request.get(*field).is_some();
+        let (own, field, scopes, scope) = SIGNALS.iter().find(of).ok_or(NotOtlp::NoRequest)?;
+        if signal.is_some_and(|signal| signal != *own) {
+            return Err(NotOtlp::Mixed);
+        }
+        signal = Some(*own);
+        let line = if requests.len() > 1 { format!("line {}: ", number + 1) } else { String::new() };
+        for (at, resource) in request.get(*field).and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let owner = owner(resource, &marks_device);
+            let mut walk = Walk { owner, found: &mut found };
+            for (name, value) in resource.as_object().into_iter().flatten() {
+                let path = format!("{line}{field}[{at}].{name}");
+                match name.as_str() {
+                    "resource" => walk.field(value, In(RESOURCE), &path),
+                    "schemaUrl" => walk.field(value, One(C::ResourceSchemaUrl), &path),
+                    name if name == *scopes => walk.field(value, In(scope), &path),
+                    _ => walk.found(C::Unknown, None, path),
+                }
+            }
+        }
+    }
+    signal.map(|signal| (signal, found)).ok_or(NotOtlp::NoRequest)
+}
+
+fn owner(resource: &Value, marks_device: impl Fn(&str) -> bool) -> Resource {
+    let attributes = resource.pointer("/resource/attributes").and_then(Value::as_array);
+    let mut keys = attributes.into_iter().flatten().filter_map(|one| one.get("key")?.as_str());
+    if keys.any(marks_device) { Resource::Device } else { Resource::Server }
+}
+
+struct Walk<'f> {
+    owner: Resource,
+    found: &'f mut Vec<Found>,
+}
+
+impl Walk<'_> {
+    fn found(&mut self, carrier: Carrier, key: Option<String>, path: String) {
+        self.found.push(Found { carrier, key, resource: self.owner, path });
+    }
+
+    fn field(&mut self, value: &Value, field: Field, path: &str) {
+        match (field, value) {
+            (_, Value::Null) => {}
+            (One(carrier), _) => self.found(carrier, None, path.to_owned()),
+            (Attributes(carrier), Value::Array(attributes)) => {
+                for (at, attribute) in attributes.iter().enumerate() {
+                    let key = attribute.get("key").and_then(Value::as_str).unwrap_or_default();
+                    self.found(carrier, Some(key.to_owned()), format!("{path}[{at}]"));
+                }
+            }
+            (In(fields), Value::Array(messages)) => {
+                for (at, message) in messages.iter().enumerate() {
+                    self.field(message, In(fields), &format!("{path}[{at}]"));
+                }
+            }
+            (In(fields), Value::Object(message)) => self.message(message, fields, path),
+            (Attributes(_) | In(_), _) => self.found(Carrier::Unknown, None, path.to_owned()),
+        }
+    }
+
+    fn message(&mut self, message: &Map<String, Value>, fields: &[(&str, Field)], path: &str) {
+        for (name, value) in message {
+            let path = format!("{path}.{name}");
+            match fields.iter().find(|(field, _)| field == name) {
+                Some((_, field)) => self.field(value, *field, &path),
+                None => self.found(Carrier::Unknown, None, path),
+            }
+        }
+    }
+}
