@@ -126,20 +126,20 @@ fn what_has_a_fault_is_not_called_unknown_wherever_it_is_used() {
         faults.to_string()
     };
     for (from, to, place) in [
-        ("EEA: {law: GDPR}", "EEA: {lav: GDPR}", "residency.yaml:5:9: regimes.EEA.lav: unknown key"),
-        ("EEA: {law: GDPR}", "EEA: {law: 7}", "residency.yaml:5:14: regimes.EEA.law: expected text"),
-        ("regimes:  ", "regimes: 7\nregime:", "residency.yaml:4:10: regimes: expected a mapping"),
+        ("EEA: {law: GDPR}", "EEA: {lav: GDPR}", "residency.yaml:6:9: regimes.EEA.lav: unknown key"),
+        ("EEA: {law: GDPR}", "EEA: {law: 7}", "residency.yaml:6:14: regimes.EEA.law: expected text"),
+        ("regimes:  ", "regimes: 7\nregime:", "residency.yaml:5:10: regimes: expected a mapping"),
         (
             "review_by: 2027-03-01",
             "review_by: never",
-            "residency.yaml:12:101: instruments.scc.review_by: expected a date",
+            "residency.yaml:15:101: instruments.scc.review_by: expected a date",
         ),
         (
             "instruments:\n",
             "instruments:\n  - a\ninstrumente:\n",
-            "residency.yaml:10:3: instruments: expected a mapping",
+            "residency.yaml:13:3: instruments: expected a mapping",
         ),
-        ("epoch: 30d", "epoch: 30 d", "residency.yaml:16:52: transforms.user-key.hmac.epoch: expected a duration"),
+        ("epoch: 30d", "epoch: 30 d", "residency.yaml:25:52: transforms.user-key.hmac.epoch: expected a duration"),
         ("user.id: {class: direct,", "user.id: {class: dir,", "attributes[\"user.id\"].class: "),
         ("attributes:\n", "attributes: [\n", "catalogue.yaml:"),
         ("regime: UK", "regime: 7", "uk-south.yaml:2:9: regime: expected text"),
@@ -155,7 +155,8 @@ fn what_has_a_fault_is_not_called_unknown_wherever_it_is_used() {
 /// Guarantees: whatever is wrong in `regions/`, and however little of it can be read, the faults here are said too.
 #[test]
 fn faults_of_the_regions_hide_none_of_the_policies() {
-    let residency = EXAMPLE[5].1.replace("accept_risk: RISK-77", "accept_risk: ''");
+    let residency =
+        EXAMPLE[5].1.replace("accept_risk: {id: RISK-77, owner: DPO, expires: 2027-06-30}", "accept_risk: ''");
     for (file, from, to, more) in [
         (0, "trust_domain: acme.example", "trust_domain: ACME", 3),
         (0, "us-east/central, carries: [EEA]", "us-est/central, carries: [EEA]", 3),
@@ -183,7 +184,7 @@ fn faults_of_the_regions_hide_none_of_the_policies() {
 fn regimes_that_the_policy_does_not_know_are_faults_where_they_stand() {
     let mut texts = EXAMPLE;
     let region = format!(
-        "{}backends: {{far: {{otlp_grpc: a:1, signals: [logs], regime: CH, entity: Far AG}}}}\n",
+        "{}backends: {{far: {{otlp_grpc: a:1, signals: [logs], regime: AU, entity: Far Pty}}}}\n",
         EXAMPLE[2].1.replace("regime: UK", "regime: GB")
     );
     texts[2].1 = &region;
@@ -198,7 +199,7 @@ fn regimes_that_the_policy_does_not_know_are_faults_where_they_stand() {
         [
             "regions/federation.yaml:6:97: links[2].instruments.EEA: instrument `uk-adequacy` is for EEA to UK, not for EEA to GB",
             "regions/uk-south.yaml:2:9: regime: the residency policy knows no regime GB: declare it below `regimes`",
-            "regions/uk-south.yaml:13:59: backends.far.regime: the residency policy knows no regime CH: declare it below `regimes`",
+            "regions/uk-south.yaml:13:59: backends.far.regime: the residency policy knows no regime AU: declare it below `regimes`",
         ]
     );
 }
