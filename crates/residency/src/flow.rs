@@ -108,24 +108,13 @@ impl Flow {
     /// Moves on what the last round brought; whether that brought anything anew.
     fn round(&mut self) -> bool {
         let mut next: HashMap<At, Vec<(usize, Form, Via)>> = HashMap::new();
-        for (at, present) in &self.states {
-            if present.fresh.iter().all(|fresh| *fresh == 0) {
-                continue;
-            }
+        for (at, present) in self.states.iter().filter(|(_, present)| present.fresh.iter().any(|fresh| *fresh != 0)) {
             for (number, step) in self.steps.from(at.place) {
-                let Some((to, moves)) = step.moves(*at) else { continue };
-                let known = self.states.get(&to);
-                let arriving = next.entry(to).or_default();
-                for (item, fresh) in present.fresh.iter().enumerate().filter(|(_, fresh)| **fresh != 0) {
-                    for form in forms(*fresh) {
-                        let via = Via { step: number, crossed: at.crossed, form };
-                        let came = moves.iter().map(|moves| moved(moves.as_deref(), item, form));
-                        let new = |form: &Form| {
-                            let there = known.and_then(|known| known.forms.get(item)).copied().unwrap_or_default();
-                            *form != Form::Absent && there & bit(*form) == 0
-                        };
-                        arriving.extend(came.filter(new).map(|form| (item, form, via)));
-                    }
+                if let Some((to, moves)) = step.moves(*at) {
+                    let known = self.states.get(&to);
+                    let arriving = present.moving(number, at.crossed, moves);
+                    let new = arriving.filter(|(item, form, _)| known.is_none_or(|known| !known.has(*item, *form)));
+                    next.entry(to).or_default().extend(new);
                 }
             }
         }
@@ -156,19 +145,15 @@ impl Flow {
 
     fn over(&self, from: At, present: &Present, step: &Step) -> Vec<Crossed> {
         let (Some(link), Some((to, moves))) = (step.link, step.moves(from)) else { return Vec::new() };
-        let mut crossed = Vec::new();
-        for (item, there) in present.forms.iter().enumerate() {
-            for before in forms(*there) {
-                for actions in moves {
-                    let action = actions.as_ref().and_then(|all| all.get(item)).copied().unwrap_or(Action::Absent);
-                    let form = action.on(before);
-                    if form != Form::Absent {
-                        crossed.push(Crossed { link, at: to, onward: from.crossed, item, before, form, action });
-                    }
-                }
-            }
-        }
-        crossed
+        let items = present.forms.iter().enumerate();
+        let before = items.flat_map(|(item, there)| forms(*there).map(move |before| (item, before)));
+        let after = before.flat_map(|(item, before)| {
+            moves.iter().map(move |actions| {
+                let action = actions.as_ref().and_then(|all| all.get(item)).copied().unwrap_or(Action::Absent);
+                Crossed { link, at: to, onward: from.crossed, item, before, form: action.on(before), action }
+            })
+        });
+        after.filter(|crossed| crossed.form != Form::Absent).collect()
     }
 
     /// A shortest path over the link of a crossing: to its source, then over it.
@@ -239,6 +224,26 @@ impl Flow {
 }
 
 impl Present {
+    fn has(&self, item: usize, form: Form) -> bool {
+        self.forms.get(item).is_some_and(|there| there & bit(form) != 0)
+    }
+
+    /// What is fresh here, as it is behind a step.
+    fn moving<'s>(
+        &'s self,
+        step: u32,
+        crossed: bool,
+        moves: &'s [Option<Vec<Action>>],
+    ) -> impl Iterator<Item = (usize, Form, Via)> + use<'s> {
+        let items = self.fresh.iter().enumerate();
+        let fresh = items.flat_map(|(item, fresh)| forms(*fresh).map(move |form| (item, form)));
+        let moved = fresh.flat_map(move |(item, form)| {
+            let via = Via { step, crossed, form };
+            moves.iter().map(move |moves| (item, moved(moves.as_deref(), item, form), via))
+        });
+        moved.filter(|(_, form, _)| *form != Form::Absent)
+    }
+
     fn add(&mut self, item: usize, form: Form, via: Via) -> bool {
         let (Some(forms), Some(fresh), Some(vias)) =
             (self.forms.get_mut(item), self.fresh.get_mut(item), self.via.get_mut(item))

@@ -36,6 +36,9 @@ pub(crate) fn invariants(policy: &Policy, federation: &FederationDraft, faults: 
     }
 }
 
+/// How far something came and what it is called, and where it is.
+type Witness = ((usize, String), Arrival);
+
 /// Judges every invariant on everything that can be anywhere on any day. For each invariant, origin and place the shortest
 /// path is the witness.
 pub(crate) fn on_all_paths(policy: &Policy, federation: &Federation) -> Vec<Broken> {
@@ -43,7 +46,7 @@ pub(crate) fn on_all_paths(policy: &Policy, federation: &Federation) -> Vec<Brok
         return Vec::new();
     }
     let flow = Flow::of(policy, federation, When::Ever);
-    let mut witnesses: BTreeMap<(usize, usize, usize), ((usize, String), Arrival)> = BTreeMap::new();
+    let mut witnesses: BTreeMap<(usize, usize, usize), Witness> = BTreeMap::new();
     // What a region's own hop brings to a place was in the same regime, in the same form, one place before.
     for arrival in flow.arrivals().filter(|arrival| flow.came_over_a_link(*arrival)) {
         for (number, invariant) in policy.residency.invariants.iter().enumerate() {
@@ -73,7 +76,7 @@ fn forbids(invariant: &Invariant, flow: &Flow, arrival: Arrival) -> bool {
 }
 
 /// Invariants that the rules of a crossing would break if a path led there, each with what breaks it.
-pub(crate) fn latent<'p>(policy: &'p Policy, of: impl Fn(&Crossing) -> bool) -> Vec<(&'p Invariant, String)> {
+pub(crate) fn latent(policy: &Policy, of: impl Fn(&Crossing) -> bool) -> Vec<(&Invariant, String)> {
     let residency = &policy.residency;
     let settled = |crossing: &&Crossing| !residency.unsettled.iter().any(|outline| outline.may_be(crossing));
     let mut found = Vec::new();

@@ -11,7 +11,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use tollgate_config::Faults;
 use tollgate_federation::FederationDraft;
 use tollgate_pipeline::{Documents, NodeFile, Opened, Report};
 use tollgate_residency::{Finding, Kind, Policy};
@@ -70,7 +69,7 @@ fn node(options: &Check, documents: &Documents, file: &NodeFile, path: &Path) ->
 
 /// The same for machines: faults and findings, and nothing that is only for reading.
 fn machine(options: &Check, findings: &[Finding]) -> Result<ExitCode, Exit> {
-    let faults = Documents::load(&options.set.dir).err().unwrap_or_else(Faults::new);
+    let faults = Documents::load(&options.set.dir).err().unwrap_or_default();
     match options.output {
         Format::Sarif => print::json(&sarif::log(&faults, findings)),
         Format::Text | Format::Json => print::json(&json!({

@@ -207,13 +207,34 @@ fn name_of(table: &Table, action: Action) -> Answer {
     }
 }
 
+fn rules_of(rules: &[Random]) -> String {
+    let mut text: String = rules.iter().enumerate().map(|(id, rule)| rule.yaml(id)).collect();
+    text.push_str("  - {id: always, origin: EEA, reaching: US, signal: traces, deny: [special]}\n");
+    text
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
+    /// Guarantees: what the meet of two policies lets out is what both let out, in the strictest form that satisfies both.
+    #[test]
+    fn the_meet_of_two_policies_answers_as_the_strictest_of_two_readings(
+        one in prop::collection::vec(random(), 1..4),
+        two in prop::collection::vec(random(), 1..4),
+    ) {
+        let met = table_of(&rules_of(&one)).meet(&table_of(&rules_of(&two))).unwrap();
+        for key in KEYS {
+            for on in [Resource::Server, Resource::Device] {
+                let cell = met.attribute(Carrier::SpanAttributes, key.as_bytes(), on);
+                let both = strictest(&[interpret(&one, key, on), interpret(&two, key, on)]);
+                prop_assert_eq!(name_of(&met, cell.action), both, "{} {:?}\n{}{}", key, on, rules_of(&one), rules_of(&two));
+            }
+        }
+    }
+
     #[test]
     fn the_table_answers_as_a_slow_reading_of_the_rules(rules in prop::collection::vec(random(), 1..5)) {
-        let mut text: String = rules.iter().enumerate().map(|(id, rule)| rule.yaml(id)).collect();
-        text.push_str("  - {id: always, origin: EEA, reaching: US, signal: traces, deny: [special]}\n");
+        let text = rules_of(&rules);
         let loaded = small(&format!("rules:\n{text}"));
         let table = loaded.table(TO_US, "EEA").unwrap();
         let explain = |item| {

@@ -262,3 +262,42 @@ fn faults_say_what_to_write_instead() {
     texts[0].1 = &federation;
     assert!(load(&texts).faults.contains("no instrument is called `dfp`, did you mean `dpf`?"));
 }
+
+/// Guarantees: a thousand rules and five thousand keys are read, proved and compiled in the time of a start, and whether a key
+/// is found does not depend on how many rules there are. The bound is wide: it holds in a debug build on a busy machine.
+#[test]
+fn a_thousand_rules_and_five_thousand_keys_compile_fast() {
+    let mut catalogue = SMALL_CATALOGUE.replace("attributes:\n", "attributes:\n@");
+    let classes = ["op", "direct", "online", "quasi", "free"];
+    let keys: String = (0..5_000).map(|number| format!("  key.n{number}: {}\n", classes[number % 5])).collect();
+    catalogue = catalogue.replace('@', &keys);
+    let only = |number: usize| format!("direct: {{only: {{key.n{}: user-key}}}}", number % 1_000 * 5 + 1);
+    let rules: String = (0..1_000)
+        .map(|number| rule(&format!("r{number}"), &format!("allow: {{op: raw, {}}}", only(number))))
+        .collect();
+    let residency = format!("{SMALL_RESIDENCY}rules:\n{rules}").replace(
+        "instruments:",
+        "instruments:\n  uk-eu: {from: UK, to: EEA, basis: UK-GDPR-45, review_by: 2027-01-01}",
+    );
+    let mut texts = EXAMPLE;
+    (texts[0].1, texts[4].1, texts[5].1) = (FEDERATION, &catalogue, &residency);
+    let loaded = load(&texts);
+    let policy = loaded.policy.as_ref().unwrap_or_else(|| panic!("{}", loaded.faults));
+    let clock = stopwatch();
+    let table = policy.table(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), TODAY).unwrap();
+    assert!(clock() < std::time::Duration::from_secs(5));
+    assert_eq!(table.keys(), 5_000 + 9);
+    assert_eq!(
+        [answer(&table, "key.n0"), answer(&table, "key.n1"), answer(&table, "key.n2")],
+        [Form::Raw, Form::Keyed, Form::Absent]
+    );
+    let found = |key: &str| table.listed(Carrier::SpanAttributes, key.as_bytes(), Resource::Server);
+    assert!(found("key.n4999").is_some() && found("key.n5000").is_none(), "one look-up answers for a key");
+}
+
+/// The one place here that asks how long something took.
+#[expect(clippy::disallowed_methods, reason = "the test is about time")]
+fn stopwatch() -> impl Fn() -> std::time::Duration {
+    let start = std::time::Instant::now();
+    move || start.elapsed()
+}

@@ -140,8 +140,11 @@ const METRIC: &[(&str, Field)] = &[
     ("summary", In(DATA)),
 ];
 
+/// A signal, the fields of its resources and of their scopes, and what a scope holds.
+type Shape = (Signal, &'static str, &'static str, &'static [(&'static str, Field)]);
+
 /// What a request of each signal is made of: its resources, their scopes, and the items of a scope.
-const SIGNALS: [(Signal, &str, &str, &[(&str, Field)]); 3] = [
+const SIGNALS: [Shape; 3] = [
     (
         Signal::Traces,
         "resourceSpans",
@@ -174,7 +177,7 @@ pub(super) fn read(text: &str, marks_device: impl Fn(&str) -> bool) -> Result<(S
     };
     let (mut signal, mut found) = (None, Vec::new());
     for (number, request) in requests.iter().enumerate() {
-        let of = |(.., field, _, _): &&(Signal, &str, &str, &[(&str, Field)])| request.get(*field).is_some();
+        let of = |(_, field, ..): &&Shape| request.get(*field).is_some();
         let (own, field, scopes, scope) = SIGNALS.iter().find(of).ok_or(NotOtlp::NoRequest)?;
         if signal.is_some_and(|signal| signal != *own) {
             return Err(NotOtlp::Mixed);
