@@ -1,18 +1,21 @@
 //! Rules that are dead, redundant, contradicted, in shadow, or silent on classes.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Kind, Look};
 use crate::answers::{Answers, Because, By};
 use crate::class::Class;
 use crate::compile;
 use crate::day::When;
 use crate::explain::{Reason, RuleAt};
-use crate::rule::{Grant, Mode, Rule};
-use crate::table::{Cells, Rows};
+use crate::form::Action;
+use crate::rule::{Crossing, Grant, Mode, Rule};
 
 impl Look<'_> {
     pub(super) fn rules(&self) -> Vec<Finding> {
         let residency = &self.policy.residency;
         let crossed = self.crossed();
+        let mut together: BTreeMap<&Crossing, Answers<'_>> = BTreeMap::new();
         let mut found = Vec::new();
         if residency.mode == Mode::Shadow {
             found.push(Finding::new(Kind::Shadow, None, "the whole policy is in shadow: nothing crosses any link"));
@@ -24,8 +27,10 @@ impl Look<'_> {
                 continue;
             }
             if crossed.contains(&rule.crossing) {
-                found.extend(self.redundant(rule));
-                found.extend(self.contradicted(rule));
+                let of_all = || Answers::of(residency, &rule.crossing, When::On(self.today));
+                let all = together.entry(&rule.crossing).or_insert_with(of_all);
+                found.extend(self.redundant(rule, all));
+                found.extend(contradicted(rule, all));
             } else {
                 let crossing = &rule.crossing;
                 let message = format!(
@@ -39,48 +44,63 @@ impl Look<'_> {
         found
     }
 
-    fn redundant(&self, rule: &Rule) -> Option<Finding> {
-        let without = self.answered(rule, Some(&rule.id));
-        let same = self.answered(rule, None) == without;
-        let message = format!("rule {} is redundant: without it the same would cross", rule.id);
-        same.then(|| of_rule(Kind::RedundantRule, rule, message))
-    }
-
-    /// What the rules of a crossing come to, with or without one of them; `None` where nothing crosses.
-    fn answered(&self, rule: &Rule, gone: Option<&str>) -> Option<(Cells, Rows)> {
+    fn redundant(&self, rule: &Rule, all: &Answers<'_>) -> Option<Finding> {
         let when = When::On(self.today);
-        let answers = Answers::without(&self.policy.residency, &rule.crossing, when, gone);
-        let open = answers.denied_all().is_empty() && answers.unmet().next().is_none();
-        let answered = (compile::cells(&answers, &rule.crossing), compile::rows(&answers, &self.policy.catalogue));
-        (open && lets_something(&answered)).then_some(answered)
+        let others = Answers::without(&self.policy.residency, &rule.crossing, when, Some(&rule.id));
+        let message = format!("rule {} is redundant: without it the same would cross", rule.id);
+        self.are_alike(all, &others, rule).then(|| of_rule(Kind::RedundantRule, rule, message))
     }
 
-    /// What the rule allows and nothing of it crosses.
-    fn contradicted(&self, rule: &Rule) -> Vec<Finding> {
-        let answers = Answers::of(&self.policy.residency, &rule.crossing, When::On(self.today));
-        let mut found = Vec::new();
-        let mut judge = |class: Class, attribute: Option<&str>| {
-            let because = answers.why(class, attribute);
-            if matches!(because, Because::Allowed(_) | Because::Narrowed(_)) {
-                return;
-            }
-            let (reason, by) = Reason::of(&because, class);
-            let what = attribute.map_or_else(|| class.to_string(), ToOwned::to_owned);
-            let message = format!("rule {} allows {what}, and it does not cross: {reason} ({})", rule.id, ids(&by));
-            let mut finding = of_rule(Kind::ContradictoryRule, rule, message);
-            finding.rules.extend(by.iter().map(|by| RuleAt { id: by.rule.id.clone(), at: by.at.clone() }));
-            finding.rules.sort();
-            finding.rules.dedup();
-            found.push(finding);
-        };
-        for (class, grant) in &rule.allow {
-            match grant {
-                Grant::All(_) => judge(*class, None),
-                Grant::Only(list) => list.keys().for_each(|attribute| judge(*class, Some(attribute))),
-            }
+    /// Whether two sets of rules of one crossing let the same cross.
+    fn are_alike(&self, one: &Answers<'_>, two: &Answers<'_>, rule: &Rule) -> bool {
+        let crossing = &rule.crossing;
+        if !is_open(one) || !is_open(two) {
+            return [one, two].iter().all(|answers| !is_open(answers) || !self.let_something(answers, rule));
         }
-        found
+        if one.stripped() != two.stripped() || compile::cells(one, crossing) != compile::cells(two, crossing) {
+            return false;
+        }
+        if one.has_pairs() || two.has_pairs() {
+            let rows = |answers| compile::rows(answers, &self.policy.catalogue);
+            return rows(one) == rows(two);
+        }
+        self.policy.catalogue.attributes().all(|entry| {
+            let classes = || std::iter::once(entry.class).chain(entry.on_device);
+            classes().all(|class| one.attribute(&entry.attribute, class) == two.attribute(&entry.attribute, class))
+        })
     }
+
+    fn let_something(&self, answers: &Answers<'_>, rule: &Rule) -> bool {
+        let mut cells = compile::cells(answers, &rule.crossing).into_iter().flatten();
+        let rows = || compile::rows(answers, &self.policy.catalogue);
+        cells.any(|action| action != Action::Absent) || rows().iter().any(|row| row.server.action != Action::Absent)
+    }
+}
+
+/// What the rule allows and nothing of it crosses.
+fn contradicted(rule: &Rule, answers: &Answers<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut judge = |class: Class, attribute: Option<&str>| {
+        let because = answers.why(class, attribute);
+        if matches!(because, Because::Allowed(_) | Because::Narrowed(_)) {
+            return;
+        }
+        let (reason, by) = Reason::of(&because, class);
+        let what = attribute.map_or_else(|| class.to_string(), ToOwned::to_owned);
+        let message = format!("rule {} allows {what}, and it does not cross: {reason} ({})", rule.id, ids(&by));
+        let mut finding = of_rule(Kind::ContradictoryRule, rule, message);
+        finding.rules.extend(by.iter().map(|by| RuleAt { id: by.rule.id.clone(), at: by.at.clone() }));
+        finding.rules.sort();
+        finding.rules.dedup();
+        found.push(finding);
+    };
+    for (class, grant) in &rule.allow {
+        match grant {
+            Grant::All(_) => judge(*class, None),
+            Grant::Only(list) => list.keys().for_each(|attribute| judge(*class, Some(attribute))),
+        }
+    }
+    found
 }
 
 fn ids(by: &[By<'_>]) -> String {
@@ -90,10 +110,8 @@ fn ids(by: &[By<'_>]) -> String {
     format!("rule {}", ids.join(", "))
 }
 
-fn lets_something((cells, rows): &(Cells, Rows)) -> bool {
-    use crate::form::Action;
-    let row = |row: &crate::table::Row| row.server.action != Action::Absent || row.device.action != Action::Absent;
-    cells.iter().flatten().any(|action| *action != Action::Absent) || rows.iter().any(row)
+fn is_open(answers: &Answers<'_>) -> bool {
+    answers.denied_all().is_empty() && answers.unmet().next().is_none()
 }
 
 fn unanswered(rule: &Rule) -> Option<Finding> {
