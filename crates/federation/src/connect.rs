@@ -55,7 +55,8 @@ pub(crate) fn connect(listed: Partly<Vec<LinkDraft>>, regions: &Drafts, faults: 
     let joined: Vec<(LinkDraft, Option<End>)> = joined.collect();
     let exporters: Vec<Option<String>> = joined.iter().map(|(draft, _)| exporter(draft, regions)).collect();
     let ends = joined.iter().zip(&exporters);
-    let reliances = ends.flat_map(|((draft, end), exporter)| reliances(draft, exporter.as_ref(), end.as_ref())).collect();
+    let reliances =
+        ends.flat_map(|((draft, end), exporter)| reliances(draft, exporter.as_ref(), end.as_ref())).collect();
     let edges = joined.iter().map(|(draft, end)| edge(draft, end.as_ref()?)).collect::<Option<Vec<Edge>>>();
     // Where something is missing, what it would have brought is missing too: that is one fault, not two.
     let edges = edges.filter(|_| listed.complete);
@@ -74,11 +75,7 @@ fn exporter(draft: &LinkDraft, regions: &Drafts) -> Option<String> {
     regions.get(&draft.from.as_ref()?.value)?.entity.clone()
 }
 
-fn reliances(
-    draft: &LinkDraft,
-    exporter: Option<&String>,
-    end: Option<&End>,
-) -> impl Iterator<Item = Reliance> {
+fn reliances(draft: &LinkDraft, exporter: Option<&String>, end: Option<&End>) -> impl Iterator<Item = Reliance> {
     draft.instruments.read.iter().map(move |(regime, name)| Reliance {
         origin: regime.clone(),
         instrument: name.clone(),
