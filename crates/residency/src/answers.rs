@@ -78,13 +78,22 @@ struct OfClass<'a> {
 
 impl<'a> Answers<'a> {
     pub(crate) fn of(residency: &'a Residency, crossing: &Crossing, when: When) -> Self {
-        Self::without(residency, crossing, when, None)
+        let (rules, shadows) = residency.rules_of(crossing).partition(|rule| rule.is_active());
+        Self::from(residency, (rules, shadows), when)
     }
 
     /// As if one of the rules were not there.
-    pub(crate) fn without(residency: &'a Residency, crossing: &Crossing, when: When, gone: Option<&str>) -> Self {
-        let of_crossing = residency.rules_of(crossing).filter(|rule| Some(rule.id.as_str()) != gone);
-        let (rules, shadows): (Vec<&Rule>, Vec<&Rule>) = of_crossing.partition(|rule| rule.is_active());
+    pub(crate) fn without(residency: &'a Residency, crossing: &Crossing, when: When, gone: &str) -> Self {
+        let others = residency.rules_of(crossing).filter(|rule| rule.id != gone);
+        Self::from(residency, others.partition(|rule| rule.is_active()), when)
+    }
+
+    /// As if the rules in shadow held.
+    pub(crate) fn unshadowed(residency: &'a Residency, crossing: &Crossing, when: When) -> Self {
+        Self::from(residency, (residency.rules_of(crossing).collect(), Vec::new()), when)
+    }
+
+    fn from(residency: &'a Residency, (rules, shadows): (Vec<&'a Rule>, Vec<&'a Rule>), when: When) -> Self {
         let transforms: Vec<Action> = residency.transforms.list.iter().map(|one| one.action(when)).collect();
         let mut answers = Self {
             rules: Vec::new(),

@@ -17,6 +17,16 @@ pub enum Closed {
     /// The documents of this policy and this federation do not belong together.
     #[error("no instrument justifies data from {0} on this link")]
     NoInstrument(Regime),
+    /// Neither the instrument nor a fallback covers the transfer: another signal, exporter or recipient.
+    #[error("neither instrument {instrument} nor a fallback covers {signal} from {origin} on this link")]
+    NotCovered {
+        /// The instrument that the link names.
+        instrument: String,
+        /// Whose data it would justify.
+        origin: Regime,
+        /// The signal.
+        signal: Signal,
+    },
     /// The instrument and its fallbacks have expired, or are due for review.
     #[error("instrument {instrument} no longer holds for data from {origin}")]
     Expired {

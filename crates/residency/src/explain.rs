@@ -19,6 +19,7 @@ use crate::day::When;
 use crate::form::{Action, Form};
 use crate::instrument::Lets;
 use crate::policy::Policy;
+use crate::rule::Mode;
 use crate::table::Resource;
 use crate::transfer::{Named, Transfer};
 
@@ -64,6 +65,8 @@ pub struct Explanation {
     pub rules: Vec<RuleAt>,
     /// Rules in shadow that speak of the same crossing: they decide nothing.
     pub shadows: Vec<String>,
+    /// The form in which it would cross if they held, or if the whole policy were not in shadow; where there is a shadow.
+    pub unshadowed: Option<Form>,
     action: Action,
 }
 
@@ -136,10 +139,32 @@ impl Policy {
                 Closed::Required { .. } => required.collect(),
                 _ => Vec::new(),
             };
-            return Explanation::closed(class, closed, placed(&by)).with_shadows(&answers);
+            let closed = Explanation::closed(class, closed, placed(&by));
+            return self.with_shadows(closed, &answers, (transfer, member, instrument), item, when);
         }
         let case = Case { policy: self, transfer, member, answers: &answers, instrument, when };
-        case.explain(item, class).with_shadows(&answers)
+        let told = case.explain(item, class);
+        self.with_shadows(told, &answers, (transfer, member, instrument), item, when)
+    }
+
+    /// Adds what would be if the rules in shadow held.
+    fn with_shadows(
+        &self,
+        mut told: Explanation,
+        answers: &Answers<'_>,
+        (transfer, member, instrument): (&Transfer<'_>, &Regime, Option<Named<'_>>),
+        item: Item<'_>,
+        when: When,
+    ) -> Explanation {
+        told.shadows = answers.shadows().iter().map(|rule| rule.id.clone()).collect();
+        if told.shadows.is_empty() && self.residency.mode == Mode::Active {
+            return told;
+        }
+        let answers = Answers::unshadowed(&self.residency, &transfer.crossing(member), when);
+        let case = Case { policy: self, transfer, member, answers: &answers, instrument, when };
+        let open = transfer.open_by_rules(member, &answers).is_ok();
+        told.unshadowed = Some(if open { case.explain(item, told.class).form } else { Form::Absent });
+        told
     }
 
     /// The class of a value: an attribute's by its key, a carrier's own.
@@ -254,7 +279,16 @@ impl Case<'_> {
             let (transform, place) = (transform.unwrap_or_default(), self.transfer.link.from().to_string());
             return Explanation::absent(class, Reason::KeyElsewhere { transform, place }, placed(&by));
         }
-        Explanation { class, form: action.form(), transform, reason, rules: placed(&by), shadows: Vec::new(), action }
+        Explanation {
+            class,
+            form: action.form(),
+            transform,
+            reason,
+            rules: placed(&by),
+            shadows: Vec::new(),
+            unshadowed: None,
+            action,
+        }
     }
 }
 
@@ -265,16 +299,20 @@ impl Explanation {
     }
 
     fn absent(class: Class, reason: Reason, rules: Vec<RuleAt>) -> Self {
-        Self { class, form: Form::Absent, transform: None, reason, rules, shadows: Vec::new(), action: Action::Absent }
+        Self {
+            class,
+            form: Form::Absent,
+            transform: None,
+            reason,
+            rules,
+            shadows: Vec::new(),
+            unshadowed: None,
+            action: Action::Absent,
+        }
     }
 
     fn closed(class: Class, closed: Closed, rules: Vec<RuleAt>) -> Self {
         Self::absent(class, Reason::Closed(closed), rules)
-    }
-
-    fn with_shadows(mut self, answers: &Answers<'_>) -> Self {
-        self.shadows = answers.shadows().iter().map(|rule| rule.id.clone()).collect();
-        self
     }
 }
 

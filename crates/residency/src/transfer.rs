@@ -118,7 +118,12 @@ impl<'a> Transfer<'a> {
         }
         let named = self.link.instruments().get(member).ok_or_else(|| Closed::NoInstrument(member.clone()))?;
         let need = Need { signal: Some(self.signal), ..need(self.link, member) };
-        let mut holding = residency.instruments.chain(named, &need).filter(|(_, one)| !when.is_after(one.last.day()));
+        let covering: Vec<Named<'r>> = residency.instruments.chain(named, &need).collect();
+        if covering.is_empty() {
+            let (instrument, origin) = (named.clone(), member.clone());
+            return Err(Closed::NotCovered { instrument, origin, signal: self.signal });
+        }
+        let mut holding = covering.into_iter().filter(|(_, one)| !when.is_after(one.last.day()));
         let holding: Vec<Named<'r>> = match when {
             When::On(_) => holding.next().into_iter().collect(),
             When::Ever => holding.collect(),
@@ -132,6 +137,11 @@ impl<'a> Transfer<'a> {
         if residency.mode == Mode::Shadow {
             return Err(Closed::Shadow);
         }
+        self.open_by_rules(member, answers)
+    }
+
+    /// The same as if the policy were not in shadow.
+    pub(crate) fn open_by_rules(&self, member: &Regime, answers: &Answers<'_>) -> Result<(), Closed> {
         if answers.rules().is_empty() {
             let (origin, reaching) = (member.clone(), self.link.regime().clone());
             return Err(Closed::NoRule { origin, reaching, signal: self.signal });

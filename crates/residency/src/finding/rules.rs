@@ -46,7 +46,7 @@ impl Look<'_> {
 
     fn redundant(&self, rule: &Rule, all: &Answers<'_>) -> Option<Finding> {
         let when = When::On(self.today);
-        let others = Answers::without(&self.policy.residency, &rule.crossing, when, Some(&rule.id));
+        let others = Answers::without(&self.policy.residency, &rule.crossing, when, &rule.id);
         let message = format!("rule {} is redundant: without it the same would cross", rule.id);
         self.are_alike(all, &others, rule).then(|| of_rule(Kind::RedundantRule, rule, message))
     }

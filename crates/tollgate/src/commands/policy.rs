@@ -51,6 +51,7 @@ fn explanation_json(told: &Explanation) -> Value {
         "reason": told.reason.to_string(),
         "rules": told.rules.iter().map(rule_json).collect::<Vec<_>>(),
         "shadows": told.shadows,
+        "unshadowed": told.unshadowed.map(tollgate_residency::Form::as_str),
     })
 }
 
@@ -61,8 +62,9 @@ fn explanation_text(told: &Explanation) -> String {
     for rule in &told.rules {
         text.push_str(&format!("      rule {}  {}:{}:{}\n", rule.id, rule.at.file, rule.at.line, rule.at.column));
     }
-    if !told.shadows.is_empty() {
-        text.push_str(&format!("      in shadow, deciding nothing: {}\n", told.shadows.join(", ")));
+    if let Some(would) = told.unshadowed {
+        let what = if told.shadows.is_empty() { "the whole policy".to_owned() } else { told.shadows.join(", ") };
+        text.push_str(&format!("      in shadow, deciding nothing: {what}; without the shadow: {would}\n"));
     }
     text
 }

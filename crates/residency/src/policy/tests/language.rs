@@ -40,9 +40,33 @@ fn a_rule_in_shadow_lets_nothing_cross_and_holds_nothing_back() {
 }
 
 #[test]
+fn what_a_rule_in_shadow_would_do_is_told() {
+    let rules = [
+        rule("all", "allow: {op: raw, direct: raw}"),
+        rule("deny", "mode: shadow, deny: [direct]"),
+        rule("more", "mode: shadow, allow: {quasi: raw}"),
+    ];
+    let loaded = small(&format!("rules:\n{}", rules.concat()));
+    let told = |key| {
+        let item = crate::Item::Attribute { carrier: Carrier::SpanAttributes, key, resource: Resource::Server };
+        let policy = loaded.policy.as_ref().unwrap();
+        let told = policy.explain(&loaded.federation, (TO_US, Signal::Traces, &origin("EEA")), item, TODAY);
+        assert_eq!(told.shadows, ["deny", "more"]);
+        (told.form, told.unshadowed)
+    };
+    assert_eq!(told("user.email"), (Form::Raw, Some(Form::Absent)));
+    assert_eq!(told("client.port"), (Form::Absent, Some(Form::Raw)));
+    assert_eq!(told("http.route"), (Form::Raw, Some(Form::Raw)));
+}
+
+#[test]
 fn a_policy_in_shadow_lets_nothing_cross() {
     let loaded = small(&format!("rules:\n{BASIC}mode: shadow\n"));
     assert_eq!(loaded.table(TO_US, "EEA"), Err(Closed::Shadow));
+    let item = crate::Item::Attribute { carrier: Carrier::SpanAttributes, key: "user.id", resource: Resource::Server };
+    let crossing = (TO_US, Signal::Traces, &origin("EEA"));
+    let told = loaded.policy.as_ref().unwrap().explain(&loaded.federation, crossing, item, TODAY);
+    assert_eq!((told.form, told.unshadowed), (Form::Absent, Some(Form::Keyed)), "what it would do is told");
     assert!(small(&format!("rules:\n{BASIC}mode: active\n")).table(TO_US, "EEA").is_ok());
 }
 
@@ -211,7 +235,7 @@ fn an_instrument_lets_only_its_scope_cross_and_no_more_than_its_caps() {
     assert_eq!(forms(&with("caps: {online: generalised}")), [Form::Raw, Form::Raw, Form::Generalised]);
     assert_eq!(forms(&with("scope: {classes: [op, online]}")), [Form::Raw, Form::Absent, Form::Generalised]);
     let loaded = with("scope: {signals: [logs]}");
-    assert!(matches!(loaded.table(TO_US, "EEA"), Err(Closed::Expired { .. })));
+    assert!(matches!(loaded.table(TO_US, "EEA"), Err(Closed::NotCovered { .. })));
     let on_device = with("scope: {classes: [op]}").table(TO_US, "EEA").unwrap();
     let cell = on_device.attribute(Carrier::SpanAttributes, b"host.name", Resource::Device);
     assert_eq!(cell.action, Action::Absent, "on a device both classes must be in scope");
