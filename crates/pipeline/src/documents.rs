@@ -74,6 +74,9 @@ mod tests {
             fs::create_dir(copy.path().join(folder)).unwrap();
             for entry in fs::read_dir(example.join(folder)).unwrap() {
                 let path = entry.unwrap().path();
+                if path.is_dir() {
+                    continue;
+                }
                 fs::copy(&path, copy.path().join(folder).join(path.file_name().unwrap())).unwrap();
             }
         }

@@ -166,13 +166,12 @@ mod tests {
                 "{text}  - {{from: eu-west, to: eu-west/backend/far, carries: [EEA], signals: [traces], instruments: {{EEA: dpf}}}}\n  \
                  - {{from: us-east, to: us-east/backend/far, carries: [US], signals: [traces], instruments: {{US: us-uk}}}}\n"
             ),
-            "policies/residency.yaml" => text
-                .replace("recipients: [Acme Inc]", "recipients: [Acme Inc, Vendor Inc]")
-                .replace("US: {}", "US: {law: STATE}")
-                .replace(
+            "policies/residency.yaml" => {
+                text.replace("recipients: [Acme Inc]", "recipients: [Acme Inc, Vendor Inc]").replace(
                     "instruments:\n",
-                    "instruments:\n  us-uk: {from: US, to: UK, basis: STATE-1, valid_until: 2031-01-01}\n",
-                ),
+                    "instruments:\n  us-uk: {from: US, to: UK, basis: 28-CFR-202-601, valid_until: 2031-01-01}\n",
+                )
+            }
             _ => text,
         })
     }

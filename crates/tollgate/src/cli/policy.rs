@@ -21,6 +21,11 @@ pub(crate) enum Policy {
     WhatIf(WhatIf),
     /// Print what crosses each link: class by class, in which form.
     Show(Show),
+    /// Apply to a recorded file exactly what a link would, and write what would cross to standard output.
+    ///
+    /// The file is what the Collector's file exporter writes: OTLP/JSON lines, or protobuf with a length of four bytes before
+    /// each message; the output has the same format. What became of the values is summed up on standard error.
+    Seal(Seal),
     /// Print the JSON Schema of a document, for editors.
     Schema(Schema),
 }
@@ -129,6 +134,32 @@ pub(crate) struct Show {
     /// How the result is printed: a table for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Seal {
+    /// What was recorded.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) set: Set,
+    /// The region or tier that would send.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) from: String,
+    /// The region, tier or backend that would receive.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) to: String,
+    /// What the file holds.
+    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    pub(crate) signal: Signal,
+    /// Where the data comes from; the regime of the sending region unless given.
+    #[arg(long, value_name = "REGIME", value_parser = origin)]
+    pub(crate) origin: Option<Origin>,
+    /// Make pseudonyms with keys that are made up for this run; without it, what needs a key stays.
+    #[arg(long)]
+    pub(crate) dev_keys: bool,
+    #[command(flatten)]
+    pub(crate) day: Day,
 }
 
 #[derive(Debug, Args)]

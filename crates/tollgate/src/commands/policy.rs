@@ -4,6 +4,7 @@
 
 mod diff;
 mod explain;
+mod seal;
 mod show;
 mod test;
 mod what_if;
@@ -23,6 +24,7 @@ pub(crate) fn policy(command: &Policy) -> Result<ExitCode, Exit> {
         Policy::Diff(options) => diff::diff(options),
         Policy::WhatIf(options) => what_if::what_if(options),
         Policy::Show(options) => show::show(options),
+        Policy::Seal(options) => seal::seal(options),
         Policy::Schema(options) => {
             super::print::json(&schema(&options.document));
             Ok(ExitCode::SUCCESS)
