@@ -248,6 +248,14 @@ fn diff_ends_with_3_if_something_newly_crosses_and_with_0_if_not() {
     assert_eq!(told["widens"], false);
     assert!(told["differences"].as_array().unwrap().iter().all(|one| one["change"] == "no longer crosses"));
     assert_eq!(ended(&diff(narrow.path(), narrow.path(), &[]), 0), "nothing crosses otherwise than before\n");
+    let later = Copy::example().edit("policies/residency.yaml", "2027-02-11", "2028-02-11");
+    let said = ended(&diff(narrow.path(), later.path(), &["--on", "2026-12-01"]), 0);
+    assert!(
+        said.ends_with("ends otherwise: instrument dpf, to be reviewed by 2027-02-11 → to be reviewed by 2028-02-11\n"),
+        "{said}"
+    );
+    let after = ["--on", "2027-03-02"];
+    assert!(ended(&diff(narrow.path(), later.path(), &after), 3).contains("newly crosses: traces from EEA"));
     // One document alone is compared within the other documents of the set.
     let (old, new) = (narrow.path().join("policies/residency.yaml"), wide.path().join("policies/residency.yaml"));
     ended(&diff(&old, &new, &[]), 3);

@@ -31,6 +31,8 @@ pub(crate) struct By<'a> {
 pub(crate) struct Offer<'a> {
     pub(crate) by: By<'a>,
     pub(crate) action: Action,
+    /// What it came to before anything that it rests on had lapsed.
+    at_first: Action,
 }
 
 /// Why an answer is what it is.
@@ -94,7 +96,8 @@ impl<'a> Answers<'a> {
     }
 
     fn from(residency: &'a Residency, (rules, shadows): (Vec<&'a Rule>, Vec<&'a Rule>), when: When) -> Self {
-        let transforms: Vec<Action> = residency.transforms.list.iter().map(|one| one.action(when)).collect();
+        let on = |when| residency.transforms.list.iter().map(|one| one.action(when)).collect::<Vec<Action>>();
+        let (transforms, at_first) = (on(when), on(When::Ever));
         let mut answers = Self {
             rules: Vec::new(),
             shadows,
@@ -105,19 +108,19 @@ impl<'a> Answers<'a> {
             strip: BTreeSet::new(),
         };
         for rule in &rules {
-            answers.add(rule, &transforms, when);
+            answers.add(rule, (&transforms, &at_first), when);
         }
         residency.not_together.iter().for_each(|pair| answers.add_pair(pair, None));
         answers.rules = rules;
         answers
     }
 
-    fn add(&mut self, rule: &'a Rule, transforms: &[Action], when: When) {
+    fn add(&mut self, rule: &'a Rule, (transforms, at_first): (&[Action], &[Action]), when: When) {
         let by = |at: &'a At| By { rule, at };
         let lapsed = rule.risk.as_ref().is_some_and(|risk| risk.has_lapsed(when));
         let offer = |said: &'a Said| {
             let action = if lapsed { Action::Absent } else { said.how.action(transforms) };
-            Offer { by: by(&said.at), action }
+            Offer { by: by(&said.at), action, at_first: said.how.action(at_first) }
         };
         for (class, grant) in &rule.allow {
             match grant {
@@ -201,15 +204,21 @@ impl<'a> Answers<'a> {
 
     /// Answers for whatever is of a class and has no name of its own.
     pub(crate) fn class(&self, class: Class) -> Action {
-        self.answer(class, None)
+        self.answer(class, None, |offer| offer.action)
     }
 
     /// Answers for an attribute, taken as one of that class. Pairs are for who sees all attributes.
     pub(crate) fn attribute(&self, attribute: &str, class: Class) -> Action {
-        self.answer(class, Some(attribute))
+        self.answer(class, Some(attribute), |offer| offer.action)
     }
 
-    fn answer(&self, class: Class, attribute: Option<&str>) -> Action {
+    /// Whether an attribute would cross before anything had lapsed: what a pair is judged by, or the day on which the one
+    /// lapses would open the other.
+    pub(crate) fn crosses_at_first(&self, attribute: &str, class: Class) -> bool {
+        self.answer(class, Some(attribute), |offer| offer.at_first) != Action::Absent
+    }
+
+    fn answer(&self, class: Class, attribute: Option<&str>, action: fn(&Offer<'a>) -> Action) -> Action {
         let of_class = self.classes.get(&class);
         let denied = !self.denied_all.is_empty()
             || of_class.is_some_and(|one| !one.denied.is_empty())
@@ -217,7 +226,7 @@ impl<'a> Answers<'a> {
         if denied || !class.may_be_allowed() {
             return Action::Absent;
         }
-        let allowed = strictest(self.offers(class, attribute));
+        let allowed = strictest(self.offers(class, attribute), action);
         let caps = of_class.map_or(&[][..], |one| &one.caps);
         let above = caps.iter().any(|(_, cap)| !cap.exposes_at_least(allowed.form()));
         if above { Action::Absent } else { allowed }
@@ -250,7 +259,7 @@ impl<'a> Answers<'a> {
         if whole.is_empty() {
             return if offers.is_empty() { Because::Omitted } else { Because::Narrowed(by(&offers)) };
         }
-        let action = strictest(offers.iter());
+        let action = strictest(offers.iter(), |offer| offer.action);
         if action == Action::Absent {
             let unusable: Vec<Offer<'a>> =
                 offers.iter().copied().filter(|offer| offer.action == Action::Absent).collect();
@@ -272,11 +281,14 @@ impl<'a> Answers<'a> {
 }
 
 /// What several allows come to: the strictest of all, if one of them speaks of all data.
-fn strictest<'o, 'a: 'o>(offers: impl Iterator<Item = &'o Offer<'a>> + Clone) -> Action {
+fn strictest<'o, 'a: 'o>(
+    offers: impl Iterator<Item = &'o Offer<'a>> + Clone,
+    action: fn(&Offer<'a>) -> Action,
+) -> Action {
     if offers.clone().all(|offer| offer.by.rule.narrowing.is_some()) {
         return Action::Absent;
     }
-    offers.map(|offer| offer.action).reduce(Action::meet).unwrap_or(Action::Absent)
+    offers.map(action).reduce(Action::meet).unwrap_or(Action::Absent)
 }
 
 /// Those offers that say just what all come to; where each was cut by another, all of them.

@@ -53,10 +53,12 @@ fn row(answers: &Answers<'_>, entry: &Entry) -> Row {
     Row { attribute: entry.attribute.clone(), server, device }
 }
 
-/// Where both of a pair would cross, neither does; whether they would is asked of all pairs before any is parted.
+/// Where both of a pair would cross, neither does; whether they would is asked of all pairs before any is parted, and of the
+/// rules as they were before anything lapsed: a day that passes must not open one by closing the other.
 fn part(answers: &Answers<'_>, rows: &mut Rows) {
-    let crosses = |row: &Row| row.server.action != Action::Absent || row.device.action != Action::Absent;
-    let crossing: HashMap<String, bool> = rows.iter().map(|row| (row.attribute.clone(), crosses(row))).collect();
+    // What crosses on a device crosses on a server too.
+    let crosses = |row: &Row| (row.attribute.clone(), answers.crosses_at_first(&row.attribute, row.server.class));
+    let crossing: HashMap<String, bool> = rows.iter().map(crosses).collect();
     let crosses = |name: &str| crossing.get(name).copied().unwrap_or_default();
     for row in rows.rows_mut() {
         if answers.partners(&row.attribute).iter().any(|(other, _)| crosses(other)) {

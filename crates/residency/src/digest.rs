@@ -11,7 +11,7 @@ use crate::table::{Cell, Parts, Row};
 pub(crate) fn of(parts: &Parts) -> [u8; 32] {
     let mut hash = Framed(Sha256::new());
     let scope = &parts.scope;
-    hash.text("tollgate table 1");
+    hash.text("tollgate table 2");
     hash.text(&scope.from);
     hash.text(&scope.destination);
     hash.text(scope.signal.as_str());

@@ -235,7 +235,7 @@ impl Case<'_> {
     /// Whether rules alone would let an attribute cross, on a server or on a device.
     fn crosses(&self, entry: &Entry) -> bool {
         // What crosses on a device crosses on a server too.
-        self.answers.attribute(&entry.attribute, entry.class) != Action::Absent
+        self.answers.crosses_at_first(&entry.attribute, entry.class)
     }
 
     /// An attribute as if no pair named it. On a device it is of both classes, and both must let it cross.

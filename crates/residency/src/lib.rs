@@ -54,7 +54,7 @@ pub use form::{Action, Form, TransformIndex};
 pub use lookup::KeyNumber;
 pub use matrix::{Crosses, MatrixRow, Whole};
 pub use pattern::Piece;
-pub use policy::Policy;
+pub use policy::{Policy, Unproved};
 pub use standing::{LastDay, Standing, Term};
 pub use table::{Cell, Resource, Table};
 pub use transform::Keyed;

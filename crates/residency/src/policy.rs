@@ -5,6 +5,9 @@
 //! 2. What it does not support it refuses.
 //! 3. A date that passes closes a link and never fails a load; the day is an argument.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
 use sha2::{Digest, Sha256};
 use time::Date;
 use tollgate_config::{Document, Faults, Set};
@@ -25,6 +28,25 @@ const CATALOGUE: &str = "policies/catalogue.yaml";
 const OWN: &str = "policies/catalogue-own.yaml";
 const RESIDENCY: &str = "policies/residency.yaml";
 
+/// A policy whose invariants were not judged: it shows what it would do, and never becomes the one that a node runs on.
+#[derive(Debug)]
+pub struct Unproved(Policy);
+
+impl Unproved {
+    /// Forgets an instrument, to see what depends on it: links that name it go on to its fallback. Says whether it was there.
+    pub fn forget_instrument(&mut self, name: &str) -> bool {
+        self.0.residency.instruments.remove(name)
+    }
+}
+
+impl Deref for Unproved {
+    type Target = Policy;
+
+    fn deref(&self) -> &Policy {
+        &self.0
+    }
+}
+
 /// A residency policy without faults.
 #[derive(Debug)]
 pub struct Policy {
@@ -44,15 +66,26 @@ impl Policy {
 
     /// Reads the documents without proving the invariants: for tools that show what a policy does, whatever it should not.
     /// No node runs on such a policy.
-    pub fn unproved(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Self> {
+    pub fn unproved(set: &Set, federation: &FederationDraft, faults: &Faults) -> Option<Unproved> {
         let before = faults.len();
         let policy = Self::draft(set, federation, faults)?;
-        (policy.is_sound(faults) && faults.len() == before).then_some(policy)
+        (policy.is_sound(faults) && faults.len() == before).then_some(Unproved(policy))
     }
 
-    /// Forgets an instrument, to see what depends on it: links that name it go on to its fallback. Says whether it was there.
-    pub fn forget_instrument(&mut self, name: &str) -> bool {
-        self.residency.instruments.remove(name)
+    /// When each instrument and each accepted risk ends, by what it is.
+    #[must_use]
+    pub fn ends(&self) -> BTreeMap<String, String> {
+        let instruments = self.residency.instruments.iter();
+        let instruments = instruments.map(|(name, one)| (format!("instrument {name}"), one.last.to_string()));
+        let transforms =
+            self.residency.transforms.list.iter().map(|one| (format!("transform {}", one.name), &one.risk));
+        let rules = self.residency.rules.iter().map(|one| (format!("rule {}", one.id), &one.risk));
+        let risks = transforms.chain(rules).filter_map(|(what, risk)| {
+            let risk = risk.as_ref()?;
+            let until = risk.expires.map_or_else(|| "without an end".to_owned(), |last| format!("until {last}"));
+            Some((format!("{what} on {}", risk.id), format!("accepted {until}")))
+        });
+        instruments.chain(risks).collect()
     }
 
     /// Says whether this resource attribute tells that a resource is somebody's device.

@@ -126,6 +126,13 @@ pub(crate) fn links(residency: &Residency, federation: &FederationDraft, faults:
             format_args!("the residency policy knows no regime {name}: declare it below `regimes`"),
         );
     }
+    if let Some(federation) = federation.federation() {
+        let clusters = federation.regions().flat_map(|region| region.clusters().keys());
+        let clusters: Vec<String> = clusters.map(ToString::to_string).collect();
+        for narrowing in residency.rules.iter().filter_map(|rule| rule.narrowing.as_ref()) {
+            narrowing.check_clusters(clusters.iter(), faults);
+        }
+    }
     let abroad = |reliance: &&Reliance| reliance.reaching.as_ref() != Some(&reliance.origin);
     for reliance in federation.reliances().iter().filter(abroad) {
         residency.instruments.check_reliance(reliance, faults);

@@ -125,11 +125,11 @@ pub(crate) fn by_class<T: Read>(value: Value<'_>) -> Option<BTreeMap<Class, (T, 
 }
 
 /// Reads one text, or a list of texts that is not empty.
-pub(crate) fn one_or_more(value: Value<'_>) -> Option<Vec<String>> {
+pub(crate) fn one_or_more<T: Read>(value: Value<'_>) -> Option<Vec<T>> {
     if value.is_scalar() {
         return value.read().map(|text| vec![text]);
     }
-    let list: Vec<String> = value.read()?;
+    let list: Vec<T> = value.read()?;
     if list.is_empty() {
         value.fault("name at least one, or leave the key out");
         return None;

@@ -237,7 +237,13 @@ fn rule_schema() -> Value {
         "origin" | "reaching" => Some(regime()),
         "signal" => Some(signals()),
         "mode" => Some(mode()),
-        "where" => Some(object(&[], rule::Narrowing::KEYS.map(|key| (key, one_or_more(text("a name")))))),
+        "where" => Some(object(
+            &[],
+            rule::Narrowing::KEYS.map(|key| match key {
+                "listener" => (key, one_or_more(words(["otlp_grpc", "otlp_http"]))),
+                _ => (key, one_or_more(text("a name"))),
+            }),
+        )),
         "allow" => {
             let classes = Class::ALL.into_iter().filter(|class| class.may_be_allowed());
             let by_class = object(&[], classes.map(|class| (class.as_str(), grant.clone())));

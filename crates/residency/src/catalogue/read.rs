@@ -51,6 +51,7 @@ impl Catalogue {
         for (key, value) in attributes.unwrap_or_default() {
             self.add(key, value, owners);
         }
+        // The other sections are read once all attributes are known.
         for key in KEYS {
             let _ = fields.value(key);
         }

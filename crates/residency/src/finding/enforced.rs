@@ -91,7 +91,7 @@ impl Look<'_> {
         }
         let crosses = |name: &str| {
             let entry = self.policy.catalogue.first_named(name);
-            entry.is_some_and(|entry| answers.attribute(&entry.attribute, entry.class) != Action::Absent)
+            entry.is_some_and(|entry| answers.crosses_at_first(&entry.attribute, entry.class))
         };
         for entry in attributes().filter(|entry| crosses(&entry.attribute)) {
             let name = &entry.attribute;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_config::Value;
+use tollgate_config::{Faults, Located, Value};
 
-use crate::reading::one_or_more;
+use crate::reading::{one_or_more, unknown};
 
 /// What is authenticated: any rule can be narrowed by it.
 const AUTHENTICATED: [&str; 2] = ["cluster", "listener"];
@@ -15,7 +15,7 @@ const CLAIMED: [&str; 3] = ["service", "namespace", "environment"];
 /// back is held back for all data, and what it allows is allowed for none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Narrowing {
-    by: BTreeMap<&'static str, Vec<String>>,
+    by: BTreeMap<&'static str, Vec<Located<String>>>,
 }
 
 impl Narrowing {
@@ -26,7 +26,8 @@ impl Narrowing {
         let mut fields = value.fields()?;
         let keys = AUTHENTICATED.into_iter().chain(CLAIMED);
         let read: Vec<_> = keys.filter_map(|key| Some((key, one_or_more(fields.value(key)?)))).collect();
-        fields.done()?;
+        let listeners = fields.value("listener").map_or(Some(()), listeners);
+        fields.done().and(listeners)?;
         if read.is_empty() {
             value.fault(
                 "`where` narrows by cluster, listener, service, namespace or environment; leave it out otherwise",
@@ -42,8 +43,27 @@ impl Narrowing {
         self.by.keys().copied().find(|key| CLAIMED.contains(key))
     }
 
+    /// Reports the clusters that no region has.
+    pub(crate) fn check_clusters<'c>(&self, clusters: impl Iterator<Item = &'c String> + Clone, faults: &Faults) {
+        for name in self.by.get("cluster").into_iter().flatten() {
+            if !clusters.clone().any(|cluster| *cluster == name.value) {
+                faults.report(&name.at, unknown("cluster", &name.value, clusters.clone()));
+            }
+        }
+    }
+
     /// The keys it is narrowed by, as text.
     pub(crate) fn keys(&self) -> String {
         self.by.keys().copied().collect::<Vec<_>>().join(" and ")
     }
+}
+
+/// Every listener by its name; `None` if one is no listener.
+fn listeners(value: Value<'_>) -> Option<()> {
+    const WORDS: [(&str, ()); 2] = [("otlp_grpc", ()), ("otlp_http", ())];
+    if !value.is_sequence() {
+        return value.choice(&WORDS);
+    }
+    let all: Vec<Option<()>> = value.items()?.into_iter().map(|item| item.choice(&WORDS)).collect();
+    all.into_iter().collect()
 }

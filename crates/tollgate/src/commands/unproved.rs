@@ -15,7 +15,7 @@ use crate::exit::Exit;
 /// What a set says of who there is and what may cross.
 pub(crate) struct Unproved {
     pub(crate) federation: Federation,
-    pub(crate) policy: Policy,
+    pub(crate) policy: tollgate_residency::Unproved,
 }
 
 /// Loads the set below a folder.

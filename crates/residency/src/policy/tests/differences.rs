@@ -1,5 +1,10 @@
 //! Guarantees of the comparison: every widening is told, and nothing else.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::interpreter::{interpret, is_stricter_or_equal, random, rules_of};
 use super::*;
 use crate::difference::{Change, difference};
 
@@ -19,6 +24,13 @@ fn set(links: &str, catalogue: &str, residency: &str) -> Loaded {
     let loaded = load(&texts);
     assert_eq!(loaded.faults, "");
     loaded
+}
+
+fn forget(loaded: &mut Loaded, instrument: &str) -> bool {
+    let mut unproved = Unproved(loaded.policy.take().unwrap());
+    let known = unproved.forget_instrument(instrument);
+    loaded.policy = Some(unproved.0);
+    known
 }
 
 fn rules(rules: &str) -> Loaded {
@@ -144,9 +156,43 @@ fn an_instrument_that_falls_closes_what_has_no_fallback() {
     let residency = format!("{SMALL_RESIDENCY}rules:\n{RULES}");
     let before = set(&format!("{ONE_LINK}{TO_UK}"), SMALL_CATALOGUE, &residency);
     let mut after = set(&format!("{ONE_LINK}{TO_UK}"), SMALL_CATALOGUE, &residency);
-    assert!(after.policy.as_mut().unwrap().forget_instrument("dpf"));
+    assert!(forget(&mut after, "dpf"));
     assert_eq!(told(&before, &after), [], "scc takes its place");
-    assert!(after.policy.as_mut().unwrap().forget_instrument("uk-adequacy"));
+    assert!(forget(&mut after, "uk-adequacy"));
     assert!(told(&before, &after).iter().all(|(change, _)| *change == Change::NoLonger));
-    assert!(!after.policy.as_mut().unwrap().forget_instrument("gone"));
+    assert!(!forget(&mut after, "gone"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Guarantees: for random policies a name is told exactly where a slow reading of both says that it changes, and as a
+    /// widening exactly where the new reading is not within the old one.
+    #[test]
+    fn what_is_told_is_what_two_slow_readings_differ_in(
+        old in prop::collection::vec(random(), 1..4),
+        new in prop::collection::vec(random(), 1..4),
+    ) {
+        let uk = "  - {id: uk, origin: EEA, reaching: UK, signal: traces, deny: [all]}\n";
+        let (before, after) = (rules(&format!("{}{uk}", rules_of(&old))), rules(&format!("{}{uk}", rules_of(&new))));
+        let told: BTreeMap<String, Change> = told(&before, &after).into_iter().map(|(change, item)| (item, change)).collect();
+        for (key, on_device) in [
+            ("http.route", None), ("host.name", Some("host.name on a device")), ("user.id", None), ("enduser.id", None),
+            ("user.email", None), ("client.address", None), ("client.port", None), ("exception.message", None),
+        ] {
+            let items = [(Resource::Server, Some(key)), (Resource::Device, on_device)];
+            for (on, item) in items.into_iter().filter_map(|(on, item)| Some((on, item?))) {
+                let (was, is) = (interpret(&old, key, on), interpret(&new, key, on));
+                let expected = match (was, is) {
+                    _ if was == is => None,
+                    ("absent", _) => Some(Change::Newly),
+                    (_, "absent") => Some(Change::NoLonger),
+                    _ if is_stricter_or_equal(is, was) => Some(Change::Stricter),
+                    _ => Some(Change::Weaker),
+                };
+                let (old, new) = (rules_of(&old), rules_of(&new));
+                prop_assert_eq!(told.get(item).copied(), expected, "{} {} → {}\n{}\n{}", item, was, is, old, new);
+            }
+        }
+    }
 }

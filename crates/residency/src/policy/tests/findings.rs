@@ -52,7 +52,7 @@ fn of_the_rest() -> Vec<Expected> {
     let to_us = "origin: EEA, reaching: US, signal: traces";
     vec![
         (
-            format!("{BASIC}  - {{id: w, {to_us}, where: {{cluster: a}}, deny: [op]}}\n"),
+            format!("{BASIC}  - {{id: w, {to_us}, where: {{cluster: eu-west-a}}, deny: [op]}}\n"),
             Kind::NotEnforced,
             "rule w is narrowed by cluster",
         ),

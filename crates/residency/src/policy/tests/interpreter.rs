@@ -38,7 +38,7 @@ const FORMS: [&str; 5] = ["raw", "user-key", "other-key", "ip-net", "ip-wide"];
 const CAPS: [&str; 5] = ["absent", "aggregated", "keyed", "generalised", "raw"];
 
 #[derive(Debug, Clone)]
-struct Random {
+pub(super) struct Random {
     origin: &'static str,
     shadow: bool,
     narrowed: bool,
@@ -51,7 +51,7 @@ struct Random {
     pair: Option<(usize, usize)>,
 }
 
-fn random() -> impl Strategy<Value = Random> {
+pub(super) fn random() -> impl Strategy<Value = Random> {
     let class = || prop::sample::select(&CLASSES[..]);
     let form = || prop::sample::select(&FORMS[..]);
     let allow = prop::collection::btree_map(class(), form(), 0..4);
@@ -115,9 +115,9 @@ impl Random {
 }
 
 /// An answer by its name; which of two is stricter is listed, not computed.
-type Answer = &'static str;
+pub(super) type Answer = &'static str;
 
-fn is_stricter_or_equal(one: Answer, two: Answer) -> bool {
+pub(super) fn is_stricter_or_equal(one: Answer, two: Answer) -> bool {
     one == two || one == "absent" || two == "raw" || (one, two) == ("ip-wide", "ip-net")
 }
 
@@ -180,7 +180,7 @@ fn read_on(rules: &[Random], number: usize, on: Resource) -> Answer {
     }
 }
 
-fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
+pub(super) fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
     if key.starts_with("acme.inner.") {
         return read(rules, usize::MAX, "free");
     }
@@ -207,7 +207,7 @@ fn name_of(table: &Table, action: Action) -> Answer {
     }
 }
 
-fn rules_of(rules: &[Random]) -> String {
+pub(super) fn rules_of(rules: &[Random]) -> String {
     let mut text: String = rules.iter().enumerate().map(|(id, rule)| rule.yaml(id)).collect();
     text.push_str("  - {id: always, origin: EEA, reaching: US, signal: traces, deny: [special]}\n");
     text

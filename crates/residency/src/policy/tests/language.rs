@@ -117,6 +117,19 @@ fn an_allow_cannot_rest_on_what_the_sender_says() {
 }
 
 #[test]
+fn a_rule_is_narrowed_by_clusters_and_listeners_that_there_are() {
+    for (narrowing, says) in [
+        ("cluster: eu-west-c", "rules[0].where.cluster: no cluster is called `eu-west-c`, did you mean `eu-west-a`?"),
+        ("cluster: [eu-west-a, gone]", "rules[0].where.cluster[1]: no cluster is called `gone`, known here: eu-west-a"),
+        ("listener: grpc", "rules[0].where.listener: "),
+        ("listener: [otlp_http, http]", "rules[0].where.listener[1]: "),
+    ] {
+        let loaded = small(&format!("rules:\n{}", rule("a", &format!("where: {{{narrowing}}}, deny: [all]"))));
+        assert!(loaded.policy.is_none() && loaded.faults.contains(says), "{}", loaded.faults);
+    }
+}
+
+#[test]
 fn a_cap_takes_back_what_exceeds_it_or_cannot_be_compared() {
     let form = |allow: &str, cap: &str| {
         let table =
@@ -144,6 +157,23 @@ fn of_a_pair_that_would_cross_together_neither_does() {
         small(&format!("rules:\n{allow}not_together: [[user.id, client.port], [client.port, client.address]]\n"));
     let table = everywhere.table(TO_US, "EEA").unwrap();
     assert_eq!(["user.id", "client.port", "client.address"].map(|key| answer(&table, key)), [Form::Absent; 3]);
+}
+
+/// Guarantees: the day on which the one of a pair lapses does not open the other, so what was proved stays proved.
+#[test]
+fn a_pair_stays_parted_when_one_of_it_lapses() {
+    let one = rule("a", "allow: {direct: raw}, not_together: [[user.id, client.port]]");
+    let two = rule("b", "accept_risk: {id: R, owner: DPO, expires: 2026-12-24}, allow: {quasi: raw}");
+    let loaded = small(&format!("rules:\n{one}{two}"));
+    let policy = loaded.policy.as_ref().unwrap();
+    for day in [date!(2026 - 12 - 24), date!(2026 - 12 - 25)] {
+        let table = policy.table(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), day).unwrap();
+        assert_eq!(["user.id", "client.port"].map(|key| answer(&table, key)), [Form::Absent; 2], "{day}");
+        let item =
+            crate::Item::Attribute { carrier: Carrier::SpanAttributes, key: "user.id", resource: Resource::Server };
+        let told = policy.explain(&loaded.federation, (TO_US, Signal::Traces, &origin("EEA")), item, day);
+        assert_eq!(told.reason, crate::Reason::NotTogether("client.port".to_owned()), "{day}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn with(links: &str, rules: &str, more: &[(&str, &str)]) -> Loaded {
 fn load_unproved(texts: &[(&str, &str)]) -> Loaded {
     let (set, faults) = Set::from_texts(texts.iter().copied());
     let draft = FederationDraft::read(&set, &faults);
-    let policy = Policy::unproved(&set, &draft, &faults);
+    let policy = Policy::unproved(&set, &draft, &faults).map(|unproved| unproved.0);
     assert_eq!(faults.to_string(), "");
     Loaded { federation: draft.whole().unwrap(), policy, faults: String::new() }
 }

@@ -1,6 +1,6 @@
 //! `tollgate policy diff`: what crosses under one set of documents and not under another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,16 +26,32 @@ pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
         (Err(fault), _) | (_, Err(fault)) => return Err(fault),
     };
     let told = compare(&old, &new, unproved::day(&options.day));
+    let ends = ends(&old, &new);
     match options.output {
-        Output::Text => print::text(&text(&told)),
-        Output::Json => print::json(&to_json(&told)),
+        Output::Text => {
+            print::text(&(text(&told) + &ends.iter().map(|end| format!("ends otherwise: {end}\n")).collect::<String>()))
+        }
+        Output::Json => {
+            let mut value = to_json(&told);
+            value["ends"] = json!(ends);
+            print::json(&value);
+        }
     }
     let widened = told.iter().any(|one| one.change.widens());
     Ok(if widened { ExitCode::from(WIDENED) } else { ExitCode::SUCCESS })
 }
 
+/// Instruments and risks that end on another day. A date that was put off lets nothing cross today; a reviewer is told.
+fn ends(old: &Unproved, new: &Unproved) -> Vec<String> {
+    let (before, now) = (old.policy.ends(), new.policy.ends());
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let said = |end: Option<&String>| end.map_or("not there", String::as_str).to_owned();
+    let changed = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
+    changed.map(|name| format!("{name}, {} → {}", said(before.get(name)), said(now.get(name)))).collect()
+}
+
 pub(super) fn compare(old: &Unproved, new: &Unproved, today: time::Date) -> Vec<Difference> {
-    difference((&old.policy, &old.federation), (&new.policy, &new.federation), today)
+    difference((&*old.policy, &old.federation), (&*new.policy, &new.federation), today)
 }
 
 pub(super) fn to_json(told: &[Difference]) -> Value {
