@@ -20,7 +20,7 @@ use crate::table::Resource;
 
 /// The keys of a case, and of what it gives and expects.
 pub(crate) const KEYS: [&str; 3] = ["name", "given", "expect"];
-pub(crate) const GIVEN: [&str; 7] = ["origin", "path", "signal", "carrier", "attribute", "resource", "on"];
+pub(crate) const GIVEN: [&str; 7] = ["origin", "path", "signal", "carrier", "attribute", "resource", "day"];
 pub(crate) const EXPECT: [&str; 3] = ["form", "rule", "class"];
 
 /// One golden case.
@@ -36,7 +36,7 @@ pub struct GoldenCase {
     carrier: Carrier,
     attribute: Option<String>,
     resource: Resource,
-    on: Option<Date>,
+    day: Option<Date>,
     form: Form,
     rules: Option<Vec<String>>,
     class: Option<crate::class::Class>,
@@ -106,7 +106,7 @@ impl GoldenCase {
         let resource = if_there(given.value("resource"), |value| {
             value.choice(&[("server", Resource::Server), ("device", Resource::Device)])
         });
-        let on = if_there(given.value("on"), day);
+        let on_day = if_there(given.value("day"), day);
         if let (Some(carrier), Some(attribute)) = (carrier, &attribute)
             && (carrier.holds() == Holds::Attributes) != attribute.is_some()
         {
@@ -126,7 +126,7 @@ impl GoldenCase {
             carrier: carrier?,
             attribute: attribute?,
             resource: resource?.unwrap_or(Resource::Server),
-            on: on?,
+            day: on_day?,
             form,
             rules,
             class,
@@ -140,7 +140,7 @@ impl GoldenCase {
             Some(key) => Item::Attribute { carrier: self.carrier, key, resource: self.resource },
             None => Item::Carrier(self.carrier),
         };
-        let day = self.on.unwrap_or(today);
+        let day = self.day.unwrap_or(today);
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         match policy.follow(federation, &path, (self.signal, &self.origin), item, day) {
             Ok(followed) => self.judge(&followed),

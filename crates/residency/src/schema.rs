@@ -140,7 +140,7 @@ pub fn cases() -> Value {
         "carrier" => Some(words(Carrier::ALL.iter().map(|carrier| carrier.as_str()))),
         "attribute" => Some(text("an attribute's key, in a carrier that holds attributes")),
         "resource" => Some(words(["server", "device"])),
-        "on" => Some(day()),
+        "day" => Some(day()),
         _ => None,
     });
     let expect = described(&cases::EXPECT, |key| match key {
