@@ -129,7 +129,10 @@ impl Instruments {
             return;
         };
         if differ(&draft.from, &other.from) || differ(&draft.to, &other.to) {
-            faults.report(at, format_args!("`{name}` is for other regimes than this instrument"));
+            let (from, to) = (draft.from.as_deref().unwrap_or("?"), draft.to.as_deref().unwrap_or("?"));
+            let message =
+                format_args!("`{name}` is for other regimes than this instrument: name one from {from} to {to}");
+            faults.report(at, message);
         }
         if other.tia.as_ref().is_some_and(|tia| tia.as_deref().is_none_or(str::is_empty)) {
             faults.report(at, format_args!("`{name}` needs its own assessment on file (`tia`) to be a fallback"));
@@ -156,17 +159,37 @@ impl Instruments {
         };
         match (&draft.from, &draft.to) {
             (Some(from), Some(to)) if from != needed_from || to != needed_to => {
-                let message =
-                    format_args!("instrument `{name}` is for {from} to {to}, not for {needed_from} to {needed_to}");
+                let fits = |draft: &Draft| {
+                    (draft.from.as_deref(), draft.to.as_deref()) == (Some(needed_from), Some(needed_to))
+                };
+                let fitting: Vec<&str> =
+                    self.drafts.iter().filter(|(_, draft)| fits(draft)).map(|(name, _)| name.as_str()).collect();
+                let instead = match fitting.as_slice() {
+                    [] => "declare one".to_owned(),
+                    fitting => format!("there is {}", fitting.join(", ")),
+                };
+                let message = format_args!(
+                    "instrument `{name}` is for {from} to {to}, not for {needed_from} to {needed_to}: {instead}"
+                );
                 faults.report(at, message);
             }
             _ if lacks(&draft.recipients, &reliance.recipient) => {
                 let who = reliance.recipient.as_deref().unwrap_or_default();
-                faults.report(at, format_args!("instrument `{name}` is not for the recipient {who}"));
+                faults.report(
+                    at,
+                    format_args!(
+                        "instrument `{name}` is not for the recipient {who}: name another, or add it to `recipients`"
+                    ),
+                );
             }
             _ if lacks(&draft.exporters, &reliance.exporter) => {
                 let who = reliance.exporter.as_deref().unwrap_or_default();
-                faults.report(at, format_args!("instrument `{name}` is not for the exporter {who}"));
+                faults.report(
+                    at,
+                    format_args!(
+                        "instrument `{name}` is not for the exporter {who}: name another, or add it to `exporter`"
+                    ),
+                );
             }
             _ => {}
         }

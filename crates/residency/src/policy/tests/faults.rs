@@ -197,7 +197,7 @@ fn regimes_that_the_policy_does_not_know_are_faults_where_they_stand() {
     assert_eq!(
         new,
         [
-            "regions/federation.yaml:6:97: links[2].instruments.EEA: instrument `uk-adequacy` is for EEA to UK, not for EEA to GB",
+            "regions/federation.yaml:6:97: links[2].instruments.EEA: instrument `uk-adequacy` is for EEA to UK, not for EEA to GB: declare one",
             "regions/uk-south.yaml:2:9: regime: the residency policy knows no regime GB: declare it below `regimes`",
             "regions/uk-south.yaml:13:59: backends.far.regime: the residency policy knows no regime AU: declare it below `regimes`",
         ]
