@@ -314,6 +314,31 @@ fn what_if_says_what_becomes_illegal_and_what_goes_on() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `dpf`?"));
 }
 
+/// Guarantees: what is in shadow changes nothing, and what it would change is told before it holds.
+#[test]
+fn what_is_in_shadow_is_told_by_check_and_what_if() {
+    let shadow = "rules:\n  - {id: agents, origin: EEA, reaching: US, signal: traces, mode: shadow, allow: {online: raw}, deny: \
+                  [{attribute: http.route}]}\n";
+    let copy = Copy::example().edit("policies/residency.yaml", "rules:\n", shadow).edit(
+        "policies/residency.yaml",
+        "rules:\n",
+        "rules:\n  - {id: bad, origin: EEA, reaching: US, signal: traces, mode: shadow, allow: {online: raw}}\n",
+    );
+    let said = ended(&tollgate(&["check"], copy.path()), 0);
+    assert!(
+        said.contains("latent-invariant")
+            && said.contains("reaches US raw")
+            && said.contains("if what is in shadow held"),
+        "{said}"
+    );
+    let said = ended(&tollgate(&["policy", "what-if", "--unshadowed"], copy.path()), 0);
+    assert!(
+        said.contains("no longer crosses") && said.contains("http.route") && said.contains("newly crosses"),
+        "{said}"
+    );
+    ended(&tollgate(&["policy", "what-if"], copy.path()), 64);
+}
+
 #[test]
 fn show_prints_every_link_and_class() {
     let said = ended(&tollgate(&["policy", "show", "--on", "2026-12-01"], Path::new(TOP)), 0);

@@ -17,7 +17,7 @@ use time::Date;
 use tollgate_config::At;
 use tollgate_federation::{Federation, PlaceId};
 
-use crate::broken::way;
+use crate::broken::{Broken, way};
 use crate::day::When;
 use crate::explain::RuleAt;
 use crate::flow::Flow;
@@ -124,6 +124,13 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// An invariant that would not hold under some condition.
+    pub(crate) fn latent(broken: Broken, when: &str) -> Self {
+        let message = format!("{broken}, {when}");
+        let Broken { at, path, rules, .. } = broken;
+        Self { kind: Kind::LatentInvariant, message, at: Some(at), path, rules }
+    }
+
     fn new(kind: Kind, at: Option<&At>, message: impl fmt::Display) -> Self {
         Self { kind, message: message.to_string(), at: at.cloned(), path: Vec::new(), rules: Vec::new() }
     }

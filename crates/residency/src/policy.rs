@@ -18,7 +18,9 @@ use crate::catalogue::Catalogue;
 use crate::closed::Closed;
 use crate::day::When;
 use crate::document::Residency;
+use crate::finding::Finding;
 use crate::prove;
+use crate::rule::Mode;
 use crate::standing::Standing;
 use crate::table::{Parts, Table};
 use crate::transfer::{self, Transfer};
@@ -36,6 +38,23 @@ impl Unproved {
     /// Forgets an instrument, to see what depends on it: links that name it go on to its fallback. Says whether it was there.
     pub fn forget_instrument(&mut self, name: &str) -> bool {
         self.0.residency.instruments.remove(name)
+    }
+}
+
+impl Unproved {
+    /// Lets everything hold that is in shadow, to see what it would do. Says whether there was anything.
+    pub fn lift_shadows(&mut self) -> bool {
+        let residency = &mut self.0.residency;
+        let modes = std::iter::once(&mut residency.mode).chain(residency.rules.iter_mut().map(|rule| &mut rule.mode));
+        let shadows = modes.filter(|mode| **mode == Mode::Shadow);
+        shadows.map(|mode| *mode = Mode::Active).count() > 0
+    }
+
+    /// What there is to say of the policy as it would be, and is not said of it as it is: invariants that would break.
+    #[must_use]
+    pub fn latent_in_shadow(&self, federation: &Federation) -> Vec<Finding> {
+        let broken = self.0.broken(federation).into_iter();
+        broken.map(|broken| Finding::latent(broken, "if what is in shadow held")).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) enum Policy {
     Explain(Explain),
     /// Say what crosses under one set of documents and not under another; ends with 3 if something newly crosses.
     Diff(Diff),
-    /// Say what becomes illegal when an instrument falls.
+    /// Say what becomes illegal when an instrument falls, or what would cross if nothing were in shadow.
     WhatIf(WhatIf),
     /// Print what crosses each link: class by class, in which form.
     Show(Show),
@@ -116,8 +116,11 @@ pub(crate) struct WhatIf {
     #[command(flatten)]
     pub(crate) set: Set,
     /// The instrument that falls; may be given more than once.
-    #[arg(long, value_name = "INSTRUMENT", required = true)]
+    #[arg(long, value_name = "INSTRUMENT", required_unless_present = "unshadowed")]
     pub(crate) without: Vec<String>,
+    /// As if everything held that is in shadow.
+    #[arg(long)]
+    pub(crate) unshadowed: bool,
     #[command(flatten)]
     pub(crate) day: Day,
     /// How the result is printed: text for people, or one JSON object.

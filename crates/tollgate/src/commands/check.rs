@@ -33,8 +33,17 @@ fn findings(dir: &Path) -> Vec<Finding> {
     let (set, faults) = tollgate_config::load(dir);
     let draft = FederationDraft::read(&set, &faults);
     let policy = Policy::unproved(&set, &draft, &faults);
-    let read = draft.federation().zip(policy).filter(|_| faults.is_empty());
-    read.map(|(federation, policy)| policy.findings(federation, unproved::today())).unwrap_or_default()
+    let Some((federation, mut policy)) = draft.federation().zip(policy).filter(|_| faults.is_empty()) else {
+        return Vec::new();
+    };
+    let mut findings = policy.findings(federation, unproved::today());
+    // What was broken before is no news.
+    if findings.iter().all(|one| one.kind != Kind::BrokenInvariant) && policy.lift_shadows() {
+        let latent = policy.latent_in_shadow(federation);
+        let place = findings.partition_point(|one| one.kind.severity() < Kind::LatentInvariant.severity());
+        findings.splice(place..place, latent);
+    }
+    findings
 }
 
 fn text(options: &Check, findings: &[Finding]) -> Result<ExitCode, Exit> {

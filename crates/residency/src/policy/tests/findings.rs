@@ -112,6 +112,22 @@ fn each_kind_of_finding_is_found_where_it_is() {
     }
 }
 
+/// Guarantees: what a rule in shadow would break is told before somebody lets it hold.
+#[test]
+fn an_invariant_that_a_rule_in_shadow_would_break_is_told() {
+    let shadow = "  - {id: s, origin: EEA, reaching: US, signal: traces, mode: shadow, allow: {quasi: raw}}\n";
+    let never = "invariants: [{never: {class: quasi, form: raw}}]\n";
+    let loaded = small(&format!("rules:\n{BASIC}{shadow}{never}"));
+    let policy = loaded.policy.unwrap_or_else(|| panic!("{}", loaded.faults));
+    assert!(policy.broken(&loaded.federation).is_empty(), "in shadow it lets nothing cross");
+    let mut unproved = Unproved(policy);
+    assert!(unproved.latent_in_shadow(&loaded.federation).is_empty());
+    assert!(unproved.lift_shadows());
+    let found = unproved.latent_in_shadow(&loaded.federation);
+    assert!(found[0].message.ends_with(", if what is in shadow held") && found[0].kind == Kind::LatentInvariant);
+    assert!(!unproved.lift_shadows(), "nothing is left in shadow");
+}
+
 #[test]
 fn a_rule_that_does_something_is_called_neither_dead_nor_redundant_nor_contradictory() {
     let findings = found(&format!(

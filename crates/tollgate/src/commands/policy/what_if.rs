@@ -25,6 +25,9 @@ pub(super) fn what_if(options: &WhatIf) -> Result<ExitCode, Exit> {
             return Err(Exit::Config(format!("no instrument is called `{name}`, {hint}")));
         }
     }
+    if options.unshadowed {
+        after.policy.lift_shadows();
+    }
     let today = unproved::day(&options.day);
     let told = diff::compare(&before, &after, today);
     let links: Vec<Fate> = before
