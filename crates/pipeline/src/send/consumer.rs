@@ -31,7 +31,7 @@ use crate::step::Step;
 /// How much of the log one convoy reads at a time.
 const STRETCH: usize = 1 << 20;
 /// How long a parcel waits for more, for each lane that shares what comes; and however many there are.
-const LINGER_A_LANE: Duration = Duration::from_millis(2);
+const LINGER_A_LANE: Duration = Duration::from_millis(1);
 const LONGEST_LINGER: Duration = Duration::from_millis(100);
 /// How long a stopping process waits for what it has sent.
 const FLUSH: Duration = Duration::from_secs(10);
