@@ -30,9 +30,6 @@ use crate::step::Step;
 
 /// How much of the log one convoy reads at a time.
 const STRETCH: usize = 1 << 20;
-/// How long a parcel waits for more, for each lane that shares what comes; and however many there are.
-const LINGER_A_LANE: Duration = Duration::from_millis(1);
-const LONGEST_LINGER: Duration = Duration::from_millis(100);
 /// How long a stopping process waits for what it has sent.
 const FLUSH: Duration = Duration::from_secs(10);
 /// How long a log that cannot be read is left alone.
@@ -112,8 +109,7 @@ impl<S: Step> Consumer<S> {
         tokio::pin!(reading);
         let renewal = self.step.renews_in().map(|wait| Instant::now() + wait);
         loop {
-            let linger = self.linger();
-            let flush_at = self.open.values().map(|open| open.since + linger).min();
+            let flush_at = self.open.values().map(|open| open.since + self.gather.linger).min();
             tokio::select! {
                 // Every arm is cancel safe: a receive, clocks, a watch, and a read that takes nothing until it is ready.
                 biased;
@@ -207,15 +203,8 @@ impl<S: Step> Consumer<S> {
         }
     }
 
-    /// How long a parcel waits for more: the more lanes share what comes, the less of it each gets, and a small parcel costs
-    /// nearly as much as a large one.
-    fn linger(&self) -> Duration {
-        let lanes = u32::try_from(self.roster.lanes()).unwrap_or(u32::MAX);
-        self.gather.linger.max(LINGER_A_LANE.saturating_mul(lanes).min(LONGEST_LINGER))
-    }
-
     fn flush(&mut self, is_due: impl Fn(Instant) -> bool) {
-        let linger = self.linger();
+        let linger = self.gather.linger;
         let due: Vec<_> =
             self.open.iter().filter(|(_, open)| is_due(open.since + linger)).map(|(key, _)| key.clone()).collect();
         for key in due {

@@ -239,11 +239,6 @@ impl<L: Load> Roster<L> {
         });
     }
 
-    /// How many lanes there are.
-    pub(crate) fn lanes(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Whether anything is on its way.
     pub(crate) fn is_busy(&self) -> bool {
         self.entries.values().any(|entry| entry.window.bytes() > 0)
