@@ -58,6 +58,8 @@ struct Script {
     done: [u64; KINDS],
     written: u64,
     read: u64,
+    /// What reads find in memory, in bytes.
+    cached: usize,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,15 @@ impl Faults {
     pub fn gate(&self, operation: Operation) -> Gate {
         self.script().closed[operation as usize] += 1;
         Gate { faults: self.clone(), operation }
+    }
+
+    /// Lets reads that do not wait for the disk find at most so many bytes in memory. They find none unless this is said.
+    pub fn cache(&self, bytes: usize) {
+        self.script().cached = bytes;
+    }
+
+    pub(crate) fn cached(&self) -> usize {
+        self.script().cached
     }
 
     /// Operations of this kind tried so far.

@@ -104,9 +104,8 @@ impl DiskFile {
     /// Reads what of the bytes from `offset` on is in memory already, and returns how many those are: never waits for the
     /// disk. Zero also where the file system cannot tell.
     pub fn read_cached(&self, buffer: &mut [u8], offset: u64) -> usize {
-        if self.faults.is_some() {
-            return 0; // as if nothing were: faults strike reads of the disk
-        }
+        let cached = self.faults.as_ref().map_or(buffer.len(), |faults| faults.cached().min(buffer.len()));
+        let Some(buffer) = buffer.get_mut(..cached) else { return 0 };
         preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
     }
 

@@ -5,11 +5,15 @@
 //! 2. What is lent takes at most twice the memory that was asked for, and a page.
 //! 3. No more than the given number of bytes wait to be used again.
 
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 const PAGE: usize = 4096;
+/// So many of the buffers that came back last are looked at for one that fits.
+const LOOKED_AT: usize = 8;
 
 /// Buffers of one owner; clones share them.
 #[derive(Clone, Debug)]
@@ -21,7 +25,8 @@ pub struct Buffers {
 
 #[derive(Debug, Default)]
 struct Idle {
-    buffers: Vec<Vec<u8>>,
+    /// What came back last is at the end.
+    buffers: VecDeque<Vec<u8>>,
     bytes: usize,
 }
 
@@ -31,11 +36,24 @@ impl Buffers {
         Self { idle: Arc::default(), most }
     }
 
-    /// A buffer with room for `capacity` bytes. Whatever was in it before still is.
-    pub fn take(&self, capacity: usize) -> Vec<u8> {
-        let last = self.idle().pop();
-        let fits = |buffer: &Vec<u8>| (capacity..=2 * capacity + PAGE).contains(&buffer.capacity());
-        last.filter(fits).unwrap_or_else(|| Vec::with_capacity(capacity))
+    /// An empty buffer with room for `capacity` bytes.
+    pub fn empty(&self, capacity: usize) -> Vec<u8> {
+        let mut buffer = self.take(capacity);
+        buffer.clear();
+        buffer
+    }
+
+    /// A buffer of at least `length` bytes, to be written over: whatever was in it before still is.
+    pub fn stale(&self, length: usize) -> Vec<u8> {
+        let mut buffer = self.take(length);
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        buffer
+    }
+
+    fn take(&self, capacity: usize) -> Vec<u8> {
+        self.idle().take(capacity..=2 * capacity + PAGE).unwrap_or_else(|| Vec::with_capacity(capacity))
     }
 
     /// The buffer's content, to be shared; the buffer comes back.
@@ -49,16 +67,22 @@ impl Buffers {
 }
 
 impl Idle {
-    fn pop(&mut self) -> Option<Vec<u8>> {
-        let buffer = self.buffers.pop()?;
+    fn take(&mut self, fitting: RangeInclusive<usize>) -> Option<Vec<u8>> {
+        let newest = self.buffers.len().saturating_sub(LOOKED_AT);
+        let fits = |buffer: &Vec<u8>| fitting.contains(&buffer.capacity());
+        let at = newest + self.buffers.range(newest..).rposition(fits)?;
+        let buffer = self.buffers.swap_remove_back(at)?;
         self.bytes -= buffer.capacity();
         Some(buffer)
     }
 
+    /// Where there is no more room, what came back first makes way: what is asked for now is like what came last.
     fn push(&mut self, buffer: Vec<u8>, most: usize) {
-        if self.bytes + buffer.capacity() <= most {
-            self.bytes += buffer.capacity();
-            self.buffers.push(buffer);
+        self.bytes += buffer.capacity();
+        self.buffers.push_back(buffer);
+        while self.bytes > most {
+            let Some(oldest) = self.buffers.pop_front() else { break };
+            self.bytes -= oldest.capacity();
         }
     }
 }
@@ -87,8 +111,7 @@ mod tests {
     use super::*;
 
     fn lent(buffers: &Buffers, length: usize, with: u8) -> Bytes {
-        let mut buffer = buffers.take(length);
-        buffer.clear();
+        let mut buffer = buffers.empty(length);
         buffer.resize(length, with);
         buffers.lend(buffer)
     }
@@ -109,19 +132,38 @@ mod tests {
     #[test]
     fn a_few_bytes_never_hold_a_large_buffer() {
         let buffers = Buffers::new(1 << 20);
-        drop(lent(&buffers, 500_000, 1));
-        assert!(buffers.take(100).capacity() <= 200 + PAGE);
+        let large = lent(&buffers, 500_000, 1);
+        let place = large.as_ptr();
+        drop(large);
+        let small = buffers.empty(100);
+        assert!(small.capacity() <= 200 + PAGE);
+        drop(buffers.lend(small));
+        let again = buffers.empty(500_000);
+        assert_eq!(again.as_ptr(), place, "it waits until somebody needs as much");
+    }
+
+    #[test]
+    fn an_empty_buffer_is_empty_and_a_stale_one_long_enough() {
+        let buffers = Buffers::new(1 << 20);
         drop(lent(&buffers, 100, 1));
-        assert!(buffers.take(500_000).capacity() >= 500_000);
+        assert!(buffers.empty(100).is_empty());
+        drop(lent(&buffers, 100, 1));
+        assert!((100..=100 + PAGE).contains(&buffers.stale(90).len()));
+        assert_eq!(buffers.stale(200).len(), 200);
     }
 
     #[test]
     fn no_more_than_was_allowed_waits() {
         let buffers = Buffers::new(1000);
         drop((0..50).map(|_| lent(&buffers, 100, 1)).collect::<Vec<_>>());
-        let idle = |buffers: &Buffers| (buffers.idle().bytes, buffers.idle().buffers.len());
+        let idle = |buffers: &Buffers| {
+            let idle = buffers.idle();
+            (idle.bytes, idle.buffers.len())
+        };
         assert_eq!(idle(&buffers), (1000, 10));
+        drop(lent(&buffers, 600, 1));
+        assert_eq!(idle(&buffers), (1000, 5), "the oldest make way");
         drop(lent(&buffers, 2000, 1));
-        assert!(idle(&buffers).0 <= 1000);
+        assert_eq!(idle(&buffers), (0, 0));
     }
 }

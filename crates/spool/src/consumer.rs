@@ -143,6 +143,9 @@ impl Consumer {
     }
 
     async fn read_disk(&self, part: OnDisk, max: u64, until: Option<Position>) -> Result<Option<Chunk>, ReadError> {
+        // A backlog in memory could be read for seconds without ever waiting: others on this thread, and its timers, come
+        // first.
+        tokio::task::yield_now().await;
         // What is in memory costs less to copy here than to have copied by another thread.
         if let Some(chunk) = reading::read_cached(&part, max, until, &self.shared.buffers) {
             return Ok(Some(chunk));

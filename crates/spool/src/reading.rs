@@ -32,10 +32,7 @@ pub(crate) fn read_cached(part: &OnDisk, max_bytes: u64, until: Option<Position>
     let header = &part.segment.header;
     let (begin, end) = (header.offset(part.from), header.offset(part.end));
     let length = usize::try_from(max_bytes.max(SMALLEST_READ).min(end - begin)).ok()?;
-    let mut buffer = buffers.take(length);
-    if buffer.len() < length {
-        buffer.resize(length, 0);
-    }
+    let mut buffer = buffers.stale(length);
     let read = part.segment.file.read_cached(buffer.get_mut(..length)?, begin);
     let bytes = buffers.lend(buffer).slice(..read);
     let mut parser = Parser::new(part, bytes, until, max_bytes);

@@ -45,6 +45,8 @@ impl Spares {
     pub(crate) fn take(&mut self) -> Option<PathBuf> {
         let file = self.files.pop_back();
         self.unused = self.unused.min(self.files.len());
+        // What is needed again is no surplus.
+        self.surplus = self.surplus.min(self.files.len().saturating_sub(FEW));
         file
     }
 
@@ -94,10 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_meanwhile_is_not_given_back() {
-        let mut spares = spares(6);
+    fn a_burst_ends_the_giving_back_and_a_few_stay() {
+        let mut spares = spares(10);
         assert_eq!(spares.surplus(IDLE), Some("0".into()));
-        let taken: Vec<_> = std::iter::from_fn(|| spares.take()).collect();
-        assert_eq!((taken.len(), spares.surplus(IDLE), spares.len()), (5, None, 0));
+        let taken: Vec<_> = (0..7).filter_map(|_| spares.take()).collect();
+        assert_eq!((given_back(&mut spares, IDLE), spares.len()), (Vec::new(), FEW));
+        taken.into_iter().for_each(|file| spares.put(file));
+        assert_eq!((given_back(&mut spares, IDLE), spares.len()), (Vec::new(), 9));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct LocalMaker {
 }
 
 /// So many bytes of buffers are kept at hand: as much as a few requests take.
-const AT_HAND: usize = 16 << 20;
+const AT_HAND: usize = 4 << 20;
 
 impl LocalMaker {
     pub(crate) fn new(place: LocalPlace) -> Self {
@@ -40,11 +40,7 @@ impl LocalMaker {
     ) -> Vec<Option<Local>> {
         let fair = batch.payload.len() / parts.max(1);
         // An eighth more for what is not shared out evenly and for what is stamped: growing would copy all of it.
-        let empty = || {
-            let mut bytes = self.buffers.take(fair + fair / 8);
-            bytes.clear();
-            Part { bytes, items: 0 }
-        };
+        let empty = || Part { bytes: self.buffers.empty(fair + fair / 8), items: 0 };
         let mut made: Vec<Part> = (0..parts).map(|_| empty()).collect();
         let part_of = |item: usize| part_of_item.get(item).copied().flatten();
         split_with(batch, &mut made, part_of, |_, body, out| resource(body, out));
@@ -52,7 +48,8 @@ impl LocalMaker {
     }
 
     fn load(&self, Part { bytes, items }: Part) -> Option<Local> {
-        (items > 0).then(|| Local { chunks: vec![self.buffers.lend(bytes)], items, place: self.place.clone() })
+        let request = self.buffers.lend(bytes);
+        self.whole(request, items)
     }
 }
 

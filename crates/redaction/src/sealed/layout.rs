@@ -12,6 +12,9 @@ pub(crate) const CHILDREN: u32 = 2;
 /// Neighbours of so many bytes together stay where they lie, as a chunk of their own; copying less costs less than that.
 pub(super) const WORTH_A_CHUNK: usize = 32 << 10;
 
+/// Spare room of less than this is not worth giving back.
+const PAGE: usize = 4096;
+
 /// The sealed bytes with their groups. As a rule they are a request as they lie: each group stands behind its tag and length.
 #[derive(Default)]
 pub(crate) struct Layout {
@@ -76,7 +79,11 @@ impl Layout {
 
     /// Has all bytes in place, to be selected from.
     pub(super) fn finish(self) -> Finished {
-        let Self { bytes, form, resources, scopes, spans } = self;
+        let Self { mut bytes, form, resources, scopes, spans } = self;
+        // Room was taken for all that came in. Who shares these bytes is counted by what they are.
+        if bytes.capacity() > 2 * bytes.len() + PAGE {
+            bytes.shrink_to_fit();
+        }
         Finished { bytes: bytes.into(), form, resources, scopes, spans }
     }
 }
@@ -185,5 +192,21 @@ impl Chunks<'_> {
     fn finish(mut self) -> Vec<Bytes> {
         self.close();
         self.chunks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_that_crosses_does_not_hold_room_for_all_that_came() {
+        for (came, crosses) in [(1 << 20, 10_000), (1 << 20, 900_000), (5000, 10), (3000, 10)] {
+            let mut layout = Layout::with_room_for(1, came);
+            layout.bytes.resize(crosses, 7);
+            let bytes = layout.finish().bytes;
+            let held = bytes.try_into_mut().unwrap().capacity();
+            assert!(held <= 2 * crosses + PAGE, "{held} are held for {crosses}");
+        }
     }
 }

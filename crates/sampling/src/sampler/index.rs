@@ -13,8 +13,8 @@ const NUMBER: u64 = (1 << 48) - 1;
 /// A table from hashes to sequence numbers, which start at 1.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// Plain numbers: memory that the system gives as zeros is taken as it is, and not touched before it is needed. As
-    /// large as this is, it begins with a page.
+    /// Plain numbers: memory that the system gives as zeros is taken as it is, and not touched before it is needed.
+    /// Allocators begin what is as large as this with a page or a cache line; if one did not, a bucket would lie on two.
     buckets: Box<[Bucket]>,
 }
 

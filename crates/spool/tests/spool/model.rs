@@ -71,6 +71,8 @@ struct Model {
     world: World,
     spool: Spool,
     faults: Faults,
+    /// What of a file reads find in memory.
+    cached: usize,
     readers: Vec<Reader>,
     /// Acknowledged records by position.
     records: Vec<(Position, u64)>,
@@ -143,15 +145,16 @@ fn readers(spool: &Spool) -> impl Iterator<Item = Consumer> {
 }
 
 impl Model {
-    fn new(recent: u64) -> Self {
+    fn new(recent: u64, cached: usize) -> Self {
         let mut world = World::new(&["keeper", "hasty"]);
         world.config.recent = ByteSize(recent);
         world.config.consumers[HASTY].share = ByteSize(6 * SEGMENT);
         world.config.consumers[HASTY].max_age = MAX_AGE;
         let (disk, faults) = Disk::with_faults();
+        faults.cache(cached);
         let (spool, _) = world.open_on(disk);
         let readers = readers(&spool).map(Reader::new).collect();
-        Self { world, spool, faults, readers, records: Vec::new(), next_number: 0 }
+        Self { world, spool, faults, cached, readers, records: Vec::new(), next_number: 0 }
     }
 
     async fn step(&mut self, step: Step) {
@@ -258,6 +261,7 @@ impl Model {
     async fn reopen_with(&mut self, unanswered: Vec<u64>) {
         self.spool.close().await;
         let (disk, faults) = Disk::with_faults();
+        faults.cache(self.cached);
         let (spool, recovered) = self.world.open_on(disk);
         assert!(recovered.quarantined.is_empty(), "a crash is not damage: {recovered:?}");
         let (status, files) = (spool.status(), self.world.files());
@@ -286,11 +290,12 @@ proptest! {
     #[test]
     fn the_log_does_what_the_model_does(
         recent in prop_oneof![Just(0_u64), Just(9_000), Just(1 << 20)],
+        cached in prop_oneof![Just(0_usize), 1..9_000_usize, Just(usize::MAX)],
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut model = Model::new(recent);
+            let mut model = Model::new(recent, cached);
             for step in steps {
                 model.step(step).await;
             }

@@ -221,6 +221,44 @@ async fn files_of_a_burst_serve_the_next_one_and_are_given_back_when_none_comes(
 }
 
 #[tokio::test]
+async fn what_is_in_memory_is_read_without_the_disk_as_far_as_it_goes() {
+    let world = World::new(&["link"]);
+    let (disk, faults) = Disk::with_faults();
+    let (spool, _) = world.open_on(disk);
+    append_each(&spool, 0..20, 1500).await;
+    let link = spool.consumer("link").unwrap();
+    // Nothing, half a record, a record and a half, all.
+    for (cached, from_disk) in [(0, true), (700, true), (2400, false), (usize::MAX, false)] {
+        faults.cache(cached);
+        let before = faults.tried(Operation::Read);
+        assert_eq!(read_numbers(&link).await, (0..20).collect::<Vec<_>>());
+        assert_eq!(faults.tried(Operation::Read) > before, from_disk, "{cached} bytes are cached");
+    }
+}
+
+#[tokio::test]
+async fn a_backlog_in_memory_leaves_time_for_others() {
+    let world = World::new(&["link"]);
+    let (spool, _) = world.open();
+    append_each(&spool, 0..60, 1500).await;
+    let link = spool.consumer("link").unwrap();
+    let mut turns = 0;
+    let others = async {
+        loop {
+            turns += 1;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        // Both are only dropped at the end.
+        biased;
+        read = read_numbers(&link) => assert_eq!(read.len(), 60),
+        () = others => {}
+    }
+    assert!(turns >= spool.status().segments - 1, "others had {turns} turns");
+}
+
+#[tokio::test]
 async fn a_new_consumer_begins_where_it_is_told() {
     let mut world = World::new(&["sampler"]);
     let (spool, _) = world.open();

@@ -24,9 +24,11 @@ impl<S> Ahead<S> {
         Self { inner, buffer: Box::default(), unread: 0..0 }
     }
 
-    /// From now on asks for so many bytes at a time. To be called once.
+    /// From now on asks for so many bytes at a time; changes nothing when it has begun.
     pub(crate) fn begin(&mut self, bytes: usize) {
-        self.buffer = vec![0; bytes].into();
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; bytes].into();
+        }
     }
 }
 

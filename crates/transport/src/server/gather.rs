@@ -32,6 +32,8 @@ const WORTH_SHARING: usize = 8 << 10;
 /// What a body that declares its length may take before it has arrived: one parcel between tiers. More is taken only as it
 /// comes, so that a few bytes which promise many do not hold the budget.
 const UPFRONT: usize = 512 << 10;
+/// Room is made for at most so many times the bytes that are covered.
+const MOST_AHEAD: usize = 4;
 
 /// What may be in memory of a request that waits: a stream's window, and one frame. Between tiers both are larger, and the
 /// peers are known and few.
@@ -219,12 +221,13 @@ impl<'a> Gathering<'a> {
     }
 
     /// Room for all that the permit covers, at once: growing from chunk to chunk would copy most of it again. A body of
-    /// which a good part is there gets room for all of it: what of that stays empty is addresses, not memory.
+    /// which a good part is there gets room for all of it, though never for many times what is covered.
     fn make_room(&mut self, more: usize) {
         if self.have.len() + more > self.have.capacity() {
             let covered = self.permit.as_ref().map_or(0, Permit::bytes);
             let covered = usize::try_from(covered).unwrap_or(more);
             let whole = self.declared.filter(|_| self.have.len() + more > UPFRONT).unwrap_or(0);
+            let whole = whole.min(covered.saturating_mul(MOST_AHEAD));
             self.have.reserve_exact(covered.max(whole).saturating_sub(self.have.len()).max(more));
         }
     }

@@ -261,12 +261,12 @@ fn read(repetitions: usize) -> Measured {
             at = black_box(chunk).end;
         }
     };
+    let mut buffer = vec![0; CHUNK];
     let plain = || {
         for (file, length) in &files {
             for at in (0..*length).step_by(CHUNK) {
-                let mut buffer = vec![0; CHUNK];
                 file.read_at(&mut buffer, at).unwrap();
-                black_box(buffer);
+                black_box(&buffer);
             }
         }
     };
