@@ -8,7 +8,8 @@ use tollgate_otlp::wire::delimited;
 use tollgate_otlp::{Fault, raw_attributes};
 use tollgate_residency::{Action, Carrier, Cell, Form};
 
-use crate::hints::{Found, Hints};
+use crate::detect;
+use crate::hints::{self, Hints};
 use crate::operational;
 use crate::repeats::Repeats;
 use crate::value::Judge;
@@ -79,7 +80,7 @@ impl<'a> Attributes<'a> {
         let read = verbatim::read(self.number, field, body)?;
         let found = look_up(read.raw.key, carrier, judge);
         self.note(read.raw.key, found, judge);
-        self.write(read, found.0, judge).map(drop)
+        self.write(read, found.0, carrier, judge).map(drop)
     }
 
     /// Adds the attributes of a span that stand next in it, and returns what follows them.
@@ -140,7 +141,7 @@ impl<'a> Attributes<'a> {
                 found
             }
         };
-        if self.write(read, found.0, judge)? == Written::Copied {
+        if self.write(read, found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
             self.hints.copied(self.position, read);
         }
         Ok(())
@@ -157,7 +158,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Takes in a key that may be one of those before it.
-    fn note(&mut self, key: &'a [u8], (cell, number): Found, judge: &Judge<'_>) {
+    fn note(&mut self, key: &'a [u8], (cell, number): hints::Found, judge: &Judge<'_>) {
         for (key, (cell, number)) in self.hints.first(self.followed.take().unwrap_or(0)) {
             if cell.action != Action::Absent {
                 self.repeats.note(key, number, judge.table.keys());
@@ -174,18 +175,18 @@ impl<'a> Attributes<'a> {
     }
 
     #[inline]
-    fn write(&mut self, read: Read<'a>, cell: Cell, judge: &mut Judge<'_>) -> Result<Written, Fault> {
+    fn write(&mut self, read: Read<'a>, cell: Cell, carrier: Carrier, judge: &mut Judge<'_>) -> Result<Written, Fault> {
         let Read { field, raw, whole } = read;
         match cell.action {
             Action::Absent => self.leave_out(cell, judge),
             _ if !self.repeated.is_empty() && self.repeated.binary_search(&raw.key).is_ok() => {
                 self.leave_out(cell, judge);
             }
-            Action::Raw if whole && verbatim::is_clean_value(raw.value) => {
+            Action::Raw if whole && judge.copies(raw, cell, carrier)? => {
                 self.copy(field, raw.value, cell, judge)?;
                 return Ok(Written::Copied);
             }
-            _ => self.construct(read, cell, judge)?,
+            _ => self.construct(read, judge.answer(raw, cell, carrier)?, judge)?,
         }
         Ok(Written::Otherwise)
     }
@@ -201,6 +202,7 @@ impl<'a> Attributes<'a> {
         Ok(())
     }
 
+    #[inline]
     fn construct(&mut self, read: Read<'a>, cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
         self.run.end(&mut self.bytes);
         if !judge.write(read.raw, cell, self.number, &mut self.text, &mut self.bytes)? {
@@ -259,11 +261,17 @@ impl<'a> Attributes<'a> {
 }
 
 #[inline]
-fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Found {
+fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> hints::Found {
     match judge.table.listed(carrier, key, judge.resource) {
         Some((cell, number)) => (cell, Some(number)),
         // Looked for only if it could be a key: that takes one step for each dot of what the sender wrote.
-        None if operational::is_key(key) => (judge.table.below_template(carrier, key, judge.resource), None),
+        None if operational::is_key(key) => (below_template(key, carrier, judge), None),
         None => (Cell::UNKNOWN, None),
     }
+}
+
+/// What a template answers for a key that the sender chose, unless the key itself tells what it may not.
+fn below_template(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Cell {
+    let cell = judge.table.below_template(carrier, key, judge.resource);
+    if cell.action != Action::Absent && detect::in_text(key) != detect::Found::NOTHING { Cell::UNKNOWN } else { cell }
 }

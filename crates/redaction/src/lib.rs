@@ -5,12 +5,14 @@
 //! 2. Total over the carriers of traces; whatever is unknown, ambiguous or unreadable stays.
 //! 3. Only this crate makes a [`Sealed`]. No clock, no files: arrival time and keys are arguments.
 //!
-//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `attributes.rs` (a list), `value.rs` (one value).
+//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `attributes.rs` (a list), `value.rs` (one value),
+//! `detect.rs` (what raises its class).
 //! Not here: what is allowed (`tollgate_residency`), where keys lie and where sealed batches go (`tollgate_pipeline`).
 
 mod address;
 mod attributes;
 mod counts;
+mod detect;
 mod hints;
 mod keys;
 mod memo;

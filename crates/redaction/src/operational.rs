@@ -5,7 +5,9 @@
 //! 2. Neither does text of more than a few words, nor anything longer than 256 bytes, nor a list that adds up to more.
 //!
 //! It refuses more than it must (`text/html; charset=utf-8`): a missing value is a nuisance, a leaked one is not
-//! undone. It is no detector: a name spelt in plain letters passes, which is why classes come first.
+//! undone. A name spelt in plain letters passes, which is why classes come first.
+
+use crate::detect::{self, Found};
 
 /// Longest text, in bytes.
 const LONGEST: usize = 256;
@@ -20,20 +22,37 @@ const LONGEST_KEY: usize = 128;
 /// addresses and media types consist of.
 const PUNCTUATION: &[u8] = b"._-/:{}*+,()[]<>$#~;^";
 
-/// Says whether a value or a name looks operational.
-#[inline]
-pub(crate) fn looks_so(text: &str) -> bool {
-    bytes_look_so(text.as_bytes())
+/// What a value or a name looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Not operational.
+    Otherwise,
+    /// Operational, and nothing is in it that a detector finds.
+    Plain,
+    /// Operational, with so many digits, colons or capital letters that a detector may find something.
+    Detectable,
 }
 
-/// Says the same of bytes; only text looks operational.
-#[inline]
-pub(crate) fn bytes_look_so(text: &[u8]) -> bool {
-    if text.len() > LONGEST {
-        return false;
+/// Says whether a name looks operational and no detector finds anything in it.
+pub(crate) fn looks_so(text: &str) -> bool {
+    match look(text.as_bytes()) {
+        Look::Otherwise => false,
+        Look::Plain => true,
+        Look::Detectable => detect::in_text(text.as_bytes()) == Found::NOTHING,
     }
-    let kinds = kinds_of(text);
-    kinds & FORBIDDEN == 0 && (kinds & SPACE == 0 || spaces_are_few(text))
+}
+
+/// Says what a text looks like; only text looks operational.
+#[inline]
+pub(crate) fn look(text: &[u8]) -> Look {
+    if text.len() > LONGEST {
+        return Look::Otherwise;
+    }
+    let sum = sum_of(text);
+    if sum & (ODD * FIELD) != 0 && !is_odd_but_fine(text) {
+        return Look::Otherwise;
+    }
+    if detect::may_find(sum & FIELD, sum / CAPITAL) { Look::Detectable } else { Look::Plain }
 }
 
 /// Says whether a list of operational values is short enough to be no text taken apart.
@@ -56,37 +75,49 @@ pub(crate) fn is_published_schema(url: &str) -> bool {
     version.is_some_and(|version| version.split('.').count() == 3 && version.split('.').all(number))
 }
 
-/// What is in a text, whatever the order: eight bytes at a time, the last eight over again where they do not divide.
+/// How much of each kind is in a text: eight bytes at a time, the last eight over again where they do not divide. So some
+/// count twice, which is more than there is and never less.
 #[inline]
-fn kinds_of(text: &[u8]) -> u8 {
-    let of = |bytes: &[u8]| bytes.iter().fold(0, |kinds, byte| kinds | KINDS[usize::from(*byte)]);
+fn sum_of(text: &[u8]) -> u32 {
+    let of = |bytes: &[u8]| bytes.iter().fold(0, |sum: u32, byte| sum.wrapping_add(WEIGHTS[usize::from(*byte)]));
     let (eights, rest) = text.as_chunks::<8>();
-    let kinds = eights.iter().fold(0, |kinds, eight| kinds | of(eight));
+    let sum = eights.iter().fold(0, |sum: u32, eight| sum.wrapping_add(of(eight)));
     let rest = text.last_chunk::<8>().filter(|_| !rest.is_empty()).map_or_else(|| of(rest), |last| of(last));
-    kinds | rest
+    sum.wrapping_add(rest)
 }
 
-const SPACE: u8 = 1;
-const FORBIDDEN: u8 = 2;
+/// Wide enough for what a text of [`LONGEST`] weighs.
+const FIELD: u32 = 0x3ff;
+/// A digit, or half a colon: IPv6 addresses have few digits and many of those.
+const NUMERIC: u32 = 1;
+/// A space, or what never looks operational.
+const ODD: u32 = NUMERIC << 10;
+const CAPITAL: u32 = ODD << 10;
 /// Of each byte what it is: one look in place of a comparison with each punctuation mark.
-const KINDS: [u8; 256] = kinds();
+const WEIGHTS: [u32; 256] = weights();
 
-const fn kinds() -> [u8; 256] {
-    let mut kinds = [FORBIDDEN; 256];
+const fn weights() -> [u32; 256] {
+    let mut weights = [ODD; 256];
     let mut byte = 0_u8;
     while byte < 128 {
-        if byte.is_ascii_alphanumeric() {
-            kinds[byte as usize] = 0;
+        match byte {
+            b'0'..=b'9' => weights[byte as usize] = NUMERIC,
+            b'A'..=b'Z' => weights[byte as usize] = CAPITAL,
+            b'a'..=b'z' => weights[byte as usize] = 0,
+            _ => {}
         }
         byte += 1;
     }
     let mut at = 0;
     while at < PUNCTUATION.len() {
-        kinds[PUNCTUATION[at] as usize] = 0;
+        weights[PUNCTUATION[at] as usize] = if PUNCTUATION[at] == b':' { 2 * NUMERIC } else { 0 };
         at += 1;
     }
-    kinds[b' ' as usize] = SPACE;
-    kinds
+    weights
+}
+
+fn is_odd_but_fine(text: &[u8]) -> bool {
+    text.iter().all(|byte| WEIGHTS[usize::from(*byte)] & ODD == 0 || *byte == b' ') && spaces_are_few(text)
 }
 
 fn spaces_are_few(text: &[u8]) -> bool {
@@ -116,7 +147,7 @@ mod tests {
             "[::]:4317",
             "8f14e45f-ceea-467f-a8b0-2b1e0e6c6a1d",
         ] {
-            assert!(looks_so(text), "{text}");
+            assert!(look(text.as_bytes()) != Look::Otherwise, "{text}");
         }
     }
 
@@ -138,7 +169,7 @@ mod tests {
             "a\u{202e}b",
             &"x".repeat(257),
         ] {
-            assert!(!looks_so(text), "{text}");
+            assert!(!looks_so(text) && look(text.as_bytes()) == Look::Otherwise, "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tollgate_federation::Signal;
 use tollgate_otlp::{Batch, Index, ResourceGroup, ScopeGroup};
-use tollgate_residency::{Resource, Table};
+use tollgate_residency::{Class, Resource, Table};
 
 use crate::attributes::Care;
 use crate::counts::{Counts, Mark, Withheld};
@@ -67,6 +67,7 @@ impl Sealer {
             arrival,
             resource: Resource::Device,
             heads_cross: Plain::crosses(&self.table),
+            all_unguarded: Class::ALL.iter().all(|class| self.table.guard(*class).is_default()),
         };
         let layout = Layout::with_room_for(index.items(), payload.len());
         let mut run = Run { judge, memory: Memory::default(), layout };

@@ -4,16 +4,18 @@
 //! 1. Only numbers, booleans, texts and short flat lists of them cross raw; texts only if they look operational, unless
 //!    somebody let a class cross raw that holds anything by its nature.
 //! 2. What cannot be transformed is left out, not passed on.
+//! 3. What a detector finds in a value that would cross raw raises its class: then the policy's answer for that class holds too.
 
 use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
-use tollgate_residency::{Action, Carrier, Cell, Class, Form, Resource, Table};
+use tollgate_residency::{Action, Carrier, Cell, Class, Form, Guard, Resource, Table};
 
 use crate::address;
 use crate::counts::Counts;
+use crate::detect::{self, Found, whole};
 use crate::keys::Keys;
 use crate::once::text;
-use crate::operational;
+use crate::operational::{self, Look};
 use crate::pseudonym::{NoPseudonym, Pseudonyms};
 use crate::verbatim;
 
@@ -29,6 +31,8 @@ pub(crate) struct Judge<'t> {
     pub(crate) resource: Resource,
     /// Whether what stands before a span's attributes crosses as it is.
     pub(crate) heads_cross: bool,
+    /// Whether the catalogue guards no class.
+    pub(crate) all_unguarded: bool,
 }
 
 impl Judge<'_> {
@@ -52,7 +56,7 @@ impl Judge<'_> {
         text.clear();
         let passed = match cell.action {
             Action::Absent => return Ok(false),
-            Action::Raw => return write_raw(raw, cell.class, number, out),
+            Action::Raw => return self.write_raw(raw, cell.class, number, out),
             Action::Hmac(index) => self.pseudonym(index.position(), raw.value, text)?,
             Action::Truncate { v4, v6 } => match verbatim::text(raw.value)? {
                 Some(value) => address::write_shortened(value, v4, v6, text)?,
@@ -86,27 +90,113 @@ impl Judge<'_> {
     }
 }
 
-/// Writes a value as it is, built anew from what it means.
-fn write_raw(raw: RawAttribute<'_>, class: Class, number: u32, out: &mut Vec<u8>) -> Result<bool, Fault> {
-    let (key, value) = (text(raw.key)?, ValueView::parse(raw.value)?);
-    if !crosses(value, class)? {
-        return Ok(false);
+/// Whether a value crosses as it is, and what its class becomes by what is in it.
+impl Judge<'_> {
+    /// Says whether the bytes of an attribute that may cross raw may be copied.
+    #[inline]
+    pub(crate) fn copies(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<bool, Fault> {
+        match verbatim::look(raw.value) {
+            Look::Plain => Ok(self.is_unguarded(cell.class)),
+            Look::Detectable => Ok(self.is_unguarded(cell.class) && self.raised(raw, cell, carrier)? == cell),
+            Look::Otherwise => Ok(false),
+        }
     }
-    Writer::new(out).message(number, |pair| {
-        pair.string(1, key);
-        pair.message(2, |any| write_any(any, value))
-    })?;
-    Ok(true)
+
+    #[inline]
+    fn is_unguarded(&self, class: Class) -> bool {
+        self.all_unguarded || self.table.guard(class).is_default()
+    }
+
+    /// The answer for an attribute that is constructed.
+    #[inline]
+    pub(crate) fn answer(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
+        if cell.action == Action::Raw { self.raised(raw, cell, carrier) } else { Ok(cell) }
+    }
+
+    /// The answer for an attribute that may cross raw, after a look at its value.
+    #[cold]
+    fn raised(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
+        let mut raised = cell;
+        for found in found_in(ValueView::parse(raw.value)?)?.classes() {
+            if raises(cell.class, found) && !(found == Class::Online && self.is_of_a_machine(cell, raw.key, carrier)) {
+                let action = raised.action.meet(self.table.class(carrier, found));
+                raised = Cell { class: found, action, slot: None };
+            }
+        }
+        Ok(raised)
+    }
+
+    /// Whether an address under this key is a server's own: on somebody's device the catalogue gives it another class.
+    fn is_of_a_machine(&self, cell: Cell, key: &[u8], carrier: Carrier) -> bool {
+        let on_device = self.table.attribute(carrier, key, Resource::Device).class;
+        self.resource == Resource::Server
+            && cell.class == Class::Op
+            && matches!(on_device, Class::Online | Class::Direct)
+    }
+
+    /// Writes a value as it is, built anew from what it means.
+    fn write_raw(&self, raw: RawAttribute<'_>, class: Class, number: u32, out: &mut Vec<u8>) -> Result<bool, Fault> {
+        let (key, value) = (text(raw.key)?, ValueView::parse(raw.value)?);
+        if !crosses(value, class, self.table.guard(class))? {
+            return Ok(false);
+        }
+        Writer::new(out).message(number, |pair| {
+            pair.string(1, key);
+            pair.message(2, |any| write_any(any, value))
+        })?;
+        Ok(true)
+    }
 }
 
-fn crosses(value: ValueView<'_>, class: Class) -> Result<bool, Fault> {
+/// Whether what was found tells more than the class says anyway. Whoever lets special values cross lets people cross.
+const fn raises(class: Class, found: Class) -> bool {
+    match (class, found) {
+        (Class::Secret, _) => false,
+        (_, Class::Secret) => true,
+        (Class::Direct | Class::Special, _) => false,
+        (_, Class::Direct) => true,
+        (Class::Online, _) => false,
+        _ => true,
+    }
+}
+
+fn found_in(value: ValueView<'_>) -> Result<Found, Fault> {
+    let ValueView::Array(list) = value else { return Ok(found_in_one(value)) };
+    let (mut found, mut joined) = (Found::NOTHING, String::new());
+    for element in elements(list) {
+        let element = element?;
+        found = found.and(found_in_one(element));
+        if let ValueView::String(text) = element {
+            // A number taken apart is still one.
+            let separator = if joined.is_empty() { "" } else { " " };
+            joined.extend([separator, text]);
+        }
+    }
+    Ok(found.and(detect::in_text(joined.as_bytes())))
+}
+
+fn found_in_one(value: ValueView<'_>) -> Found {
+    match value {
+        ValueView::String(text) => detect::in_text(text.as_bytes()),
+        ValueView::Int(number) => detect::in_number(number.unsigned_abs()),
+        ValueView::Double(number) => detect::in_number(whole(number)),
+        // Neither crosses, or there is nothing in it.
+        ValueView::Empty | ValueView::Bool(_) | ValueView::Array(_) | ValueView::KvList(_) | ValueView::Bytes(_) => {
+            Found::NOTHING
+        }
+    }
+}
+
+fn crosses(value: ValueView<'_>, class: Class, guard: Guard) -> Result<bool, Fault> {
     // Whoever lets these cross raw lets texts cross. All others are words of a system, whatever a sender writes there.
     let free = matches!(class, Class::Direct | Class::Special | Class::Free);
-    let ValueView::Array(list) = value else { return Ok(flat_crosses(value, free)) };
+    let fits =
+        |text: &str| free || operational::look(text.as_bytes()) != Look::Otherwise && guard.admits(text.as_bytes());
+    let ValueView::Array(list) = value else { return Ok(flat_crosses(value, fits)) };
     let (mut count, mut bytes) = (0, 0);
     for element in elements(list) {
         let element = element?;
-        if !flat_crosses(element, free) {
+        if !flat_crosses(element, fits) {
             return Ok(false);
         }
         count += 1;
@@ -115,9 +205,9 @@ fn crosses(value: ValueView<'_>, class: Class) -> Result<bool, Fault> {
     Ok(free || operational::list_is_short(count, bytes))
 }
 
-fn flat_crosses(value: ValueView<'_>, free: bool) -> bool {
+fn flat_crosses(value: ValueView<'_>, fits: impl Fn(&str) -> bool) -> bool {
     match value {
-        ValueView::String(text) => free || operational::looks_so(text),
+        ValueView::String(text) => fits(text),
         ValueView::Empty | ValueView::Bool(_) | ValueView::Int(_) | ValueView::Double(_) => true,
         ValueView::Array(_) | ValueView::KvList(_) | ValueView::Bytes(_) => false,
     }

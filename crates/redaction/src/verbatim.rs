@@ -9,7 +9,8 @@ use std::ops::Range;
 use tollgate_otlp::wire::{delimited, framed_len, varint, varint_len};
 use tollgate_otlp::{Fault, RawAttribute, ValueView};
 
-use crate::operational;
+use crate::detect;
+use crate::operational::{self, Look};
 
 /// An attribute, split.
 #[derive(Clone, Copy)]
@@ -83,20 +84,35 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Says whether a value is one that may cross raw, in the shortest form.
+/// Says whether a value is one that may cross raw, in the shortest form: what looks otherwise may still be constructed.
 #[inline]
-pub(crate) fn is_clean_value(value: &[u8]) -> bool {
+pub(crate) fn look(value: &[u8]) -> Look {
+    let plain_if = |plain| if plain { Look::Plain } else { Look::Otherwise };
     match value {
-        [0x0a, length @ 0..=0x7f, text @ ..] => usize::from(*length) == text.len() && operational::bytes_look_so(text),
-        [0x0a, framed @ ..] => delimited(framed).is_ok_and(|(text, rest)| {
-            rest.is_empty() && value.len() == framed_len(1, text.len()) && operational::bytes_look_so(text)
-        }),
-        [0x10, 0 | 1] => true,
-        [0x18, number @ ..] => {
-            varint(number).is_ok_and(|(value, rest)| rest.is_empty() && number.len() == varint_len(value))
-        }
-        [0x21, number @ ..] => number.len() == 8,
-        _ => false,
+        [0x0a, length @ 0..=0x7f, text @ ..] if usize::from(*length) == text.len() => operational::look(text),
+        [0x0a, 0..=0x7f, ..] => Look::Otherwise,
+        [0x0a, framed @ ..] => match delimited(framed) {
+            Ok((text, [])) if value.len() == framed_len(1, text.len()) => operational::look(text),
+            _ => Look::Otherwise,
+        },
+        [0x10, flag] => plain_if(*flag <= 1),
+        [0x18, number @ ..] => match varint(number) {
+            Ok((value, [])) if number.len() == varint_len(value) => {
+                if detect::may_be_in(value) {
+                    Look::Detectable
+                } else {
+                    Look::Plain
+                }
+            }
+            _ => Look::Otherwise,
+        },
+        // What of it a detector finds is a whole number; those are told apart where they are looked at.
+        [0x21, number @ ..] => match number.try_into().map(f64::from_le_bytes) {
+            Ok(number) if detect::may_be_in(detect::whole(number)) => Look::Detectable,
+            Ok(_) => Look::Plain,
+            Err(_) => Look::Otherwise,
+        },
+        _ => Look::Otherwise,
     }
 }
 
@@ -126,7 +142,7 @@ mod tests {
     }
 
     fn is_clean(field: &[u8], body: &[u8]) -> bool {
-        read(9, field, body).is_ok_and(|read| read.whole && is_clean_value(read.raw.value))
+        read(9, field, body).is_ok_and(|read| read.whole && look(read.raw.value) != Look::Otherwise)
     }
 
     fn clean(body: &[u8]) -> bool {

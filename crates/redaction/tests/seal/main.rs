@@ -3,7 +3,9 @@
 
 mod beside;
 mod conservation;
+mod detectors;
 mod golden;
+mod guards;
 mod markers;
 mod sow;
 mod world;

@@ -34,13 +34,24 @@ pub(crate) const ALL_KEYS: Roots = Roots { names: &["user", "session"] };
 
 /// The example's residency rules with other words here and there.
 pub(crate) fn table_with(change: impl Fn(&str) -> String, from: &str, link: u16) -> Table {
+    table_of(change, str::to_owned, from, link)
+}
+
+/// The same with other words in the catalogue too.
+pub(crate) fn table_of(
+    change: impl Fn(&str) -> String,
+    change_catalogue: impl Fn(&str) -> String,
+    from: &str,
+    link: u16,
+) -> Table {
+    let catalogue = change_catalogue(include_str!("../../../../policies/catalogue.yaml"));
     let residency = change(include_str!("../../../../policies/residency.yaml"));
     let (set, faults) = Set::from_texts([
         ("regions/federation.yaml", include_str!("../../../../regions/federation.yaml")),
         ("regions/eu-west.yaml", include_str!("../../../../regions/eu-west.yaml")),
         ("regions/uk-south.yaml", include_str!("../../../../regions/uk-south.yaml")),
         ("regions/us-east.yaml", include_str!("../../../../regions/us-east.yaml")),
-        ("policies/catalogue.yaml", include_str!("../../../../policies/catalogue.yaml")),
+        ("policies/catalogue.yaml", catalogue.as_str()),
         ("policies/residency.yaml", residency.as_str()),
     ]);
     let draft = FederationDraft::read(&set, &faults);

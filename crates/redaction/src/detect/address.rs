@@ -1,0 +1,65 @@
+//! IP addresses, of either kind, in whatever surrounds them.
+//!
+//! Loopback and unspecified addresses are nobody's, and neither is one without a host part: that is a network, or the version
+//! of a program.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Longest text of an address.
+const LONGEST: usize = 45;
+
+/// Says whether there is one.
+pub(super) fn is_in(text: &[u8]) -> bool {
+    runs(text, |byte| byte.is_ascii_digit() || byte == b'.').any(|(run, _)| holds_v4(run))
+        || text.contains(&b':')
+            && runs(text, |byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')
+                .any(|(run, free)| free && is_v6(run))
+}
+
+/// The longest pieces of such bytes, each with whether it stands by itself and not within a word.
+fn runs(text: &[u8], of: impl Fn(u8) -> bool) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text.get(at..)?.iter().position(|byte| of(*byte))?;
+        let rest = text.get(start..)?;
+        at = start + rest.iter().position(|byte| !of(*byte)).unwrap_or(rest.len());
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let before = start.checked_sub(1).and_then(|before| text.get(before)).is_some_and(is_word);
+        Some((text.get(start..at)?, !before && !text.get(at).is_some_and(is_word)))
+    })
+}
+
+/// Four numbers in a row are one, whatever numbers stand around them.
+fn holds_v4(run: &[u8]) -> bool {
+    let mut last = [None; 4];
+    run.split(|byte| *byte == b'.').any(|part| {
+        last.rotate_left(1);
+        last[3] = octet(part);
+        let [Some(one), Some(two), Some(three), Some(four)] = last else { return false };
+        let address = Ipv4Addr::new(one, two, three, four);
+        four != 0 && !address.is_loopback()
+    })
+}
+
+fn octet(text: &[u8]) -> Option<u8> {
+    if text.is_empty() || text.len() > 3 {
+        return None;
+    }
+    let number = text.iter().fold(0, |number, byte| number * 10 + u16::from(byte.saturating_sub(b'0')));
+    u8::try_from(number).ok()
+}
+
+fn is_v6(run: &[u8]) -> bool {
+    // What stands around it may be a mark of the text: `::1.` ends a sentence, `[::1]:80` has a port.
+    let run = run.strip_suffix(b".").unwrap_or(run);
+    let run = run.strip_suffix(b":").filter(|run| !run.ends_with(b":")).unwrap_or(run);
+    let run = run.strip_prefix(b":").filter(|run| !run.starts_with(b":")).unwrap_or(run);
+    if run.len() > LONGEST || !run.iter().any(u8::is_ascii_digit) {
+        return false;
+    }
+    let address = std::str::from_utf8(run).ok().and_then(|run| run.parse::<Ipv6Addr>().ok());
+    address.is_some_and(|address| {
+        let host = address.to_bits() << 48;
+        host != 0 && !address.is_loopback()
+    })
+}
