@@ -227,7 +227,10 @@ fn no_planted_value_crosses_a_border_and_every_span_is_accounted_for() {
     received.iter().filter(|found| place(found) != "us-east").for_each(|found| seen.add(found));
     assert_eq!(seen.resource, set(RESOURCE_KEYS));
     assert_eq!(seen.span, set(SPAN_KEYS));
-    assert_eq!((seen.event, seen.link, seen.scope), (set(["exception.type"]), set(["user.id"]), set([])));
+    assert_eq!(
+        (seen.event, seen.link, seen.scope),
+        (set(["exception.type"]), set(["user.id"]), set(["tollgate.policy"]))
+    );
     assert_eq!(seen.span_names, set(SPAN_NAMES));
     assert_eq!(seen.event_names, set(["exception", "withheld"]));
 }

@@ -186,7 +186,11 @@ impl<'a> Attributes<'a> {
                 self.copy(field, raw.value, cell, judge)?;
                 return Ok(Written::Copied);
             }
-            _ => self.construct(read, judge.answer(raw, cell, carrier)?, judge)?,
+            _ => {
+                let may_be_raised = matches!(cell.action, Action::Raw);
+                let cell = if may_be_raised { judge.raised(raw, cell, carrier)? } else { cell };
+                self.construct(read, cell, judge)?;
+            }
         }
         Ok(Written::Otherwise)
     }
@@ -202,7 +206,6 @@ impl<'a> Attributes<'a> {
         Ok(())
     }
 
-    #[inline]
     fn construct(&mut self, read: Read<'a>, cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
         self.run.end(&mut self.bytes);
         if !judge.write(read.raw, cell, self.number, &mut self.text, &mut self.bytes)? {

@@ -28,6 +28,8 @@ pub struct Sealer {
     table: Arc<Table>,
     keys: Arc<dyn Keys>,
     pseudonyms: Vec<Pseudonyms>,
+    /// The attribute of a scope that says by which policy something may be missing.
+    mark: Vec<u8>,
 }
 
 /// The table is for a signal that cannot be sealed yet.
@@ -47,7 +49,8 @@ impl Sealer {
         let (origin, destination) = (table.origin().to_string(), table.destination().to_owned());
         let pseudonyms = table.keyed().iter();
         let pseudonyms = pseudonyms.map(|keyed| Pseudonyms::new(keyed.clone(), origin.clone(), destination.clone()));
-        Ok(Self { pseudonyms: pseudonyms.collect(), table, keys })
+        let mark = surroundings::mark(&table.digest());
+        Ok(Self { pseudonyms: pseudonyms.collect(), table, keys, mark })
     }
 
     /// Returns the table that is applied.
@@ -67,6 +70,7 @@ impl Sealer {
             arrival,
             resource: Resource::Device,
             heads_cross: Plain::crosses(&self.table),
+            mark: &self.mark,
             all_unguarded: Class::ALL.iter().all(|class| self.table.guard(*class).is_default()),
         };
         let layout = Layout::with_room_for(index.items(), payload.len());

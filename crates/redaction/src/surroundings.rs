@@ -2,9 +2,10 @@
 //!
 //! Entity references are never written: they name attributes, some of which may not have crossed.
 
+use data_encoding::HEXLOWER;
 use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, RawAttribute, Writer};
-use tollgate_residency::{Carrier, Resource, Table};
+use tollgate_residency::{Carrier, Class, Form, Resource, Table};
 
 use crate::once::{grown, once, text};
 use crate::operational;
@@ -14,6 +15,21 @@ use crate::value::Judge;
 /// The resource in `ResourceSpans` or the scope in `ScopeSpans`, and the schema URL in both.
 const MESSAGE: u32 = 1;
 const SCHEMA_URL: u32 = 3;
+const SCOPE_ATTRIBUTES: u32 = 3;
+
+/// The attribute by which a scope says that it crossed a border, and under which policy: what is missing is no mistake of the
+/// program.
+const POLICY: &str = "tollgate.policy";
+/// So much of the digest tells policies apart.
+const DIGEST_BYTES: usize = 8;
+
+/// Writes that attribute for the policy of this digest.
+pub(crate) fn mark(digest: &[u8; 32]) -> Vec<u8> {
+    let mut mark = Vec::new();
+    let digest = HEXLOWER.encode(digest.get(..DIGEST_BYTES).unwrap_or_default());
+    Writer::new(&mut mark).key_string(SCOPE_ATTRIBUTES, POLICY, &digest);
+    mark
+}
 
 /// Says whose resource it is, by the presence of attributes that only devices have. The keys of `unmarked` are known not to
 /// be of those: the resources of one request have the same keys in the same order, as a rule.
@@ -84,13 +100,18 @@ pub(crate) fn scope<'a>(
     memory: &mut Memory<'a>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    let (mut name, mut version, mut dropped) = (None, None, None);
-    memory.attributes.begin(3, body);
+    let (mut name, mut version, mut dropped, mut claims) = (None, None, None, 0);
+    memory.attributes.begin(SCOPE_ATTRIBUTES, body);
     for field in Fields::new(body) {
         let field = field?;
         match (field.number, field.value) {
             (1, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
             (2, Wire::Bytes(bytes)) => once(&mut version, text(bytes)?)?,
+            // Nobody else says so, whatever a catalogue lists.
+            (3, Wire::Bytes(attribute)) if RawAttribute::parse(attribute)?.key == POLICY.as_bytes() => {
+                judge.counts.value(Class::Unclassified, Form::Absent);
+                claims += 1;
+            }
             (3, Wire::Bytes(attribute)) => {
                 memory.attributes.add((field.raw, attribute), Carrier::ScopeAttributes, judge)?;
             }
@@ -101,23 +122,22 @@ pub(crate) fn scope<'a>(
             }
         }
     }
-    let withheld = memory.attributes.end();
+    let withheld = memory.attributes.end() + claims;
     let name = operational_text(Carrier::ScopeName, name, judge);
     let version = operational_text(Carrier::ScopeVersion, version, judge);
     let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ScopeDropped, true)), withheld);
-    if !body.is_empty() {
-        Writer::new(out).message(MESSAGE, |scope| {
-            for (number, text) in [(1, name), (2, version)] {
-                if !text.is_empty() {
-                    scope.string(number, text);
-                }
+    Writer::new(out).message(MESSAGE, |scope| {
+        for (number, text) in [(1, name), (2, version)] {
+            if !text.is_empty() {
+                scope.string(number, text);
             }
-            scope.raw(memory.attributes.bytes());
-            if dropped > 0 {
-                scope.varint(4, dropped);
-            }
-        });
-    }
+        }
+        scope.raw(memory.attributes.bytes());
+        scope.raw(judge.mark);
+        if dropped > 0 {
+            scope.varint(4, dropped);
+        }
+    });
     write_schema_url(Carrier::ScopeSchemaUrl, schema_url, judge, out);
     Ok(())
 }

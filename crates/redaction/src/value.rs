@@ -29,6 +29,8 @@ pub(crate) struct Judge<'t> {
     pub(crate) arrival: u64,
     /// Whose resource the values at hand describe.
     pub(crate) resource: Resource,
+    /// What a scope says of the policy, a field of it.
+    pub(crate) mark: &'t [u8],
     /// Whether what stands before a span's attributes crosses as it is.
     pub(crate) heads_cross: bool,
     /// Whether the catalogue guards no class.
@@ -107,15 +109,9 @@ impl Judge<'_> {
         self.all_unguarded || self.table.guard(class).is_default()
     }
 
-    /// The answer for an attribute that is constructed.
-    #[inline]
-    pub(crate) fn answer(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
-        if cell.action == Action::Raw { self.raised(raw, cell, carrier) } else { Ok(cell) }
-    }
-
     /// The answer for an attribute that may cross raw, after a look at its value.
     #[cold]
-    fn raised(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
+    pub(crate) fn raised(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
         let mut raised = cell;
         for found in found_in(ValueView::parse(raw.value)?)?.classes() {
             if raises(cell.class, found) && !(found == Class::Online && self.is_of_a_machine(cell, raw.key, carrier)) {

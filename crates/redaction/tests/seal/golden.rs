@@ -179,7 +179,12 @@ fn resource_and_scope_lose_what_their_spans_would_lose() {
         scope: Some(InstrumentationScope {
             name: "shop.cart".to_owned(),
             version: "jane@example.org".to_owned(),
-            attributes: vec![text("user.id", "jane"), text("acme.unknown", "jane")],
+            attributes: vec![
+                text("user.id", "jane"),
+                text("acme.unknown", "jane"),
+                text("tollgate.policy", "jane"),
+                text("tollgate.policy", "jane"),
+            ],
             dropped_attributes_count: 0,
         }),
         schema_url: "https://jane.example.org/".to_owned(),
@@ -193,8 +198,25 @@ fn resource_and_scope_lose_what_their_spans_would_lose() {
     assert_eq!(group.schema_url, "https://opentelemetry.io/schemas/1.26.0");
     let scope = group.scope_spans[0].scope.as_ref().unwrap();
     assert_eq!((scope.name.as_str(), scope.version.as_str()), ("shop.cart", ""));
-    assert_eq!((scope.attributes.len(), scope.dropped_attributes_count), (1, 1));
+    assert_eq!((scope.attributes.len(), scope.dropped_attributes_count), (2, 3));
+    assert!(found(&scope.attributes, "tollgate.policy").is_some_and(|policy| policy != "jane"));
     assert!(group.scope_spans[0].schema_url.is_empty());
+}
+
+/// Guarantees: who misses something downstream sees that a policy holds, and which.
+#[test]
+fn every_scope_says_by_which_policy_it_was_sealed() {
+    let sent = request(vec![text("service.name", "shop")], vec![span(vec![])]);
+    let policy = |link| {
+        let table = table_with(str::to_owned, "EEA", link);
+        let digest: String = table.digest().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mut sealer = Sealer::new(Arc::new(table), Arc::new(ALL_KEYS)).unwrap();
+        let mut arrived = decoded(&seal(&mut sealer, &sent).whole().bytes());
+        let scope = arrived.resource_spans[0].scope_spans.remove(0).scope.unwrap();
+        assert_eq!(scope.attributes, vec![text("tollgate.policy", &digest)]);
+        digest
+    };
+    assert_ne!(policy(0), policy(2));
 }
 
 #[test]
