@@ -25,6 +25,7 @@ mod sealed;
 mod sealer;
 mod span;
 mod span_name;
+mod stack_trace;
 mod surroundings;
 mod trace_state;
 mod value;

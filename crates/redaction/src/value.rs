@@ -17,6 +17,7 @@ use crate::keys::Keys;
 use crate::once::text;
 use crate::operational::{self, Look};
 use crate::pseudonym::{NoPseudonym, Pseudonyms};
+use crate::stack_trace;
 use crate::verbatim;
 
 /// What is needed to judge and transform values.
@@ -58,6 +59,13 @@ impl Judge<'_> {
         text.clear();
         let passed = match cell.action {
             Action::Absent => return Ok(false),
+            Action::Raw if stack_trace::is_key(raw.key) => match ValueView::parse(raw.value)? {
+                ValueView::String(trace) => {
+                    text.extend_from_slice(stack_trace::frames(trace).as_bytes());
+                    !text.is_empty()
+                }
+                _ => false,
+            },
             Action::Raw => return self.write_raw(raw, cell.class, number, out),
             Action::Hmac(index) => self.pseudonym(index.position(), raw.value, text)?,
             Action::Truncate { v4, v6 } => match verbatim::text(raw.value)? {
@@ -98,21 +106,25 @@ impl Judge<'_> {
     #[inline]
     pub(crate) fn copies(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<bool, Fault> {
         match verbatim::look(raw.value) {
-            Look::Plain => Ok(self.is_unguarded(cell.class)),
-            Look::Detectable => Ok(self.is_unguarded(cell.class) && self.raised(raw, cell, carrier)? == cell),
+            Look::Plain => Ok(self.is_copied(cell.class)),
+            Look::Detectable => Ok(self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell),
             Look::Otherwise => Ok(false),
         }
     }
 
     #[inline]
-    fn is_unguarded(&self, class: Class) -> bool {
-        self.all_unguarded || self.table.guard(class).is_default()
+    fn is_copied(&self, class: Class) -> bool {
+        // Of a stack trace, which is free text, never the whole.
+        class != Class::Free && (self.all_unguarded || self.table.guard(class).is_default())
     }
 
     /// The answer for an attribute that may cross raw, after a look at its value.
     #[cold]
     pub(crate) fn raised(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
         let mut raised = cell;
+        if stack_trace::is_key(raw.key) {
+            return Ok(cell); // each frame is looked at by itself, and nothing else crosses
+        }
         for found in found_in(ValueView::parse(raw.value)?)?.classes() {
             if raises(cell.class, found) && !(found == Class::Online && self.is_of_a_machine(cell, raw.key, carrier)) {
                 let action = raised.action.meet(self.table.class(carrier, found));

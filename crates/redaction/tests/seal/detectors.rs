@@ -125,6 +125,25 @@ fn free_text_that_a_policy_lets_cross_loses_what_is_detected() {
     }
 }
 
+/// Guarantees: a policy that lets stack traces cross lets their frames cross, not what their messages quote.
+#[test]
+fn of_a_stack_trace_only_frames_cross() {
+    let free = |rules: &str| {
+        let rules = rules.replacen("deny: [secret, free, special,", "deny: [secret, special,", 1);
+        let rules = rules.replace("  - never: {class: [special, free], crosses: any}\n", "");
+        rules.replacen("op: raw", "op: raw\n      free: {only: {exception.stacktrace: raw}}", 1)
+    };
+    let mut sealer = sealer_with(free);
+    let mut arrives =
+        |value: Value| sealed_span(&mut sealer, span(vec![attribute("exception.stacktrace", value)])).attributes;
+    let trace = "Oops: no card for jane@example.org\n\tat a.B.c(B.java:7)\nCaused by: jane";
+    let kept = vec![text("exception.stacktrace", "at a.B.c(B.java:7)")];
+    assert_eq!(arrives(Value::StringValue(trace.to_owned())), kept);
+    for whole in [Value::StringValue("jane:1".to_owned()), list(&["at a.B.c(B.java:7)"]), Value::IntValue(7)] {
+        assert_eq!(arrives(whole), Vec::<KeyValue>::new());
+    }
+}
+
 /// Guarantees: an attribute that is a server's own address keeps it; on a device, and under any other key, it is a person's.
 #[test]
 fn addresses_of_servers_are_words_of_a_system() {
