@@ -270,10 +270,6 @@ impl Case<'_> {
                 }
             }
         }
-        let guard = self.policy.catalogue.guards.get(&class).filter(|guard| !guard.is_default());
-        if action == Action::Raw && guard.is_some() {
-            return Explanation::absent(class, Reason::Guarded, placed(&by));
-        }
         let transform = self.policy.residency.transforms.name_of(action, self.when);
         if matches!(action, Action::Hmac(_)) && self.member != self.transfer.sealed_in {
             let (transform, place) = (transform.unwrap_or_default(), self.transfer.link.from().to_string());

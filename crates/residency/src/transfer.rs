@@ -94,7 +94,6 @@ impl<'a> Transfer<'a> {
         if let Some((_, instrument)) = instrument {
             cap(&mut parts, instrument);
         }
-        hold_guarded(&mut parts);
         if member != self.sealed_in {
             // The key lies in the origin's region. A pseudonym under another key would be a weaker promise.
             parts.actions_mut(|action| {
@@ -172,29 +171,6 @@ fn cap(parts: &mut Parts, instrument: &Instrument) {
         // On a device the value is of both classes.
         capped(class, &mut row.device.action);
         capped(row.device.class, &mut row.device.action);
-    }
-}
-
-/// Nothing asks a guard yet that is narrower than what the data path asks of every text; so its class crosses raw nowhere.
-fn hold_guarded(parts: &mut Parts) {
-    let guarded: Vec<Class> =
-        parts.guards.iter().filter(|(_, guard)| !guard.is_default()).map(|(class, _)| *class).collect();
-    if guarded.is_empty() {
-        return;
-    }
-    let hold = |class: Class, action: &mut Action| {
-        if *action == Action::Raw && guarded.contains(&class) {
-            *action = Action::Absent;
-        }
-    };
-    for row in &mut parts.cells {
-        row.iter_mut().zip(Class::ALL).for_each(|(action, class)| hold(class, action));
-    }
-    for row in parts.rows.rows_mut() {
-        let class = row.server.class;
-        hold(class, &mut row.server.action);
-        hold(class, &mut row.device.action);
-        hold(row.device.class, &mut row.device.action);
     }
 }
 

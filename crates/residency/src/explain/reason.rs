@@ -51,8 +51,6 @@ pub enum Reason {
         /// Its cap.
         cap: Form,
     },
-    /// A guard narrower than the data path's own holds for the class, and nothing asks it yet.
-    Guarded,
     /// The key of the transform lies in the origin's region, not where the data is sealed.
     KeyElsewhere {
         /// The transform.
@@ -100,7 +98,6 @@ impl fmt::Display for Reason {
             Self::NoTransform => f.write_str("only attributes can be transformed"),
             Self::OutOfScope(instrument) => write!(f, "outside the scope of instrument {instrument}"),
             Self::AboveCap { instrument, cap } => write!(f, "instrument {instrument} lets it cross at most {cap}"),
-            Self::Guarded => f.write_str("its class has a guard that the data path does not ask yet"),
             Self::KeyElsewhere { transform, place } => {
                 write!(f, "the key of {transform} lies in the region of origin, not in {place}")
             }

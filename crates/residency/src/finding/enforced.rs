@@ -42,12 +42,6 @@ impl Look<'_> {
             );
             found.push(Finding::new(Kind::NotEnforced, Some(&transform.at), message));
         }
-        for (class, guard) in self.policy.catalogue.guards.iter().filter(|(_, guard)| !guard.is_default()) {
-            let message = format!(
-                "the guard of {class} ({guard}) is not asked by the data path yet: no raw value of {class} crosses"
-            );
-            found.push(Finding::new(Kind::NotEnforced, None, message));
-        }
         for link in self.federation.links() {
             for origin in self.federation.origins_over(link.id()) {
                 let comes = |signal: &Signal| self.federation.lets_over(link.id(), *signal, origin);

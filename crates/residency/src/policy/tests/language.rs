@@ -355,31 +355,3 @@ fn stopwatch() -> impl Fn() -> std::time::Duration {
     let start = std::time::Instant::now();
     move || start.elapsed()
 }
-
-#[test]
-fn a_guard_that_nothing_asks_yet_holds_its_class_back() {
-    let residency = format!("{SMALL_RESIDENCY}rules:\n{BASIC}");
-    let with = |guards: &str| {
-        let catalogue = format!("{SMALL_CATALOGUE}guards: {guards}\n");
-        let mut texts = EXAMPLE;
-        (texts[4].1, texts[5].1) = (&catalogue, &residency);
-        let loaded = load(&texts);
-        let policy = loaded.policy.unwrap_or_else(|| panic!("{}", loaded.faults));
-        let crossing = (TO_US, Signal::Traces, &origin("EEA"));
-        let item = |key| crate::Item::Attribute { carrier: Carrier::SpanAttributes, key, resource: Resource::Server };
-        let told = policy.explain(&loaded.federation, crossing, item("http.route"), TODAY);
-        let findings = policy.findings(&loaded.federation, TODAY);
-        let said = findings.iter().any(|one| one.message.contains("the guard of op"));
-        (policy.table(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), TODAY).unwrap(), told.form, said)
-    };
-    let (table, told, said) = with("{op: {longest: 64}}");
-    assert_eq!(
-        [answer(&table, "http.route"), answer(&table, "user.id"), told],
-        [Form::Absent, Form::Keyed, Form::Absent]
-    );
-    assert_eq!(table.carrier(Carrier::SpanKind), Form::Absent);
-    assert!(said && !table.guard(Class::Op).admits(&[b'a'; 65]) && table.guard(Class::Quasi).is_default());
-    let (table, told, said) = with("{op: {longest: 256, characters: operational}}");
-    assert_eq!([answer(&table, "http.route"), told], [Form::Raw; 2]);
-    assert!(!said);
-}
