@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -26,14 +27,15 @@ pub(crate) struct Scratch(Child);
 
 impl Scratch {
     pub(crate) fn take() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("tollgate-bench-").tempdir()?;
+        let folder = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
         let mut sweep = Command::new(std::env::current_exe()?);
-        sweep.arg("sweep").arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        sweep.arg("sweep").arg(&folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // A group of its own: Ctrl-C on the terminal is for the run.
-        let sweep = sweep.process_group(0).spawn()?;
-        // From here on it is the sweeper that removes it.
-        FOLDER.get_or_init(|| folder.keep());
-        Ok(Self(sweep))
+        let sweep = Self(sweep.process_group(0).spawn()?);
+        // Only now: a run that is killed between the two would leave it behind.
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        FOLDER.get_or_init(|| folder);
+        Ok(sweep)
     }
 }
 

@@ -118,6 +118,8 @@ impl Reader {
         self.consumer.remove_lane(lane);
         self.lanes.remove(lane);
         self.persisted.remove(lane);
+        // What only this lane had not passed, nobody reads any more.
+        self.next = self.next.max(self.consumer.floor());
     }
 
     fn persisted(&mut self) {
