@@ -12,7 +12,7 @@ use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
 use tollgate_runtime::{Clock, ManualClock, Timestamp};
 use tollgate_spool::{
-    AppendError, Consumer, ConsumerConfig, Durability, Entry, Position, ReadError, Record, Recovered, Spool,
+    AppendError, Consumer, ConsumerConfig, Durability, Entry, OpenError, Position, ReadError, Record, Recovered, Spool,
     SpoolConfig, Start, WhenFull,
 };
 
@@ -36,7 +36,16 @@ impl World {
     }
 
     pub(crate) fn open_on(&self, disk: Disk) -> (Spool, Recovered) {
-        Spool::open(self.config.clone(), self.clock.clone(), disk).unwrap()
+        // Where another test starts a process, that one holds copies of all files, locks too, until it is its own program.
+        let deadline = Duration::from_secs(20);
+        let clock = Clock::system();
+        let begun = clock.uptime();
+        loop {
+            match Spool::open(self.config.clone(), self.clock.clone(), disk.clone()) {
+                Err(OpenError::Locked) if clock.uptime() - begun < deadline => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     pub(crate) fn open(&self) -> (Spool, Recovered) {
