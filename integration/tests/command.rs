@@ -522,12 +522,21 @@ fn sigterm_while_a_node_starts_ends_it_with_0() {
 #[test]
 fn a_stopping_node_refuses_retryably_and_a_second_signal_ends_it_at_once() {
     let mut fleet = Fleet::lay_out();
-    // The kernel takes connections for whoever listens; nobody ever answers on them.
-    let silent =
-        [GATEWAY, "eu-west-gateway-1"].map(|name| TcpListener::bind(fleet.planned(name).tier().unwrap()).unwrap());
+    // Connections are taken; nobody ever answers on them.
+    let silent = [GATEWAY, "eu-west-gateway-1"].map(|name| {
+        let listener = TcpListener::bind(fleet.planned(name).tier().unwrap()).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        listener
+    });
     fleet.start([COLLECTOR]);
     let (client, admin) = (Client::plain(fleet.otlp(COLLECTOR)), fleet.admin(COLLECTOR));
     client.export(Service::Traces, planted("user.email")).unwrap();
+    // Before that, the span would lie in the log only, and nothing would be under way.
+    let mut taken = None;
+    wait_until(LIMIT, "it is being sent", || {
+        taken = silent.iter().find_map(|listener| listener.accept().ok());
+        taken.is_some()
+    });
     let process = fleet.process(COLLECTOR);
     process.terminate();
     wait_until(LIMIT, "readiness goes first", || http::get(admin, "/readyz").is_ok_and(|reply| reply.status == 503));
@@ -537,7 +546,7 @@ fn a_stopping_node_refuses_retryably_and_a_second_signal_ends_it_at_once() {
     process.terminate();
     assert_eq!(process.wait(SECONDS).code(), Some(0));
     assert!(process.log().contains("stopped at once"), "{}", process.log());
-    drop(silent);
+    drop((taken, silent));
     fleet.start([GATEWAY, COLLECTOR]);
     let files = fleet.files(GATEWAY, "embedded", "traces");
     wait_until(LIMIT, "the span is at the gateway's backend", || files.is_dir() && holds_canary(&files));
