@@ -44,18 +44,25 @@ pub(crate) struct Day {
     pub(crate) on: Option<Date>,
 }
 
+/// Of which documents something is asked, on which day, and how the answer is printed.
 #[derive(Debug, Args)]
-pub(crate) struct Test {
+pub(crate) struct Asked {
     #[command(flatten)]
     pub(crate) set: Set,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// How the result is printed: text for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
     /// Files of golden cases, instead of all in `policies/cases/`.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) day: Day,
-    /// How the result is printed: lines for people, or one JSON object.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]
@@ -63,8 +70,6 @@ pub(crate) struct Explain {
     /// A file of OTLP/JSON: one request, or one a line.
     #[arg(value_name = "FILE", required_unless_present_any = ["attribute", "carrier"], conflicts_with_all = ["attribute", "carrier"])]
     pub(crate) file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) set: Set,
     /// The key of an attribute.
     #[arg(long, value_name = "KEY")]
     pub(crate) attribute: Option<String>,
@@ -87,34 +92,23 @@ pub(crate) struct Explain {
     #[arg(long)]
     pub(crate) device: bool,
     #[command(flatten)]
-    pub(crate) day: Day,
-    /// How the result is printed: text for people, or one JSON object.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
-    /// Folder of the documents as they are, or one residency policy.
+    /// Folder of the documents as they are, or one residency policy; the other documents of one are those of `--set`.
     #[arg(value_name = "OLD")]
     pub(crate) old: PathBuf,
     /// Folder of the documents as they would be, or one residency policy.
     #[arg(value_name = "NEW")]
     pub(crate) new: PathBuf,
-    /// Folder with the other documents, where only a residency policy is given.
     #[command(flatten)]
-    pub(crate) set: Set,
-    #[command(flatten)]
-    pub(crate) day: Day,
-    /// How the result is printed: text for people, or one JSON object.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WhatIf {
-    #[command(flatten)]
-    pub(crate) set: Set,
     /// The instrument that falls; may be given more than once.
     #[arg(long, value_name = "INSTRUMENT", required_unless_present = "unshadowed")]
     pub(crate) without: Vec<String>,
@@ -122,21 +116,13 @@ pub(crate) struct WhatIf {
     #[arg(long)]
     pub(crate) unshadowed: bool,
     #[command(flatten)]
-    pub(crate) day: Day,
-    /// How the result is printed: text for people, or one JSON object.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
-    pub(crate) set: Set,
-    #[command(flatten)]
-    pub(crate) day: Day,
-    /// How the result is printed: a table for people, or one JSON object.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use crate::exit::{Exit, WIDENED};
 
 pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
     let side = |path: &Path| match path.is_file() {
-        true => unproved::load_with(&options.set.dir, path),
+        true => unproved::load_with(&options.asked.set.dir, path),
         false => unproved::load(path),
     };
     let (old, new) = match (side(&options.old), side(&options.new)) {
@@ -25,9 +25,9 @@ pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
         }
         (Err(fault), _) | (_, Err(fault)) => return Err(fault),
     };
-    let told = compare(&old, &new, unproved::day(&options.day));
+    let told = compare(&old, &new, unproved::day(&options.asked.day));
     let ends = ends(&old, &new);
-    match options.output {
+    match options.asked.output {
         Output::Text => {
             print::text(&(text(&told) + &ends.iter().map(|end| format!("ends otherwise: {end}\n")).collect::<String>()))
         }

@@ -36,8 +36,8 @@ struct Subject {
 }
 
 pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
-    let unproved = unproved::load(&options.set.dir)?;
-    let today = unproved::day(&options.day);
+    let unproved = unproved::load(&options.asked.set.dir)?;
+    let today = unproved::day(&options.asked.day);
     let (signal, named) = match &options.file {
         Some(path) => subjects_of(path, options.signal, &unproved)?,
         None => (options.signal, Vec::new()),
@@ -58,7 +58,7 @@ pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
             told.push((asked, shown(subject), value_json(subject), explained));
         }
     }
-    match options.output {
+    match options.asked.output {
         Output::Text => print::text(&text(&told)),
         Output::Json => {
             let values: Vec<Value> = told.iter().map(|(asked, _, value, told)| to_json(asked, value, told)).collect();

@@ -11,10 +11,10 @@ use crate::commands::{print, unproved};
 use crate::exit::Exit;
 
 pub(super) fn show(options: &Show) -> Result<ExitCode, Exit> {
-    let unproved = unproved::load(&options.set.dir)?;
-    let today = unproved::day(&options.day);
+    let unproved = unproved::load(&options.asked.set.dir)?;
+    let today = unproved::day(&options.asked.day);
     let rows = unproved.policy.matrix(&unproved.federation, today);
-    match options.output {
+    match options.asked.output {
         Output::Text => {
             print::text(&format!("what crosses on {today} (UTC); what is not named here stays\n\n{}", text(&rows)))
         }

@@ -14,17 +14,17 @@ use crate::commands::{print, unproved};
 use crate::exit::Exit;
 
 pub(super) fn test(options: &Test) -> Result<ExitCode, Exit> {
-    let files = if options.files.is_empty() { find(&options.set)? } else { options.files.clone() };
-    let cases = read(&files, &options.set)?;
+    let files = if options.files.is_empty() { find(&options.asked.set)? } else { options.files.clone() };
+    let cases = read(&files, &options.asked.set)?;
     if cases.is_empty() {
         return Err(Exit::Failed("no golden case was found: a policy without one is not tested".to_owned()));
     }
-    let unproved = unproved::load(&options.set.dir)?;
-    let today = unproved::day(&options.day);
+    let unproved = unproved::load(&options.asked.set.dir)?;
+    let today = unproved::day(&options.asked.day);
     let run = |case: &GoldenCase| case.run(&unproved.policy, &unproved.federation, today);
     let outcomes: Vec<(&GoldenCase, Outcome)> = cases.iter().map(|case| (case, run(case))).collect();
     let failed = outcomes.iter().filter(|(_, outcome)| *outcome != Outcome::Passed).count();
-    match options.output {
+    match options.asked.output {
         Output::Text => print::text(&text(&outcomes, failed)),
         Output::Json => print::json(&json!({
             "passed": outcomes.len() - failed,

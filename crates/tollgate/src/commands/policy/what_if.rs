@@ -13,8 +13,8 @@ use crate::commands::{print, unproved};
 use crate::exit::Exit;
 
 pub(super) fn what_if(options: &WhatIf) -> Result<ExitCode, Exit> {
-    let before = unproved::load(&options.set.dir)?;
-    let mut after = unproved::load(&options.set.dir)?;
+    let before = unproved::load(&options.asked.set.dir)?;
+    let mut after = unproved::load(&options.asked.set.dir)?;
     for name in &options.without {
         if !after.policy.forget_instrument(name) {
             let known: Vec<&str> = before.policy.instruments().collect();
@@ -28,7 +28,7 @@ pub(super) fn what_if(options: &WhatIf) -> Result<ExitCode, Exit> {
     if options.unshadowed {
         after.policy.lift_shadows();
     }
-    let today = unproved::day(&options.day);
+    let today = unproved::day(&options.asked.day);
     let told = diff::compare(&before, &after, today);
     let links: Vec<Fate> = before
         .policy
@@ -37,7 +37,7 @@ pub(super) fn what_if(options: &WhatIf) -> Result<ExitCode, Exit> {
         .zip(after.policy.matrix(&after.federation, today))
         .filter_map(|(before, after)| Fate::of(before, after))
         .collect();
-    match options.output {
+    match options.asked.output {
         Output::Text => print::text(&text(&links, &diff::text(&told))),
         Output::Json => {
             let mut value = diff::to_json(&told);
