@@ -9,21 +9,19 @@
 use tollgate_otlp::RawAttribute;
 use tollgate_residency::{Cell, KeyNumber};
 
+use crate::same::is_same;
 use crate::verbatim::Read;
 
 /// Lists longer than that are looked up from there on; SDKs give a span no more.
 const MOST: usize = 128;
 
+/// A field that changes from span to span is not compared as a whole any more.
+const CHANGES: u8 = 4;
+
 /// What the table says of a key, and the key's number if it is listed itself.
 pub(crate) type Found = (Cell, Option<KeyNumber>);
 
-/// One list's keys with what was found for them.
-#[derive(Default)]
-pub(crate) struct Hints<'a> {
-    list: Vec<Hint<'a>>,
-    distinct: usize,
-}
-
+/// One attribute of the span before.
 #[derive(Clone, Copy)]
 pub(crate) struct Hint<'a> {
     /// As it stood last.
@@ -35,8 +33,20 @@ pub(crate) struct Hint<'a> {
     changes: u8,
 }
 
-/// A field that changes from span to span is not compared as a whole any more.
-const CHANGES: u8 = 4;
+impl<'a> Hint<'a> {
+    /// The body of the value that was copied.
+    #[inline]
+    pub(crate) fn value(&self) -> &'a [u8] {
+        self.raw.value
+    }
+}
+
+/// One list's keys with what was found for them.
+#[derive(Default)]
+pub(crate) struct Hints<'a> {
+    list: Vec<Hint<'a>>,
+    distinct: usize,
+}
 
 impl<'a> Hints<'a> {
     /// The hint at a position, if its key is this one.
@@ -99,63 +109,5 @@ impl<'a> Hints<'a> {
     pub(crate) fn clear(&mut self) {
         self.list.clear();
         self.distinct = 0;
-    }
-}
-
-impl<'a> Hint<'a> {
-    /// The body of the value that was copied.
-    #[inline]
-    pub(crate) fn value(&self) -> &'a [u8] {
-        self.raw.value
-    }
-}
-
-/// Compares short bytes without a call: as ends that overlap as they may.
-#[inline]
-fn is_same(one: &[u8], two: &[u8]) -> bool {
-    if one.len() != two.len() {
-        return false;
-    }
-    match one.len() {
-        8..=16 => ends::<8>(one, two),
-        17..=32 => ends::<16>(one, two),
-        33..=64 => match (one.split_at_checked(32), two.split_at_checked(32)) {
-            (Some((first, _)), Some((other, _))) => ends::<16>(first, other) && last(one, two),
-            _ => false,
-        },
-        _ => one == two,
-    }
-}
-
-#[inline]
-fn ends<const LENGTH: usize>(one: &[u8], two: &[u8]) -> bool {
-    one.first_chunk::<LENGTH>() == two.first_chunk() && one.last_chunk::<LENGTH>() == two.last_chunk()
-}
-
-/// Compares the last 32 bytes.
-#[inline]
-fn last(one: &[u8], two: &[u8]) -> bool {
-    match (one.last_chunk::<32>(), two.last_chunk::<32>()) {
-        (Some(one), Some(two)) => ends::<16>(one, two),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_the_same_only_if_every_one_is() {
-        for length in 0..80 {
-            let key = vec![b'a'; length];
-            assert!(is_same(&key, &key.clone()));
-            assert!(!is_same(&key, &vec![b'a'; length + 1]));
-            for at in 0..length {
-                let mut other = key.clone();
-                other[at] = b'b';
-                assert!(!is_same(&key, &other), "{at} of {length}");
-            }
-        }
     }
 }

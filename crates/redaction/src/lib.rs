@@ -21,6 +21,7 @@ mod operational;
 mod plain;
 mod pseudonym;
 mod repeats;
+mod same;
 mod sealed;
 mod sealer;
 mod span;
