@@ -3,6 +3,7 @@
 mod ahead;
 mod connection;
 mod denial;
+mod forward;
 mod front;
 mod gather;
 mod grpc;
