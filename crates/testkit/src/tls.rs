@@ -1,4 +1,4 @@
-//! TLS for fake peers: rustls with the one provider, certificates as PEM.
+//! TLS for fake peers: rustls with AWS-LC alone, certificates as PEM.
 
 use std::sync::Arc;
 
