@@ -10,6 +10,7 @@
 //! Not here: what the keys mean (each crate reads its own section with `Value` and `Fields`).
 
 mod canonical;
+mod differences;
 mod document;
 mod fault;
 mod fields;
