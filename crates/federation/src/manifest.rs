@@ -23,6 +23,9 @@ pub struct Manifest {
     pub origin: Origin,
     /// The digest of the link's policy that sealed it; zero inside a region.
     pub policy: [u8; 32],
+    /// The digest of the link's policy in force at the sender, which lets through at least as much: what sealed the parcel
+    /// is that one, or its meet with an earlier one. Zero inside a region.
+    pub in_force: [u8; 32],
     /// What it carries.
     pub signal: Signal,
     /// How many items it carries.
@@ -64,7 +67,7 @@ pub enum ManifestError {
     Origin(#[from] OriginError),
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Manifest {
     /// Encodes it: a version byte, then the fields in order, integers little endian, texts behind their length.
@@ -75,6 +78,7 @@ impl Manifest {
         out.extend(self.parcel.to_le_bytes());
         put_text(&mut out, &self.origin.to_string());
         out.extend(self.policy);
+        out.extend(self.in_force);
         out.push(match self.signal {
             Signal::Traces => 0,
             Signal::Metrics => 1,
@@ -106,6 +110,7 @@ impl Manifest {
             parcel: reader.number()?,
             origin: reader.text()?.parse()?,
             policy: reader.take()?,
+            in_force: reader.take()?,
             signal: reader.signal()?,
             items: u32::from_le_bytes(reader.take()?),
             interval: reader.range("intervals")?,

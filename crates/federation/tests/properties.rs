@@ -30,12 +30,12 @@ fn range() -> impl Strategy<Value = (u64, u64)> {
 }
 
 fn manifest() -> impl Strategy<Value = Manifest> {
-    let who = (node(), any::<u64>(), any::<u64>(), origin(), any::<[u8; 32]>());
+    let who = (node(), any::<u64>(), any::<u64>(), origin(), any::<[[u8; 32]; 2]>());
     let what = (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), any::<Option<u64>>());
     (who, what).prop_map(|(who, what)| {
-        let (node, boot, parcel, origin, policy) = who;
+        let (node, boot, parcel, origin, [policy, in_force]) = who;
         let (signal, items, interval, positions, oldest_unsent) = what;
-        Manifest { node, boot, parcel, origin, policy, signal, items, interval, positions, oldest_unsent }
+        Manifest { node, boot, parcel, origin, policy, in_force, signal, items, interval, positions, oldest_unsent }
     })
 }
 
@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn random_bytes_are_decoded_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Manifest::decode(&bytes);
-        let _ = Manifest::decode(&[&[1], &bytes[..]].concat());
+        let _ = Manifest::decode(&[&[2], &bytes[..]].concat());
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! 1. What a peer may do follows from the identity it proved and from the documents alone.
 //! 2. A request is walked whole, once, with every limit; the walk's index is stored with it.
 //! 3. A manifest that speaks of another request is refused with it.
-//! 4. One bad item is left out and reported in the receipt; the rest is taken.
+//! 4. What came over a link was sealed by a policy that is known here and lets through no more than ours; what was not
+//!    waits at its sender.
+//! 5. One bad item is left out and reported in the receipt; the rest is taken.
+
+pub(crate) mod recognition;
 
 use std::sync::Arc;
 
@@ -14,17 +18,18 @@ use tollgate_runtime::Permit;
 use tollgate_spool::{Entry, Name};
 use tollgate_transport::{Inbound, Peer, Receipt, Transport};
 
+use crate::node::in_force::{Edition, InForce};
 use crate::receive::refusal::Refusal;
 use crate::records::RECEIVED;
+use recognition::{Recognition, Recognized};
 
 /// Decides what may enter this node.
 pub(crate) struct Admission {
     pub(crate) me: NodeId,
-    pub(crate) federation: Arc<Federation>,
+    pub(crate) in_force: InForce,
+    pub(crate) recognition: Recognition,
     /// The origin of what this region's own services send.
     pub(crate) home: Origin,
-    /// Digest of the documents in force, stored with each record.
-    pub(crate) policy: [u8; 32],
     pub(crate) limits: Limits,
 }
 
@@ -42,7 +47,8 @@ impl Admission {
     /// Checks the peer, then the origin, then every byte.
     pub(crate) fn admit(&self, inbound: Inbound) -> Result<Admitted, Refusal> {
         let Inbound { signal, transport, payload, peer, manifest, permit } = inbound;
-        let Source { origin, peer, items: stated } = self.source(signal, &peer, manifest.as_ref())?;
+        let edition = self.in_force.edition();
+        let Source { origin, peer, items: stated } = self.source(&edition, signal, &peer, manifest.as_ref())?;
         let walked = walk(signal, &payload, &self.limits)?;
         agrees(stated, &walked)?;
         let mut index = Vec::with_capacity(payload.len() / 32);
@@ -56,7 +62,7 @@ impl Admission {
             signal: Name::from(signal.as_str()),
             origin: Name::from(origin.to_string()),
             peer,
-            policy: self.policy,
+            policy: edition.documents.federation.digest(), // in force at arrival: what it is sealed by, met with a later one
             payload,
             index: index.into(),
         };
@@ -64,7 +70,14 @@ impl Admission {
     }
 
     /// Where the data comes from: our own regime for our own services and collectors, the manifest's for a link that carries it.
-    fn source(&self, signal: Signal, peer: &Peer, manifest: Option<&Manifest>) -> Result<Source, Refusal> {
+    fn source(
+        &self,
+        edition: &Arc<Edition>,
+        signal: Signal,
+        peer: &Peer,
+        manifest: Option<&Manifest>,
+    ) -> Result<Source, Refusal> {
+        let federation = &*edition.documents.federation;
         let peer = match (self.me.role(), peer) {
             (Role::Collector, _) => {
                 return Ok(Source { origin: self.home.clone(), peer: Name::from("service"), items: None });
@@ -72,7 +85,7 @@ impl Admission {
             (Role::Gateway | Role::Central, Peer::Plain(_)) => return Err(Refusal::NoIdentity),
             (Role::Gateway | Role::Central, Peer::Node(peer)) => peer,
         };
-        let via = self.federation.admits(&self.me, peer)?;
+        let via = federation.admits(&self.me, peer)?;
         let manifest = manifest.ok_or(Refusal::NoManifest)?;
         if manifest.node != *peer {
             let (named, proved) = (Box::new(manifest.node.clone()), Box::new(peer.clone()));
@@ -81,10 +94,10 @@ impl Admission {
         let origin = match via {
             Via::OwnCollector { .. } => self.home.clone(),
             Via::OwnGateway if manifest.origin == self.home => self.home.clone(),
-            Via::Link(link) if !self.carries(link, signal) => {
+            Via::Link(link) if !carries(federation, link, signal) => {
                 return Err(Refusal::SignalNotCarried { signal, peer: Box::new(peer.clone()) });
             }
-            Via::Link(link) if self.federation.lets_over(link, signal, &manifest.origin) => manifest.origin.clone(),
+            Via::Link(link) if federation.lets_over(link, signal, &manifest.origin) => manifest.origin.clone(),
             Via::OwnGateway | Via::Link(_) => {
                 let (origin, peer) = (manifest.origin.clone(), Box::new(peer.clone()));
                 return Err(Refusal::OriginNotCarried { origin, peer });
@@ -93,12 +106,30 @@ impl Admission {
         if manifest.signal != signal {
             return Err(Refusal::ForeignSignal { stated: manifest.signal, found: signal });
         }
+        if let Via::Link(link) = via {
+            self.recognize(edition, link, peer, manifest)?;
+        }
         Ok(Source { origin, peer: Name::from(peer.to_string()), items: Some(manifest.items) })
     }
 
-    fn carries(&self, link: LinkId, signal: Signal) -> bool {
-        self.federation.link(link).is_some_and(|link| link.signals().contains(signal))
+    fn recognize(
+        &self,
+        edition: &Arc<Edition>,
+        link: LinkId,
+        peer: &NodeId,
+        manifest: &Manifest,
+    ) -> Result<(), Refusal> {
+        let peer = || Box::new(peer.clone());
+        match self.recognition.of(edition, link, manifest) {
+            Recognized::Within => Ok(()),
+            Recognized::Wider => Err(Refusal::WiderPolicy { peer: peer() }),
+            Recognized::Unknown => Err(Refusal::UnknownPolicy { peer: peer() }),
+        }
     }
+}
+
+fn carries(federation: &Federation, link: LinkId, signal: Signal) -> bool {
+    federation.link(link).is_some_and(|link| link.signals().contains(signal))
 }
 
 /// Where a request comes from.

@@ -20,6 +20,11 @@ pub(crate) trait Load: Sized + Send + Sync + 'static {
     /// The digest of the policy it was sealed by; zero for what stays in the region.
     fn policy(&self) -> [u8; 32];
 
+    /// The digest of the policy that was in force then, if another; it lets through at least as much.
+    fn in_force(&self) -> [u8; 32] {
+        self.policy()
+    }
+
     /// Appends its encoding.
     fn write(&self, out: &mut Vec<u8>);
 

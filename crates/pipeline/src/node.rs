@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod backlogs;
 pub(crate) mod counters;
+pub(crate) mod in_force;
 pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod logs;
@@ -11,6 +12,7 @@ pub(crate) mod node_file;
 pub(crate) mod open;
 pub(crate) mod outlets;
 pub(crate) mod pages;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod unfit;
 pub(crate) mod variables;
@@ -30,6 +32,7 @@ use crate::node::archive::Archive;
 use crate::node::counters::{ConsumerCounters, Counters};
 use crate::node::keys::{KeyRing, Secrets};
 use crate::node::node_file::NodeFile;
+use crate::node::reload::Reloader;
 use crate::receive::listeners::Listeners;
 
 /// What all parts of a running node share.
@@ -37,8 +40,10 @@ pub(crate) struct Node {
     pub(crate) me: NodeId,
     /// Differs at each start.
     pub(crate) boot: u64,
+    /// The documents it was started on: its parts were built from them. What crosses is decided by those in force.
     pub(crate) documents: Arc<Documents>,
     pub(crate) federation: Arc<Federation>,
+    pub(crate) reloader: Arc<Reloader>,
     pub(crate) archive: Arc<Archive>,
     pub(crate) file: NodeFile,
     pub(crate) keys: Arc<KeyRing>,

@@ -59,11 +59,12 @@ impl Path {
     fn tell(&self, signal: Signal, peer: &Peer, refusal: &Refusal) {
         self.counters.refused_request(signal, refusal.reason());
         match (refusal.remedy(), peer) {
-            (Remedy::Hold, Peer::Node(node)) => {
-                let who = Who::Node(node.spiffe(self.admission.federation.trust_domain()));
+            (Remedy::Hold | Remedy::Agree(_), Peer::Node(node)) => {
+                let documents = &self.admission.in_force.edition().documents;
+                let who = Who::Node(node.spiffe(documents.federation.trust_domain()));
                 self.notices.turned_away(&who, refusal.reason(), refusal);
             }
-            (Remedy::Hold, Peer::Plain(address)) => {
+            (Remedy::Hold | Remedy::Agree(_), Peer::Plain(address)) => {
                 self.notices.turned_away(&Who::Unknown(*address), refusal.reason(), refusal);
             }
             (Remedy::Retry(_) | Remedy::GiveUp, _) => tracing::debug!(%signal, %refusal, "refused a request"),

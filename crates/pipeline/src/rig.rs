@@ -13,6 +13,7 @@ use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
 use tollgate_federation::{LocalPlace, Manifest, NodeId, Role, Signal};
 use tollgate_otlp::{Batch, Limits, SpanView, Writer, walk_traces};
+use tollgate_residency::Table;
 use tollgate_runtime::{Clock, ManualClock, Metrics, Shutdown, Stopper, TaskGroup, Timestamp};
 use tollgate_spool::{ConsumerConfig, Durability, Entry, Name, Position, Spool, SpoolConfig, Start, WhenFull};
 use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
@@ -20,8 +21,10 @@ use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
 use crate::documents::Documents;
 use crate::load::local::LocalMaker;
 use crate::node::counters::{ConsumerCounters, Counters};
+use crate::node::in_force::{Edition, InForce, Publisher};
 use crate::pass::{Pass, Which};
 use crate::records::RECEIVED;
+use crate::seal::day;
 use crate::seal::manifests::Manifests;
 use crate::send::consumer::{Consumer, Gather};
 use crate::send::delivery::{Covers, Delivery, Door};
@@ -175,7 +178,31 @@ pub(crate) fn log_on(disk: &Disk, dir: &Path, consumer: &str, clock: &Clock) -> 
     Spool::open(config, clock.clone(), disk.clone()).unwrap().0
 }
 
-/// What travels with a parcel of traces.
+/// Documents that nothing replaces.
+pub(crate) fn in_force(documents: &Arc<Documents>) -> InForce {
+    publisher(documents).follow()
+}
+
+/// Documents that the test replaces.
+pub(crate) fn publisher(documents: &Arc<Documents>) -> Publisher {
+    Publisher::new(Edition { documents: Arc::clone(documents), previous: None })
+}
+
+/// The table of a link for traces of its own region, on the first day of the tests' clocks.
+pub(crate) fn table(documents: &Documents, from: &str, to: &str, origin: &str) -> Table {
+    let today = day(standing().0.now());
+    let link = documents.federation.links_from(from).find(|link| link.to().to_string() == to).unwrap().id();
+    documents.policy.table(&documents.federation, link, Signal::Traces, &origin.parse().unwrap(), today).unwrap()
+}
+
+/// What travels with a parcel of traces that the example's policy of a link sealed.
+pub(crate) fn over_link(from: &str, to: &str, origin: &str, items: u32) -> Manifest {
+    let manifest = manifest(from, origin, items);
+    let digest = table(&documents(), manifest.node.region().as_str(), to, origin).digest();
+    Manifest { policy: digest, in_force: digest, ..manifest }
+}
+
+/// What travels with a parcel of traces inside a region.
 pub(crate) fn manifest(from: &str, origin: &str, items: u32) -> Manifest {
     Manifest {
         node: from.parse().unwrap(),
@@ -183,6 +210,7 @@ pub(crate) fn manifest(from: &str, origin: &str, items: u32) -> Manifest {
         parcel: 1,
         origin: origin.parse().unwrap(),
         policy: [0; 32],
+        in_force: [0; 32],
         signal: Signal::Traces,
         items,
         interval: (1, 2),

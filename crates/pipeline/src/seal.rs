@@ -1,8 +1,8 @@
 //! The step over a link: what the policy lets through, newly constructed; the rest is counted and stays.
 //!
 //! Promises:
-//! 1. A record is sealed by the meet of the policy in force when it arrived and the one in force today. A day that
-//!    changes what crosses takes back what was sealed the day before.
+//! 1. A record is sealed by the meet of the policy in force when it arrived and the one in force today. A day or a reload
+//!    that changes what crosses takes back what was sealed before.
 //! 2. What may not cross at all (no rule, expired instrument, unknown policy, unreadable record) is withheld, counted,
 //!    and the cursor passes.
 //! 3. Data of an origin that the link does not carry is not offered to it.
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
-use tollgate_federation::{Link, LinkId, Origin, Signal};
+use tollgate_federation::{Link, LinkId, Name, Origin, PlaceId, Signal};
 use tollgate_otlp::{Batch, Index, Limits, select};
 use tollgate_redaction::{Keys, Sealed, SealedBatch, Sealer};
-use tollgate_residency::{Class, Closed, Form, Table};
+use tollgate_residency::{Class, Form, Table};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Record;
 
@@ -26,6 +26,7 @@ use crate::documents::Documents;
 use crate::load::map_keys;
 use crate::node::archive::Archive;
 use crate::node::counters::ConsumerCounters;
+use crate::node::in_force::InForce;
 use crate::step::{Share, Step};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -33,7 +34,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What sealing rests on.
 #[derive(Clone)]
 pub(crate) struct Basis {
-    pub(crate) documents: Arc<Documents>,
+    pub(crate) in_force: InForce,
     pub(crate) archive: Arc<Archive>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Clock,
@@ -42,7 +43,11 @@ pub(crate) struct Basis {
 /// The step of one link and signal.
 pub(crate) struct Seal {
     basis: Basis,
+    /// All of a batch is sealed by these, whatever comes into force meanwhile.
+    documents: Arc<Documents>,
+    /// The link's number when this node started, under which its door knows it; the documents of now may give it another.
     link: LinkId,
+    edge: (Name, PlaceId),
     signal: Signal,
     counters: Arc<ConsumerCounters>,
     day: Date,
@@ -51,9 +56,11 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    pub(crate) fn new(basis: Basis, link: &Link, signal: Signal, counters: Arc<ConsumerCounters>) -> Self {
+    pub(crate) fn new(mut basis: Basis, link: &Link, signal: Signal, counters: Arc<ConsumerCounters>) -> Self {
         let day = day(basis.clock.now());
-        Self { basis, link: link.id(), signal, counters, day, sealers: BTreeMap::new() }
+        let documents = Arc::clone(&basis.in_force.take().documents);
+        let edge = (link.from().clone(), link.to().clone());
+        Self { basis, documents, link: link.id(), edge, signal, counters, day, sealers: BTreeMap::new() }
     }
 }
 
@@ -81,18 +88,25 @@ impl Step for Seal {
 
     fn renew(&mut self) -> bool {
         let today = day(self.basis.clock.now());
-        if today == self.day {
+        let edition = self.basis.in_force.take();
+        if today == self.day && Arc::ptr_eq(&edition.documents, &self.documents) {
             return false;
         }
         // Instruments have dates: a new day may close the link, or open it by a fallback.
         self.day = today;
+        self.documents = Arc::clone(&edition.documents);
         let mut changed = false;
         for ((origin, arrived_under), before) in std::mem::take(&mut self.sealers) {
-            let now = self.sealer(&origin, arrived_under);
-            changed |= digest(now.as_ref()) != digest(before.as_ref());
+            let now = self.is_carried(&origin).then(|| self.sealer(&origin, arrived_under)).flatten();
+            // A receiver may not know for long what was in force before, so what names it is made anew too.
+            changed |= now.as_ref().map(Sealer::digests) != before.as_ref().map(Sealer::digests);
             self.sealers.insert((origin, arrived_under), now);
         }
         changed
+    }
+
+    async fn outdated(&mut self) {
+        self.basis.in_force.changed().await;
     }
 
     fn renews_in(&self) -> Option<Duration> {
@@ -101,14 +115,10 @@ impl Step for Seal {
     }
 }
 
-fn digest(sealer: Option<&Sealer>) -> Option<[u8; 32]> {
-    sealer.map(|sealer| sealer.table().digest())
-}
-
 impl Seal {
     fn is_carried(&self, origin: &Origin) -> bool {
-        let link = self.basis.documents.federation.link(self.link);
-        link.is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
+        self.link_in(&self.documents)
+            .is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
     }
 
     fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {
@@ -124,19 +134,24 @@ impl Seal {
         Some(sealer.seal(batch.payload, batch.index, record.arrival.nanos()))
     }
 
+    /// The same link in a set of documents, whatever number it has there.
+    fn link_in<'d>(&self, documents: &'d Documents) -> Option<&'d Link> {
+        let (from, to) = &self.edge;
+        documents.federation.links().iter().find(|link| link.from() == from && link.to() == to)
+    }
+
     fn sealer(&self, origin: &Origin, arrived_under: [u8; 32]) -> Option<Sealer> {
         let consumer = self.counters.name();
-        let documents = &self.basis.documents;
-        let table = table(documents, self.link, origin, self.day)
-            .inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "the link is closed"))
-            .ok()?;
-        let table = if arrived_under == documents.federation.digest() {
-            table
+        let now = self.table(&self.documents, origin, "the link is closed")?;
+        let in_force = now.digest();
+        let table = if arrived_under == self.documents.federation.digest() {
+            now
         } else {
-            table.meet(&self.earlier_table(origin, &arrived_under)?)?
+            now.meet(&self.earlier_table(origin, &arrived_under)?)?
         };
-        let keys = Arc::clone(&self.basis.keys);
-        Sealer::new(Arc::new(table), keys).inspect_err(|error| tracing::error!(consumer, %error, "withheld")).ok()
+        let sealer = Sealer::new(Arc::new(table.renumbered(self.link)), Arc::clone(&self.basis.keys));
+        let sealer = sealer.inspect_err(|error| tracing::error!(consumer, %error, "withheld")).ok()?;
+        Some(sealer.under(in_force))
     }
 
     /// The same link's table under the documents that were in force at arrival.
@@ -146,13 +161,13 @@ impl Seal {
         if earlier.is_none() {
             tracing::error!(consumer, "the documents at a record's arrival are not in the archive: withheld");
         }
-        let earlier = earlier?;
-        let now = self.basis.documents.federation.link(self.link)?;
-        let same = |link: &&Link| link.from() == now.from() && link.to() == now.to();
-        let link = earlier.federation.links().iter().find(same)?.id();
-        table(&earlier, link, origin, self.day)
-            .inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "was closed when a record arrived"))
-            .ok()
+        self.table(&*earlier?, origin, "was closed when a record arrived")
+    }
+
+    fn table(&self, documents: &Documents, origin: &Origin, if_closed: &str) -> Option<Table> {
+        let (consumer, link) = (self.counters.name(), self.link_in(documents)?.id());
+        let table = documents.policy.table(&documents.federation, link, self.signal, origin, self.day);
+        table.inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "{if_closed}")).ok()
     }
 
     fn count(&self, sealed: &SealedBatch) {
@@ -168,10 +183,6 @@ impl Seal {
             }
         }
     }
-}
-
-fn table(documents: &Documents, link: LinkId, origin: &Origin, day: Date) -> Result<Table, Closed> {
-    documents.policy.table(&documents.federation, link, Signal::Traces, origin, day)
 }
 
 pub(crate) fn day(now: Timestamp) -> Date {

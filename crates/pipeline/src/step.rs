@@ -26,6 +26,11 @@ pub(crate) trait Step: Send + 'static {
         false
     }
 
+    /// Returns when [`Step::renew`] has something to take in that is not the time. Cancel safe.
+    fn outdated(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// When to ask [`Step::renew`] again at the latest, if ever.
     fn renews_in(&self) -> Option<Duration> {
         None

@@ -23,6 +23,7 @@ pub(crate) struct Seal {
     pub(crate) link: LinkId,
     pub(crate) origin: Origin,
     pub(crate) digest: [u8; 32],
+    pub(crate) in_force: [u8; 32],
 }
 
 /// An encoded request that one link's policy has passed.
@@ -101,6 +102,12 @@ impl Sealed {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.seal.digest
+    }
+
+    /// Returns the digest of the link's table that was in force: the one it was sealed with lets through at most as much.
+    #[must_use]
+    pub fn in_force(&self) -> [u8; 32] {
+        self.seal.in_force
     }
 }
 

@@ -30,6 +30,7 @@ pub struct Sealer {
     pseudonyms: Vec<Pseudonyms>,
     /// The attribute of a scope that says by which policy something may be missing.
     mark: Vec<u8>,
+    in_force: [u8; 32],
 }
 
 /// The table is for a signal that cannot be sealed yet.
@@ -50,7 +51,19 @@ impl Sealer {
         let pseudonyms = table.keyed().iter();
         let pseudonyms = pseudonyms.map(|keyed| Pseudonyms::new(keyed.clone(), origin.clone(), destination.clone()));
         let mark = surroundings::mark(&table.digest());
-        Ok(Self { pseudonyms: pseudonyms.collect(), table, keys, mark })
+        Ok(Self { pseudonyms: pseudonyms.collect(), in_force: table.digest(), table, keys, mark })
+    }
+
+    /// Says of which table in force this one is the meet with an earlier one; unless told, it is in force itself.
+    #[must_use]
+    pub fn under(self, in_force: [u8; 32]) -> Self {
+        Self { in_force, ..self }
+    }
+
+    /// Returns the digests of the table that is applied and of the one in force.
+    #[must_use]
+    pub fn digests(&self) -> [[u8; 32]; 2] {
+        [self.table.digest(), self.in_force]
     }
 
     /// Returns the table that is applied.
@@ -79,7 +92,8 @@ impl Sealer {
             run.resource(&group);
         }
         let layout = run.layout;
-        let seal = Seal { link: self.table.link(), origin: self.table.origin().clone(), digest: self.table.digest() };
+        let [digest, in_force] = self.digests();
+        let seal = Seal { link: self.table.link(), origin: self.table.origin().clone(), digest, in_force };
         SealedBatch { layout, counts, seal }
     }
 }

@@ -69,6 +69,10 @@ impl Row {
         Self { attribute: String::new(), server: Cell::UNKNOWN, device: Cell::UNKNOWN }
     }
 
+    fn is_unknown(&self) -> bool {
+        [self.server, self.device] == [Cell::UNKNOWN; 2]
+    }
+
     fn meet(&self, other: &Self) -> Self {
         let (server, device) = (self.server.meet(other.server), self.device.meet(other.device));
         let attribute = if self.attribute == other.attribute { self.attribute.clone() } else { String::new() };
@@ -109,10 +113,32 @@ impl Rows {
         let templates: BTreeSet<_> = self.templates.keys().chain(other.templates.keys()).collect();
         // A template's prefix is found as a key would be: by itself, else by the longest template around it.
         let found = |name: &[u8]| (name.into(), both(self.find(name), other.find(name)));
-        Self {
+        let mut met = Self {
             keys: keys.into_iter().map(|key| found(key)).collect(),
             templates: templates.into_iter().map(|prefix| found(prefix)).collect(),
+        };
+        met.leave_out_unknown();
+        met
+    }
+
+    /// What is unknown need not be listed, or a key that only one of two catalogues has would make their meet differ from
+    /// the other. Below a template it must be: its row keeps the template's from answering.
+    fn leave_out_unknown(&mut self) {
+        let mut templates: Vec<_> = std::mem::take(&mut self.templates).into_iter().collect();
+        templates.sort_by_key(|(prefix, _)| prefix.len());
+        for (prefix, row) in templates {
+            if !row.is_unknown() || self.has_template_around(&prefix) {
+                self.templates.insert(prefix, row);
+            }
         }
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.retain(|key, row| !row.is_unknown() || self.has_template_around(key));
+        self.keys = keys;
+    }
+
+    fn has_template_around(&self, name: &[u8]) -> bool {
+        let dots = name.iter().enumerate().filter(|(_, byte)| **byte == b'.');
+        dots.filter_map(|(at, _)| name.get(..=at)).any(|prefix| self.templates.contains_key(prefix))
     }
 
     /// The row that answers for a name, key or template.
@@ -318,6 +344,19 @@ impl Table {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The same table under the number that its link has elsewhere: in another set of documents a link may have another.
+    #[must_use]
+    pub fn renumbered(mut self, link: LinkId) -> Self {
+        self.parts.scope.link = link;
+        self
+    }
+
+    /// Says whether all that this table lets through the other does too, in no stricter form.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.digest == other.digest || self.meet(other).is_some_and(|met| met.digest == self.digest)
     }
 
     /// Returns what both tables let through, for the link of this one; `None` if they are not for the same two places,

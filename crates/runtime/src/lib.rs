@@ -23,6 +23,6 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use limits::{memory_limit, open_files};
 pub use logs::{LogFormat, init_logs};
 pub use metrics::{Metrics, Registry};
-pub use shutdown::{Shutdown, Signals, Stopper};
+pub use shutdown::{Requests, Shutdown, Signals, Stopper};
 pub use tasks::TaskGroup;
 pub use workers::Workers;

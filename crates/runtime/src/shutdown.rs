@@ -49,13 +49,29 @@ impl Stopper {
     }
 }
 
-/// SIGTERM and SIGINT, which end the process only by what it makes of them.
+/// Asked for again and again; what is asked for several times before anybody looks is asked for once.
+#[derive(Clone, Debug)]
+pub struct Requests(watch::Receiver<u64>);
+
+impl Requests {
+    /// Waits until it is asked for. Cancel safe.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Whoever asks is gone.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// SIGTERM, SIGINT and SIGHUP, which do to the process only what it makes of them.
 #[derive(Clone, Debug)]
 pub struct Signals {
     /// Set by the first signal: stop in order.
     pub stop: Shutdown,
     /// Set by the second: stop at once.
     pub stop_at_once: Shutdown,
+    /// Asked for by SIGHUP: read the documents again.
+    pub reload: Requests,
 }
 
 impl Signals {
@@ -65,22 +81,27 @@ impl Signals {
     /// When the process may not listen for signals.
     pub fn listen() -> std::io::Result<Self> {
         let queue = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut terminate, mut interrupt) = {
+        let (mut terminate, mut interrupt, mut hangup) = {
             let _queue = queue.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
         };
         let ((first, stop), (second, stop_at_once)) = (Shutdown::new(), Shutdown::new());
+        let (hangups, reload) = watch::channel(0);
         let listen = async move {
             for stopper in [&first, &second] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+                loop {
+                    tokio::select! {
+                        // Cancel safe: a signal that was not received is still to be.
+                        _ = terminate.recv() => break,
+                        _ = interrupt.recv() => break,
+                        _ = hangup.recv() => hangups.send_modify(|count: &mut u64| *count += 1),
+                    }
                 }
                 stopper.stop();
             }
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || queue.block_on(listen))?;
-        Ok(Self { stop, stop_at_once })
+        Ok(Self { stop, stop_at_once, reload: Requests(reload) })
     }
 }
 
@@ -99,9 +120,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_signal_asks_to_stop_and_the_second_to_stop_at_once() {
+    async fn a_hangup_asks_to_reload_the_first_signal_to_stop_and_the_second_to_stop_at_once() {
         use rustix::process::{Signal, getpid, kill_process};
-        let signals = Signals::listen().unwrap();
+        let mut signals = Signals::listen().unwrap();
+        for _ in 0..2 {
+            kill_process(getpid(), Signal::HUP).unwrap();
+            signals.reload.next().await;
+        }
+        assert!(!signals.stop.is_started());
         kill_process(getpid(), Signal::TERM).unwrap();
         signals.stop.started().await;
         assert!(!signals.stop_at_once.is_started());

@@ -9,9 +9,8 @@ use crate::receive::refusal::Remedy;
 use crate::rig::{self, node, spans};
 
 fn admission(me: &str, home: &str) -> Admission {
-    let federation = Arc::clone(&rig::documents().federation);
-    let policy = federation.digest();
-    Admission { me: node(me), federation, home: home.parse().unwrap(), policy, limits: Limits::default() }
+    let (in_force, recognition) = (rig::in_force(&rig::documents()), Recognition::new(rig::standing().0));
+    Admission { me: node(me), in_force, recognition, home: home.parse().unwrap(), limits: Limits::default() }
 }
 
 fn gateway() -> Admission {
@@ -19,7 +18,11 @@ fn gateway() -> Admission {
 }
 
 fn manifest(from: &str, origin: &str) -> Manifest {
-    rig::manifest(from, origin, 1)
+    match from.split_once('/').unwrap() {
+        ("eu-west", "gateway/0") if origin == "EEA" => rig::over_link(from, "uk-south/gateway", origin, 1),
+        ("uk-south", "gateway/3") if origin == "UK" => rig::over_link(from, "us-east/central", origin, 1),
+        _ => rig::manifest(from, origin, 1),
+    }
 }
 
 fn plain() -> Peer {
@@ -38,7 +41,7 @@ fn parcel(from: &str, origin: &str) -> Inbound {
 
 fn origin_and_peer(admission: &Admission, inbound: Inbound) -> (String, String) {
     let entry = admission.admit(inbound).ok().unwrap().entry;
-    assert_eq!(entry.policy, admission.policy, "the documents in force are stored with the record");
+    assert_eq!(entry.policy, rig::documents().federation.digest(), "the documents in force are stored with the record");
     (entry.origin.to_string(), entry.peer.to_string())
 }
 

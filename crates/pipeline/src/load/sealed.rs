@@ -18,6 +18,10 @@ impl Load for Sealed {
         self.digest()
     }
 
+    fn in_force(&self) -> [u8; 32] {
+        Sealed::in_force(self)
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         for chunk in self.chunks() {
             out.extend_from_slice(chunk);

@@ -1,48 +1,101 @@
-//! Every set of documents that was ever in force here, by digest.
+//! Every set of documents that was ever in force here, by digest, and which two came last.
 //!
 //! Promises:
 //! 1. A record is sealed by the meet of the policy at its arrival and the one in force now; the former is found here.
 //! 2. A set that is not found, or is not what its digest says, lets nothing cross.
+//! 3. A set is kept, durably, before it comes into force; which one was in force before it outlives a restart.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
 use tollgate_disk::Disk;
 
 use crate::documents::Documents;
+use crate::node::in_force::Edition;
 
 /// The folders of a set.
 const FOLDERS: [&str; 2] = ["regions", "policies"];
+/// The file that names the set in force and the one before it, one digest a line.
+const IN_FORCE: &str = "in-force";
+/// So many sets are kept in memory: reading one takes as long as starting on it.
+const AT_HAND: usize = 4;
 
 /// Sets of documents on this machine.
 pub(crate) struct Archive {
+    disk: Disk,
     dir: PathBuf,
+    /// The one just asked for last.
+    at_hand: Mutex<VecDeque<Arc<Documents>>>,
 }
 
 impl Archive {
-    /// Opens the archive and makes sure that the set in force is in it.
-    pub(crate) fn open(disk: &Disk, dir: PathBuf, current: &Documents) -> io::Result<Self> {
-        let archive = Self { dir };
-        let digest = current.federation.digest();
-        if archive.find(&digest).is_none() {
-            let copy = archive.folder(&digest);
-            FOLDERS.iter().try_for_each(|folder| keep(disk, &current.dir.join(folder), &copy.join(folder)))?;
-            if archive.find(&digest).is_none() {
-                return Err(io::Error::other("the documents changed while they were read"));
-            }
+    pub(crate) fn new(disk: &Disk, dir: PathBuf) -> Self {
+        Self { disk: disk.clone(), dir, at_hand: Mutex::default() }
+    }
+
+    /// Keeps a set that is to come into force, and says which one it comes after.
+    pub(crate) fn adopt(&self, documents: &Arc<Documents>) -> io::Result<Edition> {
+        let digest = documents.federation.digest();
+        self.keep(documents)?;
+        let last = self.last();
+        let before = last.iter().find(|one| **one != digest);
+        let previous = before.and_then(|before| self.find(before));
+        if last.first() != Some(&digest) {
+            let lines = [Some(&digest), before].into_iter().flatten().map(|digest| HEXLOWER.encode(digest) + "\n");
+            self.disk.replace(&self.dir.join(IN_FORCE), lines.collect::<String>().as_bytes())?;
         }
-        Ok(archive)
+        Ok(Edition { documents: Arc::clone(documents), previous })
     }
 
     /// The set of this digest.
-    pub(crate) fn find(&self, digest: &[u8; 32]) -> Option<Documents> {
-        let folder = self.folder(digest);
-        if !folder.is_dir() {
-            return None;
+    pub(crate) fn find(&self, digest: &[u8; 32]) -> Option<Arc<Documents>> {
+        let of_digest = |documents: &Documents| documents.federation.digest() == *digest;
+        let found = self.lock().iter().find(|documents| of_digest(documents)).cloned();
+        found.or_else(|| {
+            let kept = Documents::load(&self.folder(digest)).ok().filter(of_digest)?;
+            let kept = Arc::new(kept);
+            self.put_at_hand(&kept);
+            Some(kept)
+        })
+    }
+
+    /// Copies a set into the archive, unless it is there.
+    fn keep(&self, documents: &Arc<Documents>) -> io::Result<()> {
+        let copy = self.folder(&documents.federation.digest());
+        let is_whole =
+            || Documents::load(&copy).is_ok_and(|kept| kept.federation.digest() == documents.federation.digest());
+        if !is_whole() {
+            FOLDERS.iter().try_for_each(|folder| keep(&self.disk, &documents.dir.join(folder), &copy.join(folder)))?;
+            if !is_whole() {
+                return Err(io::Error::other("the documents changed while they were read"));
+            }
         }
-        Documents::load(&folder).ok().filter(|documents| documents.federation.digest() == *digest)
+        self.put_at_hand(documents);
+        Ok(())
+    }
+
+    /// The digests of the set in force and of the one before it, as the last process left them.
+    fn last(&self) -> Vec<[u8; 32]> {
+        let text = fs::read_to_string(self.dir.join(IN_FORCE)).unwrap_or_default();
+        text.lines().filter_map(|line| HEXLOWER.decode(line.as_bytes()).ok()?.try_into().ok()).collect()
+    }
+
+    fn put_at_hand(&self, documents: &Arc<Documents>) {
+        let digest = documents.federation.digest();
+        let mut at_hand = self.lock();
+        at_hand.retain(|other| other.federation.digest() != digest);
+        at_hand.push_back(Arc::clone(documents));
+        if at_hand.len() > AT_HAND {
+            at_hand.pop_front();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Documents>>> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn folder(&self, digest: &[u8; 32]) -> PathBuf {
@@ -69,22 +122,45 @@ mod tests {
     use super::*;
     use crate::rig;
 
+    /// The example, with another risk accepted.
+    fn changed() -> (tempfile::TempDir, Arc<Documents>) {
+        rig::edited(|name, text| match name {
+            "policies/residency.yaml" => text.replace("RISK-77", "RISK-78"),
+            _ => text,
+        })
+    }
+
+    fn archive(dir: &tempfile::TempDir) -> Archive {
+        Archive::new(&Disk::real(), dir.path().join("documents"))
+    }
+
     #[test]
     fn every_set_that_was_in_force_is_found_again() {
         let dir = tempfile::tempdir().unwrap();
-        let open = |documents: &Documents| Archive::open(&Disk::real(), dir.path().to_owned(), documents).unwrap();
         let first = rig::documents();
-        open(&first);
-        let (_changed, second) = rig::edited(|name, text| match name {
-            "policies/residency.yaml" => text.replace("RISK-77", "RISK-78"),
-            _ => text,
-        });
-        let archive = open(&second);
+        archive(&dir).adopt(&first).unwrap();
+        let (_changed, second) = changed();
+        archive(&dir).adopt(&second).unwrap();
         for documents in [&first, &second] {
             let digest = documents.federation.digest();
-            assert_eq!(archive.find(&digest).unwrap().federation.digest(), digest);
+            assert_eq!(archive(&dir).find(&digest).unwrap().federation.digest(), digest);
         }
-        assert!(archive.find(&[9; 32]).is_none());
+        assert!(archive(&dir).find(&[9; 32]).is_none());
+    }
+
+    /// Guarantees: after any number of starts on one set, the set before it is still known as the one before it.
+    #[test]
+    fn the_set_before_the_one_in_force_outlives_restarts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, (_changed, second)) = (rig::documents(), changed());
+        let previous = |documents: &Arc<Documents>| {
+            let edition = archive(&dir).adopt(documents).unwrap();
+            edition.previous.map(|previous| previous.federation.digest())
+        };
+        assert_eq!((previous(&first), previous(&first)), (None, None));
+        let digests = (Some(first.federation.digest()), Some(second.federation.digest()));
+        assert_eq!([previous(&second), previous(&second)], [digests.0; 2]);
+        assert_eq!([previous(&first), previous(&first)], [digests.1; 2], "and back again");
     }
 
     #[test]
@@ -92,12 +168,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let documents = rig::documents();
         let digest = documents.federation.digest();
-        let archive = Archive::open(&Disk::real(), dir.path().to_owned(), &documents).unwrap();
-        let policy = archive.folder(&digest).join("policies/residency.yaml");
+        archive(&dir).adopt(&documents).unwrap();
+        let policy = archive(&dir).folder(&digest).join("policies/residency.yaml");
         fs::write(&policy, fs::read_to_string(&policy).unwrap().replace("RISK-77", "RISK-78")).unwrap();
-        assert!(archive.find(&digest).is_none());
-        let archive = Archive::open(&Disk::real(), dir.path().to_owned(), &documents).unwrap();
-        assert!(archive.find(&digest).is_some());
+        assert!(archive(&dir).find(&digest).is_none());
+        archive(&dir).adopt(&documents).unwrap();
+        assert!(archive(&dir).find(&digest).is_some());
     }
 
     #[test]
@@ -106,6 +182,6 @@ mod tests {
         let policy = folder.path().join("policies/residency.yaml");
         fs::write(&policy, fs::read_to_string(&policy).unwrap().replace("RISK-77", "RISK-78")).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        assert!(Archive::open(&Disk::real(), dir.path().to_owned(), &documents).is_err());
+        assert!(archive(&dir).adopt(&documents).is_err());
     }
 }

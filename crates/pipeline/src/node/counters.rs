@@ -10,6 +10,7 @@
 //! Not here: what a log itself knows, such as its backlog (`backlogs.rs`).
 
 mod consumer;
+mod reload;
 mod sampling;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tollgate_transport::Transport;
 use crate::signals::BySignal;
 use consumer::Consumers;
 pub(crate) use consumer::{ConsumerCounters, Deleted, Losses};
+pub(crate) use reload::ReloadCounters;
 use sampling::SamplingCounters;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -57,6 +59,7 @@ pub(crate) struct Counters {
     refused_requests: Family<RefusedRequest, Counter>,
     refused_connections: Family<RefusedConnection, Counter>,
     consumers: Consumers,
+    pub(crate) reload: ReloadCounters,
     pub(crate) sampling: SamplingCounters,
 }
 
@@ -88,6 +91,7 @@ impl Counters {
         metrics.register(|registry| {
             counters.register_receivers(registry);
             counters.consumers.register(registry);
+            counters.reload.register(registry);
             if role == Role::Central {
                 counters.sampling.register(registry);
             }

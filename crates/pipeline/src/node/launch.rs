@@ -133,7 +133,7 @@ impl Launch<'_> {
         let federation = &self.node.federation;
         let link = federation.link(link).ok_or_else(no_place)?;
         let basis = Basis {
-            documents: Arc::clone(&self.node.documents),
+            in_force: self.node.reloader.follow(),
             archive: Arc::clone(&self.node.archive),
             keys: Arc::clone(&self.node.keys) as _,
             clock: self.node.clock.clone(),

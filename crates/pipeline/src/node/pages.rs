@@ -9,10 +9,12 @@ use tollgate_runtime::Metrics;
 use tollgate_spool::Status;
 use tollgate_transport::admin::Pages;
 
+use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::backlogs::{Backlogs, Watched};
 use crate::node::logs::Logs;
 use crate::node::node_file::Listen;
+use crate::node::reload::Refused;
 use crate::node::ways::{Consumption, Log, Way, ways};
 
 /// The pages of one node.
@@ -49,10 +51,15 @@ impl Pages for NodePages {
     fn status(&self) -> Value {
         let logs: serde_json::Map<_, _> =
             self.logs.status().into_iter().map(|(name, status)| (name.to_owned(), log(&status))).collect();
+        let edition = self.node.reloader.follow().edition();
+        let hex = |documents: &Documents| data_encoding::HEXLOWER.encode(&documents.federation.digest());
+        let documents = &edition.documents;
         json!({
             "node": self.node.me.to_string(),
             "boot": format!("{:016x}", self.node.boot),
-            "documents": data_encoding::HEXLOWER.encode(&self.node.federation.digest()),
+            "documents": hex(documents),
+            "documents_before": edition.previous.as_ref().map(|previous| hex(previous)),
+            "documents_refused": self.node.reloader.refused().map(|refused| refusal(&refused)),
             "uptime_seconds": self.node.clock.uptime().as_secs(),
             "logs": logs,
         })
@@ -61,6 +68,12 @@ impl Pages for NodePages {
     fn metrics(&self) -> String {
         self.metrics.encode()
     }
+}
+
+/// What was wrong with the documents that are there and not in force.
+fn refusal(refused: &Refused) -> Value {
+    let faults: Vec<_> = refused.why.lines().collect();
+    json!({"reason": refused.reason, "unix_seconds": refused.at.nanos() / 1_000_000_000, "faults": faults})
 }
 
 fn backlogs(node: &Node, logs: &Logs) -> Backlogs {

@@ -19,6 +19,7 @@ use crate::node::node_file::NodeFile;
 use crate::node::open::Opened;
 use crate::node::outlets;
 use crate::node::pages::NodePages;
+use crate::node::reload::Reloader;
 use crate::node::unfit::Unfit;
 use crate::receive::intake;
 use crate::receive::listeners::Listeners;
@@ -117,6 +118,8 @@ async fn live(node: &Arc<Node>, metrics: Metrics, stopper: &Stopper, signals: &S
         logs = opening => logs.map_err(|ended| RunError::machine("cannot open the logs")(ended.into()))??,
     };
     start(node, &logs, metrics).await?;
+    let reloading = Arc::clone(&node.reloader).run(signals.reload.clone(), node.shutdown.clone());
+    node.tasks.spawn("reload", reloading);
     signals.stop.started().await;
     tokio::select! {
         () = stop(node, &logs, stopper) => {}
@@ -139,15 +142,17 @@ fn node(
     let disk = Disk::real();
     let cannot = |what: &str| RunError::machine(format!("cannot {what} {}", file.data.display()));
     disk.make_dir(&file.data).map_err(cannot("make the data folder"))?;
-    let archive = Archive::open(&disk, file.data.join("documents"), documents);
-    let archive = archive.map_err(cannot("keep the documents in the data folder"))?;
+    let archive = Arc::new(Archive::new(&disk, file.data.join("documents")));
+    let first = archive.adopt(documents).map_err(cannot("keep the documents in the data folder"))?;
     let counters = Counters::register(metrics, me.role());
+    let reloader = Reloader::new(me.clone(), Arc::clone(&archive), first, clock.clone(), counters.reload.clone());
     Ok(Node {
         me,
         boot: random()?,
         documents: Arc::clone(documents),
         federation: Arc::clone(&documents.federation),
-        archive: Arc::new(archive),
+        archive,
+        reloader: Arc::new(reloader),
         dns: dns(&file),
         counters,
         keys,

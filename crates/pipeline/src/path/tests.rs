@@ -10,6 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::*;
+use crate::admit::recognition::Recognition;
 use crate::rig::{self, node, spans};
 
 /// What was logged as a warning or worse, a line each.
@@ -65,7 +66,6 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let (dir, (clock, hand)) = (tempfile::tempdir().unwrap(), rig::standing());
-        let federation = Arc::clone(&rig::documents().federation);
         let me = node("us-east/central/0");
         let log = |signal: Signal| Ok::<_, ()>(rig::log(&dir.path().join(signal.as_str()), "there", &clock));
         let metrics = Metrics::new();
@@ -76,8 +76,8 @@ impl Bench {
             shutdown: Shutdown::new().1,
             admission: Admission {
                 me,
-                policy: federation.digest(),
-                federation,
+                in_force: rig::in_force(&rig::documents()),
+                recognition: Recognition::new(clock.clone()),
                 home: "US".parse().unwrap(),
                 limits: Limits::default(),
             },
@@ -101,6 +101,11 @@ impl Bench {
 
 fn manifest(from: &str, origin: &str) -> Manifest {
     rig::manifest(from, origin, 2)
+}
+
+/// As it was sealed for the link to central.
+fn sealed(from: &str, origin: &str) -> Manifest {
+    rig::over_link(from, "us-east/central", origin, 2)
 }
 
 /// Scenario: nodes send what they may not. Guarantees: the operator reads who and why, both as SPIFFE ids, once a minute for
@@ -135,6 +140,25 @@ async fn a_refused_peer_is_named_in_the_log_and_counted_by_its_reason() {
     assert!(lines[0].contains(them) && lines[0].contains("left_out=2"), "{lines:?}");
 }
 
+/// Scenario: a gateway has documents that this node does not have. Guarantees: it is told to come back, in words that say
+/// why, and so is the operator; nothing is stored.
+#[tokio::test]
+async fn a_parcel_under_an_unknown_policy_is_asked_for_again_later() {
+    let (bench, said) = (Bench::new(), Said::default());
+    let _guard = tracing::subscriber::set_default(said.clone());
+    let eu = "eu-west/gateway/0";
+    let unknown = Manifest { policy: [9; 32], in_force: [9; 32], ..sealed(eu, "EEA") };
+    for _ in 0..3 {
+        let denial = bench.send(Signal::Traces, eu, Some(unknown.clone())).await.unwrap_err();
+        let Denial::Disagrees { why, retry_after } = denial else { panic!("{denial}") };
+        assert!(why.contains(eu) && why.contains("not known here") && retry_after > Duration::ZERO, "{why}");
+    }
+    assert!(matches!(said.lines().as_slice(), [line] if line.contains("unknown_policy")));
+    assert_eq!(bench.count("tollgate_refused_requests_total{signal=\"traces\",reason=\"unknown_policy\"}"), 3);
+    assert_eq!(bench.path.logs.of(Signal::Traces).status().end.value(), 0);
+    bench.send(Signal::Traces, eu, Some(sealed(eu, "EEA"))).await.unwrap();
+}
+
 /// Guarantees: who proved nothing is named as what they claim, or by their address, and a probe of the port fills no log.
 #[test]
 fn a_stranger_is_named_by_claim_or_address() {
@@ -162,11 +186,11 @@ fn a_stranger_is_named_by_claim_or_address() {
 async fn items_are_counted_where_the_collector_counts_them() {
     let bench = Bench::new();
     let eu = "eu-west/gateway/0";
-    bench.send(Signal::Traces, eu, Some(manifest(eu, "EEA"))).await.unwrap();
+    bench.send(Signal::Traces, eu, Some(sealed(eu, "EEA"))).await.unwrap();
     let labels = r#"{receiver="otlp",transport="grpc"}"#;
     assert_eq!(bench.count(&format!("otelcol_receiver_accepted_spans_total{labels}")), 2);
     assert_eq!(bench.count(&format!("otelcol_receiver_refused_spans_total{labels}")), 0);
     bench.path.logs.of(Signal::Traces).close().await;
-    assert!(matches!(bench.send(Signal::Traces, eu, Some(manifest(eu, "EEA"))).await, Err(Denial::Unavailable { .. })));
+    assert!(matches!(bench.send(Signal::Traces, eu, Some(sealed(eu, "EEA"))).await, Err(Denial::Unavailable { .. })));
     assert_eq!(bench.count(&format!("otelcol_receiver_refused_spans_total{labels}")), 2);
 }

@@ -9,6 +9,7 @@ use tollgate_runtime::{ByteBudget, open_files};
 use tollgate_transport::{Limits, Protocols, Security, Service};
 
 use crate::admit::Admission;
+use crate::admit::recognition::Recognition;
 use crate::node::Node;
 use crate::node::logs::Logs;
 use crate::node::run::{RunError, bind};
@@ -33,9 +34,9 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError>
     let path = Arc::new(Path {
         admission: Admission {
             me: node.me.clone(),
-            federation: Arc::clone(&node.federation),
+            in_force: node.reloader.follow(),
+            recognition: Recognition::new(node.clock.clone()),
             home: node.home.clone(),
-            policy: node.federation.digest(),
             limits: OtlpLimits::default(),
         },
         logs: logs.received.clone(),

@@ -47,6 +47,18 @@ pub enum Refusal {
         /// Who sent it.
         peer: Box<NodeId>,
     },
+    /// Sealed by a policy that is neither in force here nor was the last one to be.
+    #[error("the parcel from {peer} was sealed by a policy that is not known here: one of us has older documents")]
+    UnknownPolicy {
+        /// Who sent it.
+        peer: Box<NodeId>,
+    },
+    /// Sealed by a policy that may let through what ours forbids.
+    #[error("the parcel from {peer} was sealed by a policy that is no longer in force here and let more through")]
+    WiderPolicy {
+        /// Who sent it.
+        peer: Box<NodeId>,
+    },
     /// The manifest is of another request.
     #[error("the manifest is of {stated}, the request of {found}")]
     ForeignSignal {
@@ -88,6 +100,8 @@ pub enum Refusal {
 pub enum Remedy {
     /// Send it again later.
     Retry(Duration),
+    /// Send it again later: somebody is about to give both of us the same documents.
+    Agree(Duration),
     /// Wait for people: who we are or what we are configured to do is wrong.
     Hold,
     /// Give this request up: it will never be taken.
@@ -96,6 +110,8 @@ pub enum Remedy {
 
 /// How long a sender waits when there is no better estimate.
 const SOON: Duration = Duration::from_secs(1);
+/// How long a sender waits while the two of us have different documents.
+const UNTIL_AGREED: Duration = Duration::from_secs(5);
 
 impl Refusal {
     /// What the sender should do.
@@ -104,6 +120,7 @@ impl Refusal {
             Self::NotAdmitted(_) | Self::NoIdentity | Self::NoManifest | Self::ForeignManifest { .. } => Remedy::Hold,
             Self::OriginNotCarried { .. } | Self::SignalNotCarried { .. } | Self::ForeignSignal { .. } => Remedy::Hold,
             Self::Miscounted { .. } | Self::Malformed(_) | Self::TooLarge => Remedy::GiveUp,
+            Self::UnknownPolicy { .. } | Self::WiderPolicy { .. } => Remedy::Agree(UNTIL_AGREED),
             Self::Full { retry_after } => Remedy::Retry(*retry_after),
             Self::Unwritable | Self::Draining => Remedy::Retry(SOON),
         }
@@ -118,6 +135,8 @@ impl Refusal {
             Self::ForeignManifest { .. } => "foreign_manifest",
             Self::OriginNotCarried { .. } => "origin_not_carried",
             Self::SignalNotCarried { .. } => "signal_not_carried",
+            Self::UnknownPolicy { .. } => "unknown_policy",
+            Self::WiderPolicy { .. } => "wider_policy",
             Self::ForeignSignal { .. } => "foreign_signal",
             Self::Miscounted { .. } => "miscounted",
             Self::Malformed(_) => "malformed",
@@ -136,6 +155,7 @@ pub(crate) const fn reason_of(denial: &Denial) -> &'static str {
         Denial::TooLarge { .. } => "too_large",
         Denial::Exhausted { .. } => "no_memory",
         Denial::Unavailable { .. } => "unavailable",
+        Denial::Disagrees { .. } => "disagrees",
         Denial::Forbidden(_) => "forbidden",
         Denial::Unsupported(_) => "unsupported",
         Denial::Internal(_) => "internal",
@@ -159,6 +179,7 @@ impl From<Refusal> for Denial {
         match (refusal.remedy(), refusal) {
             (Remedy::Retry(retry_after), Refusal::Full { .. }) => Self::Exhausted { retry_after },
             (Remedy::Retry(retry_after), _) => Self::Unavailable { retry_after },
+            (Remedy::Agree(retry_after), _) => Self::Disagrees { why: text, retry_after },
             (Remedy::Hold, _) => Self::Forbidden(text),
             (Remedy::GiveUp, _) => Self::Malformed(text),
         }

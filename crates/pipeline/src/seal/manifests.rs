@@ -31,6 +31,7 @@ impl Manifests {
             // Every origin in the log was written by `admit` from an `Origin`; another release's falls to the strictest: ours.
             origin: covers.origin.as_str().parse().unwrap_or_else(|_| self.home.clone()),
             policy: load.policy(),
+            in_force: load.in_force(),
             signal: self.signal,
             items: u32::try_from(load.items()).unwrap_or(u32::MAX),
             interval: (covers.arrived.0.nanos(), covers.arrived.1.nanos()),

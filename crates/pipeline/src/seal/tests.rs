@@ -10,6 +10,7 @@ use tollgate_spool::{Name, Position};
 use tollgate_transport::{Channel, Exporter, Headers, LinkSender, Options, Peering, SendError};
 
 use super::*;
+use crate::node::in_force::Publisher;
 use crate::records;
 use crate::rig::{self, Counted, entry, node, numbers, spans};
 use crate::seal::manifests::Manifests;
@@ -25,6 +26,9 @@ impl Keys for AllKeys {
 /// Sealing by one set of documents, on a day that the test chooses.
 struct Bench {
     basis: Basis,
+    publisher: Publisher,
+    /// It was started on these.
+    documents: Arc<Documents>,
     counted: Counted,
     day: Cell<u64>,
     hand: tollgate_runtime::ManualClock,
@@ -47,10 +51,11 @@ impl Bench {
     /// The archive of an earlier process is in the folder.
     fn in_folder(dir: TempDir, documents: Arc<Documents>) -> Self {
         let (clock, hand) = Clock::manual(Timestamp::from_nanos(1_795_219_200 * 1_000_000_000));
-        let archive = Archive::open(&Disk::real(), dir.path().join("archive"), &documents).unwrap();
+        let archive = Archive::new(&Disk::real(), dir.path().join("archive"));
+        let publisher = Publisher::new(archive.adopt(&documents).unwrap());
         let (archive, keys) = (Arc::new(archive), Arc::new(AllKeys));
-        let basis = Basis { documents, archive, keys, clock };
-        Self { basis, counted: Counted::new(), day: Cell::new(0), hand, dir }
+        let basis = Basis { in_force: publisher.follow(), archive, keys, clock };
+        Self { basis, publisher, documents, counted: Counted::new(), day: Cell::new(0), hand, dir }
     }
 
     fn on(&self, date: &str) {
@@ -63,12 +68,12 @@ impl Bench {
     }
 
     fn link(&self, from: &str, to: &str) -> &Link {
-        self.basis.documents.federation.links_from(from).find(|link| link.to().to_string() == to).unwrap()
+        self.documents.federation.links_from(from).find(|link| link.to().to_string() == to).unwrap()
     }
 
     /// As if it had been admitted under the documents of now.
     fn record(&self, payload: Vec<u8>) -> Record {
-        record(payload, self.basis.documents.federation.digest())
+        record(payload, self.documents.federation.digest())
     }
 
     fn counts(&self) -> [u64; 2] {
@@ -230,17 +235,6 @@ fn attribute(sealed: &Sealed, key: &str) -> Option<String> {
 /// wider ones. Guarantees: what either forbids does not cross; what both allow does.
 #[test]
 fn a_record_is_sealed_by_the_meet_of_then_and_now() {
-    let without_country = |name: &str, text: String| match name {
-        "policies/residency.yaml" => text.replace("quasi: {only: {geo.country.iso_code: raw}}", ""),
-        // The first link moves to the end.
-        "regions/federation.yaml" => {
-            let (head, links) = text.split_once("links:\n").unwrap();
-            let mut links: Vec<_> = links.lines().collect();
-            links.rotate_left(1);
-            format!("{head}links:\n{}\n", links.join("\n"))
-        }
-        _ => text,
-    };
     let country = with_attribute("geo.country.iso_code", "DE");
     let crossing = |then: Arc<Documents>, now: Arc<Documents>| {
         let (digest, folder) = (then.federation.digest(), Bench::new(then).dir);
@@ -249,11 +243,10 @@ fn a_record_is_sealed_by_the_meet_of_then_and_now() {
         let sealed = run(&mut seal, &record(country.clone(), digest), &["a"], &["a"]).remove(0);
         attribute(&sealed.expect("the span itself crosses"), "geo.country.iso_code")
     };
-    let strict = || rig::edited(without_country);
     assert_eq!(crossing(rig::documents(), rig::documents()).as_deref(), Some("DE"));
-    let (_dir, then) = strict();
+    let (_dir, then) = without_country();
     assert_eq!(crossing(then, rig::documents()), None, "a widening holds only for what arrives after it");
-    let (_dir, now) = strict();
+    let (_dir, now) = without_country();
     assert_eq!(crossing(rig::documents(), now), None, "a tightening holds at once");
 }
 
@@ -299,4 +292,71 @@ async fn a_batch_goes_over_its_own_link_only() {
     assert_eq!(send(other, &manifest).await, SendError::Misdirected);
     let lying = tollgate_federation::Manifest { origin: "UK".parse().unwrap(), ..manifest };
     assert_eq!(send(own, &lying).await, SendError::Misdirected);
+}
+
+/// The example without what lets countries cross, where the first link stands last and so has another number.
+fn without_country() -> (TempDir, Arc<Documents>) {
+    rig::edited(|name, text| match name {
+        "policies/residency.yaml" => text.replace("quasi: {only: {geo.country.iso_code: raw}}", ""),
+        "regions/federation.yaml" => {
+            let (head, links) = text.split_once("links:\n").unwrap();
+            let mut links: Vec<_> = links.lines().collect();
+            links.rotate_left(1);
+            format!("{head}links:\n{}\n", links.join("\n"))
+        }
+        _ => text,
+    })
+}
+
+impl Bench {
+    fn adopt(&self, documents: &Arc<Documents>) {
+        self.publisher.publish(self.basis.archive.adopt(documents).unwrap());
+    }
+}
+
+/// Scenario: documents come into force that let less through, then the ones before them again, while records wait.
+/// Guarantees: what was made is taken back at once; each batch is sealed under one set, whole, and named by its digest; a
+/// tightening holds for what waited, a widening does not release it; the door takes all of it by the number it knows.
+#[test]
+fn a_reload_is_taken_in_between_two_batches() {
+    let bench = Bench::new(rig::documents());
+    let (_dir, strict) = without_country();
+    let tables = [&bench.documents, &strict].map(|documents| rig::table(documents, "eu-west", CENTRAL, "EEA").digest());
+    let [wide, narrow] = tables;
+    assert_ne!(wide, narrow);
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let country = with_attribute("geo.country.iso_code", "DE");
+    let crossing = |seal: &mut Seal, arrived: &Documents| {
+        let record = record(country.clone(), arrived.federation.digest());
+        let sealed = run(seal, &record, &["a"], &["a"]).remove(0).expect("the span itself crosses");
+        assert_eq!(sealed.link(), bench.link("eu-west", CENTRAL).id());
+        let crossed = attribute(&sealed, "geo.country.iso_code").is_some();
+        (crossed, sealed.digest() == wide, sealed.digest() == narrow, sealed.in_force() == wide)
+    };
+    let first = rig::documents();
+    assert_eq!(crossing(&mut seal, &first), (true, true, false, true));
+
+    bench.adopt(&strict);
+    assert_eq!(crossing(&mut seal, &first), (true, true, false, true), "until it is told, all is of the old set");
+    assert!(seal.renew() && !seal.renew());
+    assert_eq!(crossing(&mut seal, &first), (false, false, true, false), "a tightening holds for what waits");
+    assert_eq!(crossing(&mut seal, &strict), (false, false, true, false));
+
+    bench.adopt(&first);
+    assert!(seal.renew());
+    assert_eq!(crossing(&mut seal, &strict), (false, false, true, true), "a widening does not release what waited");
+    assert_eq!(crossing(&mut seal, &first), (true, true, false, true));
+}
+
+/// Guarantees: whoever waits for the log learns of other documents without any record or clock.
+#[tokio::test]
+async fn a_reload_wakes_whoever_waits() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let (_dir, strict) = without_country();
+    bench.adopt(&strict);
+    seal.outdated().await;
+    seal.outdated().await;
+    assert!(!seal.renew(), "nothing was made yet that would have to be taken back");
+    assert!(tokio::time::timeout(Duration::ZERO, seal.outdated()).await.is_err());
 }

@@ -115,6 +115,7 @@ impl<S: Step> Consumer<S> {
                 biased;
                 () = shutdown.started() => return,
                 () = sleep_until(renewal) => return,
+                () = self.step.outdated() => return,
                 Some(done) = self.done.recv() => {
                     self.settle(done);
                     if self.plan() != plan {

@@ -111,3 +111,24 @@ fn a_link_that_has_another_number_in_another_set_is_the_same_crossing() {
     parts.scope.link = LinkId(7);
     assert_eq!(table.meet(&Table::new(parts)), Some(table));
 }
+
+/// Guarantees: a catalogue that learns a key widens what was there and changes nothing else: what both sets let through
+/// is what the smaller one did, down to its digest. A key below a template is not forgotten: the template would answer.
+#[test]
+fn a_key_that_only_one_of_two_catalogues_has_is_in_neither_of_their_meets() {
+    let wide = table_of("  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {op: raw, quasi: raw}}\n");
+    let without = |name: &[u8]| {
+        let mut parts = wide.parts.clone();
+        assert!(parts.rows.keys.remove(name).is_some() || parts.rows.templates.remove(name).is_some());
+        Table::new(parts)
+    };
+    for name in [&b"http.route"[..], b"acme."] {
+        let narrow = without(name);
+        assert_eq!(narrow.meet(&wide).unwrap().digest(), narrow.digest());
+        assert!(narrow.is_within(&wide) && !wide.is_within(&narrow) && wide.is_within(&wide));
+    }
+    let mut parts = wide.parts.clone();
+    parts.rows.templates.insert(b"http.".as_slice().into(), parts.rows.templates[&b"acme."[..]].clone());
+    let below = Table::new(parts).meet(&wide).unwrap();
+    assert_eq!(below.attribute(Carrier::SpanAttributes, b"http.unknown", Resource::Server).action, Action::Absent);
+}

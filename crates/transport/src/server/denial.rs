@@ -39,6 +39,14 @@ pub enum Denial {
         /// When to come back.
         retry_after: Duration,
     },
+    /// The two of us do not have the same documents or releases: it passes when they do.
+    #[error("{why}")]
+    Disagrees {
+        /// In what.
+        why: String,
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// This peer may not send this.
     #[error("{0}")]
     Forbidden(String),
@@ -118,7 +126,7 @@ impl Denial {
             // come back for ever. Nobody retries INVALID_ARGUMENT.
             Self::TooLarge { .. } => (Code::InvalidArgument, StatusCode::PAYLOAD_TOO_LARGE),
             Self::Exhausted { .. } => (Code::ResourceExhausted, StatusCode::TOO_MANY_REQUESTS),
-            Self::Unavailable { .. } => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+            Self::Unavailable { .. } | Self::Disagrees { .. } => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
             Self::Forbidden(_) => (Code::PermissionDenied, StatusCode::FORBIDDEN),
             Self::Unsupported(what) => (Code::Unimplemented, what.code()),
             Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR),
@@ -128,7 +136,9 @@ impl Denial {
     /// When the sender should come back, if at all.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Exhausted { retry_after } | Self::Unavailable { retry_after } => Some(*retry_after),
+            Self::Exhausted { retry_after }
+            | Self::Unavailable { retry_after }
+            | Self::Disagrees { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -172,12 +182,13 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(1500);
 
-    fn every() -> [Denial; 7] {
+    fn every() -> [Denial; 8] {
         [
             Denial::Malformed("broken".into()),
             Denial::TooLarge { limit: 7 },
             Denial::Exhausted { retry_after: SOON },
             Denial::Unavailable { retry_after: SOON },
+            Denial::Disagrees { why: "older documents".into(), retry_after: SOON },
             Denial::Forbidden("not you".into()),
             Denial::Unsupported(Unsupported::Encoding),
             Denial::Internal("our fault".into()),

@@ -1,6 +1,7 @@
 //! What all requests of a listener have in common: where they go, their body, their manifest, the receiver.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::BASE64_NOPAD;
@@ -8,7 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
-use tollgate_federation::{Manifest, Signal};
+use tollgate_federation::{Manifest, ManifestError, Signal};
 use tollgate_runtime::ByteBudget;
 
 use super::denial::{Denial, Unsupported};
@@ -19,6 +20,9 @@ use super::reply::Reply;
 use super::{grpc, http as plain};
 use crate::answer::Receipt;
 use crate::paths;
+
+/// How long a sender of another release waits: an update takes minutes.
+const UNTIL_UPDATED: Duration = Duration::from_secs(30);
 
 /// One listener's request handling, shared by its connections.
 pub(crate) struct Front<R> {
@@ -83,7 +87,11 @@ pub(crate) fn manifest(headers: &HeaderMap) -> Result<Option<Manifest>, Denial> 
         let padding = value.as_bytes().iter().rev().take_while(|byte| **byte == b'=').count();
         let text = value.as_bytes().get(..value.len() - padding).unwrap_or_default();
         let bytes = BASE64_NOPAD.decode(text).map_err(|_| Denial::Malformed("the manifest is not base64".into()))?;
-        Manifest::decode(&bytes).map_err(|error| Denial::Malformed(format!("the manifest cannot be read: {error}")))
+        Manifest::decode(&bytes).map_err(|error| match error {
+            // The other side of an update: a parcel is not guilty of its sender's release.
+            ManifestError::Version(_) => Denial::Disagrees { why: error.to_string(), retry_after: UNTIL_UPDATED },
+            _ => Denial::Malformed(format!("the manifest cannot be read: {error}")),
+        })
     };
     headers.get(paths::MANIFEST).map(decode).transpose()
 }

@@ -112,13 +112,20 @@ async fn draining_server_refuses_retryably() {
     assert!(server.recorder.payloads().is_empty());
 }
 
+/// Guarantees: a manifest that is none is a fault of the parcel; one of another release is not, and its sender comes back.
 #[tokio::test]
-async fn broken_manifest_is_refused() {
+async fn a_broken_manifest_is_refused_for_good_and_one_of_another_release_is_not() {
     let server = Server::plain().await;
-    let mut request = Request::new(request(1));
-    request.metadata_mut().insert_bin("tollgate-manifest-bin", tonic::metadata::MetadataValue::from_bytes(b"\xff"));
-    let status = client(&server).await.export(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let known = manifest("eu-west/gateway/0").encode()[0];
+    for (bytes, code) in [(vec![known], Code::InvalidArgument), (vec![known + 1, 0], Code::Unavailable)] {
+        let mut request = Request::new(request(1));
+        let value = tonic::metadata::MetadataValue::from_bytes(&bytes);
+        request.metadata_mut().insert_bin("tollgate-manifest-bin", value);
+        let status = client(&server).await.export(request).await.unwrap_err();
+        assert_eq!(status.code(), code, "{status:?}");
+        let comes_back = RpcStatus::decode(status.details()).retry_after.is_some();
+        assert_eq!(comes_back, code == Code::Unavailable, "{status:?}");
+    }
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ pub(super) fn manifest(node: &str) -> Manifest {
         parcel: 2,
         origin: "EEA".parse().unwrap(),
         policy: [7; 32],
+        in_force: [7; 32],
         signal: Signal::Traces,
         items: 3,
         interval: (4, 5),
