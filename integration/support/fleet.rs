@@ -12,7 +12,7 @@ use crate::held::{self, Held};
 use tollgate_runtime::Clock;
 use tollgate_scenario::certs::Authority;
 use tollgate_scenario::scaffold::{self, Scaffold};
-use tollgate_testkit::{Block, Process, binary};
+use tollgate_testkit::{Block, Process, binary, wait_until};
 
 /// How long a process may take to start: a debug build on a machine that is busy.
 const START: Duration = Duration::from_secs(40);
@@ -142,6 +142,19 @@ impl Fleet {
     #[track_caller]
     pub fn kill(&mut self, name: &str) {
         self.take(name).kill();
+    }
+
+    /// Asks processes to read their documents again, and waits until all have the same ones in force.
+    #[track_caller]
+    pub fn reload(&mut self, names: &[&str]) {
+        let count =
+            |fleet: &Self, name: &&str| fleet.metric(name, "tollgate_documents_reloads_total", &[]).unwrap_or(0.0);
+        let before: Vec<f64> = names.iter().map(|name| count(self, name)).collect();
+        names.iter().for_each(|name| self.process(name).hang_up());
+        let reloaded = || names.iter().zip(&before).all(|(name, before)| count(self, name) > *before);
+        wait_until(START, "the documents are read again", reloaded);
+        let in_force = |name: &&str| self.status(name)["documents"].clone();
+        assert!(names.iter().map(in_force).collect::<Vec<_>>().windows(2).all(|two| two[0] == two[1]), "{names:?}");
     }
 
     /// A process that runs.

@@ -32,7 +32,7 @@ struct Port {
 
 const PORTS: [Port; 2] = [
     Port { name: GATEWAY, region: "eu-west", me: "eu-west/gateway/0", right: ("eu-west/collector/eu-west-a-0", "EEA") },
-    Port { name: CENTRAL, region: "us-east", me: "us-east/central/0", right: ("eu-west/gateway/0", "EEA") },
+    Port { name: CENTRAL, region: "us-east", me: "us-east/central/0", right: ("us-east/gateway/0", "US") },
 ];
 
 /// A certificate of a node under its own region's authority.
@@ -70,6 +70,7 @@ fn manifest(node: &str, origin: &str, signal: Signal) -> Manifest {
         parcel: 1,
         origin: origin.parse().unwrap(),
         policy: [0; 32],
+        in_force: [0; 32],
         signal,
         items: 1,
         interval: (1, 1),
@@ -216,20 +217,24 @@ fn a_parcel_without_a_manifest_that_fits_its_peer_and_link_is_refused() {
             "names eu-west/collector/eu-west-b-0",
         ),
     ];
-    for (port, cases) in [(&PORTS[1], &central[..]), (&PORTS[0], &gateway)] {
+    for (port, peer, cases) in [(&PORTS[1], "eu-west/gateway/0", &central[..]), (&PORTS[0], PORTS[0].right.0, &gateway)]
+    {
         let before = ends(&fleet, port);
-        let client = client(&fleet, port, &usual(port.right.0));
+        let client = client(&fleet, port, &usual(peer));
         for (what, service, manifest, text) in cases {
             let refused = send(&client, *service, manifest.as_ref()).expect_err(what);
             assert_eq!(refused.code(), Code::PermissionDenied, "{what}: {refused}");
             assert!(refused.message().contains(text), "{what}: {refused}");
         }
-        for broken in ["not base64!", "AA", "AQAA"] {
+        for broken in ["not base64!", "Ag", "AgAA"] {
             let sent = client.export_with(Service::Traces, request(), &[("tollgate-manifest-bin", broken)]);
             let refused = sent.expect_err(broken);
             assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
             assert!(refused.message().contains("manifest") && !refused.message().contains(broken), "{refused}");
         }
+        // Of an earlier release: it is not the parcel that is wrong.
+        let sent = client.export_with(Service::Traces, request(), &[("tollgate-manifest-bin", "AQAA")]);
+        assert_eq!(sent.expect_err("another release").code(), Code::Unavailable);
         assert_unmoved(&mut fleet, port, &before);
     }
 }

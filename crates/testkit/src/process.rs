@@ -71,6 +71,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Asks it to read its documents again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Stops it where it stands: connections stay open and nobody answers.
     pub fn pause(&self) {
         self.signal(Signal::STOP);

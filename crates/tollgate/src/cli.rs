@@ -23,6 +23,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run one node of the federation until it is told to stop.
+    ///
+    /// SIGTERM and SIGINT stop it in order, a second one at once. SIGHUP reads the documents again: a valid set comes into
+    /// force as a whole, any other is refused, and the old one stays.
     Run(Run),
     /// Check the documents and a node file; print the resolved federation and every place data can go.
     Check(Check),

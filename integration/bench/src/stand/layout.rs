@@ -206,6 +206,7 @@ impl Layout {
             parcel: 0,
             origin: origin.parse().map_err(documents)?,
             policy: [0; 32],
+            in_force: [0; 32],
             signal: Signal::Traces,
             items: 0,
             interval: (now, now),
