@@ -12,6 +12,7 @@ mod documents;
 mod hold;
 mod load;
 mod node;
+mod observe;
 mod pass;
 mod path;
 mod prepare;

@@ -8,6 +8,7 @@
 //! 3. Data of an origin that the link does not carry is not offered to it.
 
 pub(crate) mod manifests;
+mod shadows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::node::archive::Archive;
 use crate::node::counters::ConsumerCounters;
 use crate::node::in_force::InForce;
 use crate::step::{Share, Step};
+use shadows::Shadows;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,6 +55,7 @@ pub(crate) struct Seal {
     day: Date,
     /// By origin and by the digest of the documents at arrival; `None` where nothing may cross.
     sealers: BTreeMap<(Origin, [u8; 32]), Option<Sealer>>,
+    shadows: Shadows,
 }
 
 impl Seal {
@@ -60,7 +63,17 @@ impl Seal {
         let day = day(basis.clock.now());
         let documents = Arc::clone(&basis.in_force.take().documents);
         let edge = (link.from().clone(), link.to().clone());
-        Self { basis, documents, link: link.id(), edge, signal, counters, day, sealers: BTreeMap::new() }
+        Self {
+            basis,
+            documents,
+            link: link.id(),
+            edge,
+            signal,
+            counters,
+            day,
+            sealers: BTreeMap::new(),
+            shadows: Shadows::default(),
+        }
     }
 }
 
@@ -78,6 +91,9 @@ impl Step for Seal {
         let batch = own.as_ref().map_or(batch, |(payload, index)| Batch::new(payload, index));
         let offered = batch.index.items() as u64;
         self.counters.offered(offered);
+        if let Some(origin) = &origin {
+            self.count_shadows(origin, batch);
+        }
         let Some(sealed) = origin.and_then(|origin| self.seal(record, origin, batch)) else {
             self.counters.withheld(offered);
             return nothing();
@@ -95,6 +111,7 @@ impl Step for Seal {
         // Instruments have dates: a new day may close the link, or open it by a fallback.
         self.day = today;
         self.documents = Arc::clone(&edition.documents);
+        self.shadows = Shadows::default();
         let mut changed = false;
         for ((origin, arrived_under), before) in std::mem::take(&mut self.sealers) {
             let now = self.is_carried(&origin).then(|| self.sealer(&origin, arrived_under)).flatten();
@@ -168,6 +185,20 @@ impl Seal {
         let (consumer, link) = (self.counters.name(), self.link_in(documents)?.id());
         let table = documents.policy.table(&documents.federation, link, self.signal, origin, self.day);
         table.inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "{if_closed}")).ok()
+    }
+
+    /// What rules in shadow would have done. It takes nothing where there are none.
+    fn count_shadows(&mut self, origin: &Origin, batch: Batch<'_>) {
+        let link = self.link_in(&self.documents).map(Link::id);
+        let (documents, today) = (&self.documents, self.day);
+        let crossing = |origin: &Origin| {
+            let (policy, federation) = (&documents.policy, &documents.federation);
+            let shadows = link.map(|link| policy.shadows(federation, link, self.signal, origin, today));
+            let now = link.and_then(|link| policy.table(federation, link, self.signal, origin, today).ok());
+            (now, shadows.unwrap_or_default())
+        };
+        let would = self.shadows.of(origin, crossing).count(self.signal, batch);
+        would.into_iter().for_each(|(rule, (now, then), count)| self.counters.in_shadow(rule, now, then, count));
     }
 
     fn count(&self, sealed: &SealedBatch) {

@@ -95,6 +95,16 @@ impl<'a> Answers<'a> {
         Self::from(residency, (residency.rules_of(crossing).collect(), Vec::new()), when)
     }
 
+    /// As if exactly these rules held.
+    pub(crate) fn holding(
+        residency: &'a Residency,
+        crossing: &Crossing,
+        when: When,
+        holds: impl Fn(&Rule) -> bool,
+    ) -> Self {
+        Self::from(residency, residency.rules_of(crossing).partition(|rule| holds(rule)), when)
+    }
+
     fn from(residency: &'a Residency, (rules, shadows): (Vec<&'a Rule>, Vec<&'a Rule>), when: When) -> Self {
         let on = |when| residency.transforms.list.iter().map(|one| one.action(when)).collect::<Vec<Action>>();
         let (transforms, at_first) = (on(when), on(When::Ever));

@@ -360,3 +360,35 @@ async fn a_reload_wakes_whoever_waits() {
     assert!(!seal.renew(), "nothing was made yet that would have to be taken back");
     assert!(tokio::time::timeout(Duration::ZERO, seal.outdated()).await.is_err());
 }
+
+/// Guarantees: what a rule in shadow would have done is counted by its id and by form, and none of it is done; a policy
+/// that is in shadow as a whole lets nothing cross and says what it would.
+#[test]
+fn what_is_in_shadow_is_counted_and_not_done() {
+    let rule = "  - {id: no-country, origin: EEA, reaching: US, signal: traces, mode: shadow, deny: [quasi]}\n";
+    let more = "  - {id: cities, origin: EEA, reaching: US, signal: traces, mode: shadow, allow: {quasi: raw}}\n";
+    let (_dir, with_rules) = rig::edited(|name, text| match name {
+        "policies/residency.yaml" => text.replacen("rules:\n", &format!("rules:\n{rule}{more}"), 1),
+        _ => text,
+    });
+    let bench = Bench::new(with_rules);
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let country = with_attribute("geo.country.iso_code", "DE");
+    let sealed = run(&mut seal, &bench.record(country.clone()), &["a"], &["a"]).remove(0).unwrap();
+    assert_eq!(attribute(&sealed, "geo.country.iso_code").as_deref(), Some("DE"));
+    all(&mut seal, &bench.record(with_attribute("geo.locality.name", "Bonn")));
+    let read = |labels: &str| bench.counted.read("tollgate_shadow_values_total", labels);
+    assert_eq!(read("rule=\"no-country\",now=\"raw\",then=\"absent\""), 1);
+    assert_eq!(read("rule=\"cities\",now=\"absent\",then=\"raw\""), 1);
+    assert_eq!(read(""), 2, "nothing else would have been otherwise");
+
+    let (_dir, shadowed) = rig::edited(|name, text| match name {
+        "policies/residency.yaml" => format!("mode: shadow\n{text}"),
+        _ => text,
+    });
+    let bench = Bench::new(shadowed);
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    assert_eq!(run(&mut seal, &bench.record(country), &["a"], &["a"]), [None]);
+    let would = bench.counted.read("tollgate_shadow_values_total", "now=\"absent\",then=\"raw\"");
+    assert_eq!((would, bench.counts()), (1, [1, 1]));
+}

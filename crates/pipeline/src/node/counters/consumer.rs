@@ -38,6 +38,14 @@ struct SealedValues {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InShadow {
+    link: String,
+    rule: String,
+    now: &'static str,
+    then: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfLink {
     link: String,
 }
@@ -52,6 +60,7 @@ pub(super) struct Consumers {
     held: Family<OfConsumer, Gauge>,
     sealed: Family<SealedValues, Counter>,
     keys_missing: Family<OfLink, Counter>,
+    in_shadow: Family<InShadow, Counter>,
     deleted_files: Family<OfConsumer, Counter>,
     deleted_bytes: Family<OfConsumer, Counter>,
 }
@@ -71,6 +80,8 @@ impl Consumers {
         registry.register("tollgate_sealed_values", "Values by class and form on a link", self.sealed.clone());
         let help = "Values that are absent on a link because the key of their pseudonym is not here";
         registry.register("tollgate_sealed_keys_missing", help, self.keys_missing.clone());
+        let help = "Attributes that would cross a link otherwise if a rule in shadow held, by their form now and then";
+        registry.register("tollgate_shadow_values", help, self.in_shadow.clone());
         let help = "Files of a file exporter deleted because it keeps no more of them";
         registry.register("tollgate_file_exporter_deleted_files", help, self.deleted_files.clone());
         let help = "Bytes in those files";
@@ -96,6 +107,7 @@ impl Consumers {
             held: self.held.get_or_create(&consumer).clone(),
             sealed: self.sealed.clone(),
             keys_missing: self.keys_missing.clone(),
+            in_shadow: self.in_shadow.clone(),
             deleted: (self.deleted_files.clone(), self.deleted_bytes.clone()),
         }
     }
@@ -151,6 +163,7 @@ pub(crate) struct ConsumerCounters {
     held: Gauge,
     sealed: Family<SealedValues, Counter>,
     keys_missing: Family<OfLink, Counter>,
+    in_shadow: Family<InShadow, Counter>,
     deleted: (Family<OfConsumer, Counter>, Family<OfConsumer, Counter>),
 }
 
@@ -218,6 +231,12 @@ impl ConsumerCounters {
     /// Values that should have crossed a link as a pseudonym and are absent, for want of the key.
     pub(crate) fn keys_missing(&self, count: u64) {
         self.keys_missing.get_or_create(&OfLink { link: self.name().to_owned() }).inc_by(count);
+    }
+
+    /// Attributes that would cross a link in another form if a rule in shadow held.
+    pub(crate) fn in_shadow(&self, rule: &str, now: &'static str, then: &'static str, count: u64) {
+        let labels = InShadow { link: self.name().to_owned(), rule: rule.to_owned(), now, then };
+        self.in_shadow.get_or_create(&labels).inc_by(count);
     }
 
     /// What a file exporter counts of the files that it does not keep; other ways out have no such series.

@@ -1,0 +1,81 @@
+//! Counts what rules in shadow would have done: which attributes would have crossed in another form.
+//!
+//! Promises:
+//! 1. It changes nothing, makes no pseudonym and needs no key.
+//! 2. Where no rule is in shadow no request is looked at.
+
+use std::collections::BTreeMap;
+
+use tollgate_federation::{Origin, Signal};
+use tollgate_otlp::{Batch, raw_attributes};
+use tollgate_residency::{Action, Carrier, Form, Keyed, Resource, Shadow, Table};
+
+use crate::observe::attributes::each;
+
+/// What would hold, by origin. Made anew when the day or the documents change.
+#[derive(Default)]
+pub(super) struct Shadows(BTreeMap<Origin, OfOrigin>);
+
+/// The table in force, if any, and what each rule in shadow would make of it.
+pub(super) struct OfOrigin {
+    now: Option<Table>,
+    shadows: Vec<Shadow>,
+}
+
+/// The form in which a value crosses now, and in which it would.
+type Forms = (&'static str, &'static str);
+
+impl Shadows {
+    pub(super) fn of(
+        &mut self,
+        origin: &Origin,
+        compile: impl FnOnce(&Origin) -> (Option<Table>, Vec<Shadow>),
+    ) -> &OfOrigin {
+        self.0.entry(origin.clone()).or_insert_with_key(|origin| {
+            let (now, shadows) = compile(origin);
+            OfOrigin { now, shadows }
+        })
+    }
+}
+
+impl OfOrigin {
+    /// How many attributes each rule would have let cross otherwise.
+    pub(super) fn count(&self, signal: Signal, batch: Batch<'_>) -> Vec<(&str, Forms, u64)> {
+        if self.shadows.is_empty() {
+            return Vec::new();
+        }
+        let mut counts: BTreeMap<(&str, Forms), u64> = BTreeMap::new();
+        for group in batch.resources() {
+            let whose = |table: &Option<Table>| table.as_ref().map(|table| whose(table, group.resource()));
+            let now = whose(&self.now);
+            let then: Vec<_> = self.shadows.iter().map(|shadow| whose(&shadow.table)).collect();
+            each(signal, &group, &mut |carrier, attribute| {
+                let before = answer(self.now.as_ref(), now, carrier, attribute.key);
+                let after = self.shadows.iter().zip(&then).map(|(shadow, then)| {
+                    (&*shadow.rule, answer(shadow.table.as_ref(), *then, carrier, attribute.key))
+                });
+                for (rule, after) in after.filter(|(_, after)| *after != before) {
+                    *counts.entry((rule, (before.0.as_str(), after.0.as_str()))).or_default() += 1;
+                }
+            });
+        }
+        counts.into_iter().map(|((rule, forms), count)| (rule, forms, count)).collect()
+    }
+}
+
+/// What becomes of a value. A transform is told by what it is: its place in another table's list means nothing.
+type Answer<'t> = (Form, Option<&'t Keyed>, Action);
+
+fn answer<'t>(table: Option<&'t Table>, whose: Option<Resource>, carrier: Carrier, key: &[u8]) -> Answer<'t> {
+    let Some((table, whose)) = table.zip(whose) else { return (Form::Absent, None, Action::Absent) };
+    match table.attribute(carrier, key, whose).action {
+        Action::Hmac(index) => (Form::Keyed, table.keyed().get(index.position()), Action::Absent),
+        other => (other.form(), None, other),
+    }
+}
+
+fn whose(table: &Table, resource: &[u8]) -> Resource {
+    let marks = |key: &[u8]| std::str::from_utf8(key).is_ok_and(|key| table.marks_device(key));
+    let is_device = raw_attributes(resource, 1).any(|attribute| marks(attribute.key));
+    if is_device { Resource::Device } else { Resource::Server }
+}
