@@ -2,7 +2,15 @@
 
 use std::fmt;
 
+use hkdf::Hkdf;
+use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::epoch::Epoch;
+
+/// Public names of keys: enough to tell them apart, and nothing that leads back.
+pub(crate) const ID_BYTES: usize = 4;
+const SALT: &[u8] = b"tollgate pseudonym 1";
 
 /// The root key of one epoch. Wiped from memory when dropped; never shown.
 #[derive(Clone)]
@@ -15,8 +23,17 @@ impl RootKey {
         Self(Zeroizing::new(bytes))
     }
 
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// Returns the root's public name, for lists and records. No pseudonym bears it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let mut id = [0; ID_BYTES];
+        // Four bytes are never too many to ask for.
+        let _ = self.hkdf().expand(b"root id", &mut id);
+        base32(&id)
+    }
+
+    pub(crate) fn hkdf(&self) -> Hkdf<Sha256> {
+        Hkdf::new(Some(SALT), self.0.as_slice())
     }
 }
 
@@ -26,8 +43,17 @@ impl fmt::Debug for RootKey {
     }
 }
 
-/// Hands out the root keys that lie in this region.
+/// Hands out the root keys that lie in this region: all that a service which keeps keys elsewhere has to do.
 pub trait Keys: Send + Sync {
-    /// Returns the key of that name for an epoch, counted from the Unix epoch; `None` if it is not here or is destroyed.
-    fn root(&self, name: &str, epoch: u64) -> Option<RootKey>;
+    /// Returns the root of that name for an epoch, never another one instead; `None` if it is not here or is destroyed.
+    fn root(&self, name: &str, epoch: Epoch) -> Option<RootKey>;
+
+    /// Returns a number that is another one as soon as a root has come or gone.
+    fn version(&self) -> u64 {
+        0
+    }
+}
+
+pub(crate) fn base32(bytes: &[u8]) -> String {
+    data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
 }

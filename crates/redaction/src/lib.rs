@@ -11,8 +11,10 @@
 
 mod address;
 mod attributes;
+mod canonical;
 mod counts;
 mod detect;
+mod epoch;
 mod hints;
 mod keys;
 mod memo;
@@ -33,6 +35,8 @@ mod value;
 mod verbatim;
 
 pub use counts::{Counts, Withheld};
+pub use epoch::Epoch;
 pub use keys::{Keys, RootKey};
+pub use pseudonym::{NoPseudonym, PseudonymKey};
 pub use sealed::{OtherSeal, Sealed, SealedBatch};
 pub use sealer::{Sealer, Unsealable};

@@ -72,9 +72,15 @@ impl Sealer {
         &self.table
     }
 
+    /// Forgets what was derived from roots that are not here any more. Sealing does so by itself.
+    pub fn forget_gone_keys(&mut self) {
+        self.pseudonyms.iter_mut().for_each(|pseudonyms| pseudonyms.refresh(self.keys.as_ref()));
+    }
+
     /// Seals a walked request that arrived then, in nanoseconds since the Unix epoch.
     pub fn seal(&mut self, payload: &[u8], index: &Index, arrival: u64) -> SealedBatch {
         let mut counts = Counts::default();
+        self.forget_gone_keys();
         let judge = Judge {
             table: &self.table,
             keys: self.keys.as_ref(),

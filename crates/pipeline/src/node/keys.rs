@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use tollgate_disk::{PrivateError, may_pass, open_private};
-use tollgate_redaction::{Keys, RootKey};
+use tollgate_redaction::{Epoch, Keys, RootKey};
 use zeroize::Zeroizing;
 
 use crate::node::node_file::Source;
@@ -118,7 +118,7 @@ impl KeyRing {
 }
 
 impl Keys for KeyRing {
-    fn root(&self, name: &str, _epoch: u64) -> Option<RootKey> {
+    fn root(&self, name: &str, _: Epoch) -> Option<RootKey> {
         self.0.get(name).map(|key| RootKey::new(**key))
     }
 }

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tollgate_disk::Disk;
 use tollgate_federation::{Compression, HostPort, PlaceId};
 use tollgate_otlp::{SpanView, ValueView, Writer, walk_traces};
-use tollgate_redaction::RootKey;
+use tollgate_redaction::{Epoch, RootKey};
 use tollgate_routing::{Members, Owners, ROUTING_SEED};
 use tollgate_spool::{Name, Position};
 use tollgate_transport::{Channel, Exporter, Headers, LinkSender, Options, Peering, SendError};
@@ -18,7 +18,7 @@ use crate::seal::manifests::Manifests;
 struct AllKeys;
 
 impl Keys for AllKeys {
-    fn root(&self, _: &str, _: u64) -> Option<RootKey> {
+    fn root(&self, _: &str, _: Epoch) -> Option<RootKey> {
         Some(RootKey::new([3; 32]))
     }
 }

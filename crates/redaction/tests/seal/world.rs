@@ -12,7 +12,7 @@ use time::macros::date;
 use tollgate_config::Set;
 use tollgate_federation::{FederationDraft, LinkId, Origin, Signal};
 use tollgate_otlp::{Index, Limits, walk_traces};
-use tollgate_redaction::{Keys, RootKey, SealedBatch, Sealer};
+use tollgate_redaction::{Epoch, Keys, RootKey, SealedBatch, Sealer};
 use tollgate_residency::{Policy, Table};
 
 /// 1 December 2026, noon.
@@ -23,9 +23,9 @@ pub(crate) struct Roots {
 }
 
 impl Keys for Roots {
-    fn root(&self, name: &str, epoch: u64) -> Option<RootKey> {
+    fn root(&self, name: &str, epoch: Epoch) -> Option<RootKey> {
         let mut bytes = [7; 32];
-        bytes[..8].copy_from_slice(&epoch.to_be_bytes());
+        bytes[..8].copy_from_slice(&epoch.number().to_be_bytes());
         self.names.contains(&name).then(|| RootKey::new(bytes))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::macros::date;
 use tollgate_config::Set;
 use tollgate_federation::{FederationDraft, LinkId, Signal};
-use tollgate_redaction::{Keys, RootKey, Sealer};
+use tollgate_redaction::{Epoch, Keys, RootKey, Sealer};
 use tollgate_residency::{Policy, Table};
 use tollgate_sampling::PolicySet;
 
@@ -62,7 +62,7 @@ pub(crate) fn sampling() -> PolicySet {
 struct OneKey;
 
 impl Keys for OneKey {
-    fn root(&self, _: &str, _: u64) -> Option<RootKey> {
+    fn root(&self, _: &str, _: Epoch) -> Option<RootKey> {
         Some(RootKey::new([7; 32]))
     }
 }

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tollgate_federation::{FederationDraft, Signal};
 use tollgate_otlp::{Limits, walk_traces};
-use tollgate_redaction::{Keys, RootKey, Sealer};
+use tollgate_redaction::{Epoch, Keys, RootKey, Sealer};
 use tollgate_residency::Policy;
 use tollgate_runtime::{Clock, TaskGroup, Timestamp};
 
@@ -120,7 +120,7 @@ fn sealer(set: &Path, now: Timestamp) -> Result<Sealer, StandError> {
 struct OneKey;
 
 impl Keys for OneKey {
-    fn root(&self, _: &str, _: u64) -> Option<RootKey> {
+    fn root(&self, _: &str, _: Epoch) -> Option<RootKey> {
         Some(RootKey::new([0x5a; 32]))
     }
 }

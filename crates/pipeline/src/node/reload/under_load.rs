@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tollgate_disk::Disk;
 use tollgate_federation::{Manifest, Role, Signal};
 use tollgate_otlp::{Batch, Limits, SpanView, Writer, walk_traces};
-use tollgate_redaction::{Keys, RootKey, Sealed};
+use tollgate_redaction::{Epoch, Keys, RootKey, Sealed};
 use tollgate_runtime::{Stopper, TaskGroup};
 use tollgate_spool::Spool;
 use tollgate_transport::{Receipt, SendError};
@@ -33,7 +33,7 @@ const RECORDS: usize = 600;
 struct NoKeys;
 
 impl Keys for NoKeys {
-    fn root(&self, _: &str, _: u64) -> Option<RootKey> {
+    fn root(&self, _: &str, _: Epoch) -> Option<RootKey> {
         None
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tollgate_federation::{Origin, Signal};
 use tollgate_otlp::{Limits, Walked, walk_logs, walk_metrics, walk_traces};
-use tollgate_redaction::{Counts, Keys, RootKey, Sealer};
+use tollgate_redaction::{Counts, Epoch, Keys, RootKey, Sealer};
 use tollgate_residency::link_between;
 use tollgate_runtime::Clock;
 
@@ -80,7 +80,7 @@ fn walk(signal: Signal, payload: &[u8]) -> Option<Walked> {
 struct DevKeys(Option<RootKey>);
 
 impl Keys for DevKeys {
-    fn root(&self, _: &str, _: u64) -> Option<RootKey> {
+    fn root(&self, _: &str, _: Epoch) -> Option<RootKey> {
         self.0.clone()
     }
 }
