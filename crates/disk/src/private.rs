@@ -1,4 +1,5 @@
-//! Files that hold secrets: opened only where nobody else can read them.
+//! Files that hold secrets: opened only where nobody else can read them. Folders of such files: only where nobody else can
+//! put one of his own into them.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +10,11 @@ use thiserror::Error;
 
 /// The bits that nobody but the owner may have.
 const OTHERS: u32 = 0o077;
-/// The same where root owns the file and lends it to our group, as Kubernetes mounts secrets.
+/// What nobody but the owner may do with a folder.
+const OTHERS_CHANGE: u32 = 0o022;
+/// Who may write into a folder can then remove only what is his own.
+const STICKY: u32 = 0o1000;
+/// [`OTHERS`] where root owns the file and lends it to our group, as Kubernetes mounts secrets.
 const OTHERS_BUT_GROUP: u32 = 0o037;
 
 /// Why a file that holds a secret was not opened.
@@ -21,6 +26,12 @@ pub enum PrivateError {
     /// Others than its owner may read or change it.
     #[error("can be read by others: its mode is {mode:04o} and must be 0400 or 0600")]
     Exposed {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Others than its owner may put files into the folder, or take them out.
+    #[error("can be changed by others: the mode of the folder is {mode:04o} and must be 0700")]
+    Changeable {
         /// Its permission bits.
         mode: u32,
     },
@@ -36,6 +47,21 @@ pub fn open_private(path: &Path) -> Result<File, PrivateError> {
     let mode = metadata.mode() & 0o7777;
     let ours = rustix::process::geteuid().as_raw();
     if is_private(mode, metadata.uid(), ours) { Ok(file) } else { Err(PrivateError::Exposed { mode }) }
+}
+
+/// Asks whether the secrets of a folder are whose they seem to be.
+///
+/// # Errors
+/// When it cannot be looked at, or others may change what lies in it.
+pub fn check_private_folder(path: &Path) -> Result<(), PrivateError> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory).into());
+    }
+    let mode = metadata.mode() & 0o7777;
+    // Kubernetes mounts secrets in a folder of root's that anybody could write to if it were not read-only.
+    let mounted = metadata.uid() == 0 && mode & STICKY != 0;
+    if mode & OTHERS_CHANGE == 0 || mounted { Ok(()) } else { Err(PrivateError::Changeable { mode }) }
 }
 
 fn is_private(mode: u32, owner: u32, ours: u32) -> bool {
@@ -73,6 +99,26 @@ mod tests {
         }
         let error = open_private(&dir.path().join("missing")).unwrap_err();
         assert!(matches!(error, PrivateError::Io(error) if !may_pass(&error)));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_change_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |mode| {
+            fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+            check_private_folder(dir.path())
+        };
+        for mode in [0o720, 0o702, 0o777] {
+            let told = check(mode).unwrap_err().to_string();
+            assert!(told.contains("can be changed by others") && told.contains(&format!("{mode:04o}")), "{told}");
+        }
+        for mode in [0o500, 0o700, 0o750, 0o755] {
+            check(mode).unwrap();
+        }
+        let file = dir.path().join("key");
+        fs::write(&file, "x").unwrap();
+        let error = check_private_folder(&file).unwrap_err();
+        assert!(matches!(error, PrivateError::Io(error) if error.kind() == io::ErrorKind::NotADirectory));
     }
 
     #[test]

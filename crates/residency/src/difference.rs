@@ -5,7 +5,7 @@
 //!
 //! Promises:
 //! 1. Whatever crosses more, or in a form that shows more, is a widening: also a longer address, and a pseudonym of another
-//!    group or key, or of a longer epoch, which can be joined with what could not be joined before.
+//!    group or key, of a longer epoch or kept longer, which can be joined with what could not be joined before.
 //! 2. The order of rules and links, comments and layout make no difference.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,7 @@ use crate::day::When;
 use crate::flow::{Crossed, Flow, Kind, One, Owner, Universe};
 use crate::form::{Action, Form};
 use crate::policy::Policy;
+use crate::transform::KeyUse;
 
 /// How something crosses otherwise than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,8 +95,8 @@ struct Shown {
     form: Form,
     /// The bits of an address that are left.
     bits: Option<(u8, u8)>,
-    /// Group and key of a pseudonym, and how long it stays the same, in seconds.
-    pseudonym: Option<(String, String, u64)>,
+    /// Group and key of a pseudonym, how long it stays the same and how much longer it can be made again, in seconds.
+    pseudonym: Option<(String, String, u64, u64)>,
     /// What a text must look like to cross as it is.
     guard: Option<Guard>,
 }
@@ -106,8 +107,9 @@ impl Shown {
         match crossed.action {
             Action::Truncate { v4, v6 } => bits = Some((v4, v6)),
             Action::Hmac(index) => {
-                let keyed = policy.residency.transforms.keyed.get(index.position());
-                pseudonym = keyed.map(|one| (one.group.clone(), one.key.clone(), one.epoch.as_secs()));
+                pseudonym = policy.key_uses().get(index.position()).map(|KeyUse { keyed, retain }| {
+                    (keyed.group.clone(), keyed.key.clone(), keyed.epoch.as_secs(), retain.as_secs())
+                });
             }
             Action::Absent | Action::Raw => {}
         }
@@ -125,8 +127,8 @@ impl Shown {
             _ => true,
         };
         let joinable = match (&self.pseudonym, &other.pseudonym) {
-            (Some((group, key, epoch)), Some((other_group, other_key, other_epoch))) => {
-                (group, key) == (other_group, other_key) && epoch <= other_epoch
+            (Some((group, key, epoch, retain)), Some((other_group, other_key, other_epoch, other_retain))) => {
+                (group, key) == (other_group, other_key) && epoch <= other_epoch && retain <= other_retain
             }
             _ => true,
         };
@@ -141,8 +143,8 @@ impl fmt::Display for Shown {
         if let Some((v4, v6)) = self.bits {
             write!(f, " to /{v4} and /{v6}")?;
         }
-        if let Some((group, key, epoch)) = &self.pseudonym {
-            write!(f, " as {group} under {key} for {epoch} s")?;
+        if let Some((group, key, epoch, retain)) = &self.pseudonym {
+            write!(f, " as {group} under {key} for {epoch} s, kept {retain} s")?;
         }
         if let Some(guard) = self.guard {
             write!(f, " if {guard}")?;

@@ -59,4 +59,4 @@ pub use policy::{Policy, Unproved};
 pub use shadow::Shadow;
 pub use standing::{LastDay, Standing, Term};
 pub use table::{Cell, Resource, Table};
-pub use transform::Keyed;
+pub use transform::{KeyUse, Keyed};

@@ -24,6 +24,7 @@ use crate::rule::Mode;
 use crate::standing::Standing;
 use crate::table::{Parts, Table};
 use crate::transfer::{self, Transfer};
+use crate::transform::KeyUse;
 
 const CATALOGUE: &str = "policies/catalogue.yaml";
 /// A deployment's own additions; it need not be there.
@@ -122,6 +123,12 @@ impl Policy {
     /// The names of all instruments.
     pub fn instruments(&self) -> impl Iterator<Item = &str> {
         self.residency.instruments.iter().map(|(name, _)| name)
+    }
+
+    /// What root keys are needed for, whether or not a rule asks for it today.
+    #[must_use]
+    pub fn key_uses(&self) -> &[KeyUse] {
+        &self.residency.transforms.key_uses
     }
 
     /// Judges every invariant on all paths and places; each that does not hold is told with a shortest witness.

@@ -75,6 +75,11 @@ fn epoch() -> Value {
     json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "description": "how long one root key is used, such as 30d"})
 }
 
+fn retain() -> Value {
+    let meaning = "how long the root key of an epoch is kept after it, 90d unless given; then it is destroyed";
+    json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "description": meaning})
+}
+
 /// Gives each key of a list its meaning; a key without one could not be written.
 fn described(keys: &[&'static str], mut meaning: impl FnMut(&str) -> Option<Value>) -> Vec<(&'static str, Value)> {
     keys.iter().filter_map(|key| Some((*key, meaning(key)?))).collect()
@@ -217,6 +222,7 @@ fn transform() -> Value {
             ("group", text("attributes of one group are joinable with each other")),
             ("key", text("the name of the root key; the node file says where it lies")),
             ("epoch", epoch()),
+            ("retain", retain()),
             ("scope", words(["per_destination", "federation"])),
         ],
     );

@@ -30,6 +30,20 @@ pub struct Keyed {
     pub epoch: Duration,
 }
 
+/// What a policy needs root keys for. How long roots are kept says nothing of what crosses, so it is no part of [`Keyed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// What is made with them.
+    pub keyed: Keyed,
+    /// How long the root of an epoch is kept after it.
+    pub retain: Duration,
+}
+
+impl KeyUse {
+    /// How long a root is kept after its epoch where a transform does not say.
+    pub const RETAIN: Duration = Duration::from_secs(90 * 24 * 3600);
+}
+
 /// A transform, by the name that rules use.
 #[derive(Debug, Clone)]
 pub(crate) struct Transform {
@@ -72,6 +86,8 @@ pub(crate) struct Transforms {
     pub(crate) list: Vec<Transform>,
     /// The keyed ones, by their index.
     pub(crate) keyed: Vec<Keyed>,
+    /// The same, with how long their roots are kept.
+    pub(crate) key_uses: Vec<KeyUse>,
 }
 
 impl Transforms {
@@ -82,7 +98,7 @@ impl Transforms {
     }
 
     pub(crate) fn read(section: Value<'_>) -> Self {
-        let (mut list, mut keyed) = (Vec::new(), Vec::new());
+        let (mut list, mut key_uses) = (Vec::new(), Vec::new());
         let entries = section.is_mapping().then(|| section.entries()).flatten().unwrap_or_default();
         for (key, _) in entries.iter().filter(|(key, _)| ["raw", "absent", "all"].contains(&&*key.value)) {
             let message = format_args!("`{}` is a word of rules and cannot be the name of a transform", key.value);
@@ -91,15 +107,16 @@ impl Transforms {
         let mut names = entries.into_iter().map(|(key, _)| key.value);
         let names = Named::read(section, |value| {
             let name = names.next().unwrap_or_default();
-            let (does, risk) = read(value, &mut keyed)?;
+            let (does, risk) = read(value, &mut key_uses)?;
             list.push(Transform { name, does, risk, at: value.at() });
             Some(list.len() - 1)
         });
-        Self { names, list, keyed }
+        let keyed = key_uses.iter().map(|one: &KeyUse| one.keyed.clone()).collect();
+        Self { names, list, keyed, key_uses }
     }
 }
 
-fn read(value: Value<'_>, all: &mut Vec<Keyed>) -> Option<(Does, Option<Risk>)> {
+fn read(value: Value<'_>, all: &mut Vec<KeyUse>) -> Option<(Does, Option<Risk>)> {
     let mut fields = value.fields()?;
     let (hmac, truncate) = (fields.value("hmac"), fields.value("truncate"));
     let risk = if_there(fields.value("accept_risk"), Risk::read);
@@ -125,11 +142,12 @@ fn read(value: Value<'_>, all: &mut Vec<Keyed>) -> Option<(Does, Option<Risk>)> 
     Some((does, risk?))
 }
 
-fn keyed(value: Value<'_>, all: &mut Vec<Keyed>) -> Option<Does> {
+fn keyed(value: Value<'_>, all: &mut Vec<KeyUse>) -> Option<Does> {
     let mut fields = value.fields()?;
     let (group, key) = (fields.required::<String>("group"), fields.required::<String>("key"));
     let epoch = fields.required::<Duration>("epoch");
     let scope = fields.required_value("scope");
+    let kept = if_there(fields.value("retain"), |value| Some((value.read::<Duration>()?, value)));
     fields.done();
     let scope = scope.and_then(|scope| scope.choice(&[("per_destination", true), ("federation", false)]));
     // An epoch under a second would make more keys than events; whole seconds keep the arithmetic exact.
@@ -138,11 +156,19 @@ fn keyed(value: Value<'_>, all: &mut Vec<Keyed>) -> Option<Does> {
         return None;
     }
     let keyed = Keyed { group: group?, key: key?, epoch: epoch? };
+    let kept = kept?;
     if !scope? {
         return Some(Does::Shared);
     }
     let index = u16::try_from(all.len()).map_err(|_| value.fault("no more transforms have a number")).ok()?;
-    all.push(keyed);
+    let retain = kept.map_or(KeyUse::RETAIN, |(retain, _)| retain);
+    // The root is one file, and goes once.
+    let is_same_root = |other: &&KeyUse| other.keyed.key == keyed.key && other.keyed.epoch == keyed.epoch;
+    if all.iter().find(is_same_root).is_some_and(|other| other.retain != retain) {
+        let at = kept.map_or(value, |(_, at)| at);
+        at.fault(format_args!("another transform keeps the same roots, of key {}, for another time", keyed.key));
+    }
+    all.push(KeyUse { keyed, retain });
     Some(Does::Keyed(TransformIndex(index)))
 }
 

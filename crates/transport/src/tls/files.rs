@@ -96,7 +96,7 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsErro
     let unreadable = |source| TlsError::Read { path: path.to_owned(), source };
     let mut file = open_private(path).map_err(|error| match error {
         PrivateError::Io(source) => unreadable(source),
-        source @ PrivateError::Exposed { .. } => TlsError::Exposed { path: path.to_owned(), source },
+        source => TlsError::Exposed { path: path.to_owned(), source },
     })?;
     let mut pem = Zeroizing::new(Vec::new());
     file.read_to_end(&mut pem).map_err(unreadable)?;

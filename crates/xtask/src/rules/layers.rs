@@ -15,6 +15,7 @@ const TABLE: &[(u8, &str)] = &[
     (4, "tollgate-sampling"),
     (4, "tollgate-aggregation"),
     (4, "tollgate-routing"),
+    (5, "tollgate-keys"),
     (5, "tollgate-spool"),
     (5, "tollgate-transport"),
     (5, "tollgate-audit"),

@@ -83,6 +83,10 @@ fn a_weaker_form_is_a_widening_whatever_makes_it_weaker() {
     let after = set(ONE_LINK, SMALL_CATALOGUE, &format!("{longer}rules:\n{RULES}"));
     assert_eq!(told(&before, &after), only(Change::Weaker, &["enduser.id", "user.id"]));
     assert_eq!(told(&after, &before), only(Change::Stricter, &["enduser.id", "user.id"]));
+    let kept = |retain| SMALL_RESIDENCY.replace("epoch: 30d", &format!("epoch: 30d, retain: {retain}"));
+    let kept = |retain| set(ONE_LINK, SMALL_CATALOGUE, &format!("{}rules:\n{RULES}", kept(retain)));
+    assert_eq!(told(&before, &kept("90d")), [], "as if it were not said");
+    assert_eq!(told(&before, &kept("91d")), only(Change::Weaker, &["enduser.id", "user.id"]));
 }
 
 #[test]

@@ -140,6 +140,11 @@ fn what_has_a_fault_is_not_called_unknown_wherever_it_is_used() {
             "residency.yaml:13:3: instruments: expected a mapping",
         ),
         ("epoch: 30d", "epoch: 30 d", "residency.yaml:25:52: transforms.user-key.hmac.epoch: expected a duration"),
+        (
+            "key: session, epoch: 1d,",
+            "key: user, retain: 1d, epoch: 30d,",
+            "residency.yaml:26:60: transforms.session-key.hmac.retain: another transform keeps the same roots, of key user",
+        ),
         ("user.id: {class: direct,", "user.id: {class: dir,", "attributes[\"user.id\"].class: "),
         ("attributes:\n", "attributes: [\n", "catalogue.yaml:"),
         ("regime: UK", "regime: 7", "uk-south.yaml:2:9: regime: expected text"),
