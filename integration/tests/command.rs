@@ -72,16 +72,28 @@ fn wrong_usage_ends_with_64_and_says_what_was_wrong() {
     tollgate(&["demo", "--duration", "soon"]).failed(64, &["--duration <TIME>", "5s"]);
     tollgate(&["demo", "--output", "xml"]).failed(64, &["text, json"]);
     tollgate(&["spool"]).failed(64, &["inspect"]);
+    let destroy = ["keys", "destroy", "user", "--node-file", "x", "--epoch"];
+    tollgate(&[&destroy[..], &["2026-11-03"]].concat()).failed(64, &["--yes"]);
+    tollgate(&[&destroy[..], &["soon", "--yes"]].concat()).failed(64, &["2026-11-03T12:00:00Z"]);
+    tollgate(&["subject", "find", "--group", "user", "--node-file", "x", "jane@example.org"])
+        .failed(64, &["unexpected"]);
 }
 
 #[test]
 fn help_of_every_command_reads_well_on_a_narrow_terminal() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 15] = [
         &["--help"],
         &["run", "--help"],
         &["check", "--help"],
         &["certs", "--help"],
         &["certs", "dev", "--help"],
+        &["keys", "--help"],
+        &["keys", "new", "--help"],
+        &["keys", "rotate", "--help"],
+        &["keys", "destroy", "--help"],
+        &["keys", "list", "--help"],
+        &["subject", "--help"],
+        &["subject", "find", "--help"],
         &["spool", "--help"],
         &["spool", "inspect", "--help"],
         &["demo", "--help"],
@@ -199,8 +211,9 @@ fn check_judges_what_run_would_start_from_and_changes_nothing() {
         fs::set_permissions(fleet.folder().join(file), fs::Permissions::from_mode(mode)).unwrap();
     };
     mode("nodes/eu-west-gateway-0.key", 0o644);
-    mode("keys/eu-west/user.key", 0o440);
-    fs::remove_file(fleet.folder().join("keys/eu-west/session.key")).unwrap();
+    let root = root_of(&fleet, "user");
+    mode(&root, 0o440);
+    fs::remove_dir_all(fleet.folder().join("keys/eu-west/session")).unwrap();
     fs::write(fleet.folder().join("ca/uk-south.pem"), "").unwrap();
     fs::remove_file(fleet.folder().join("ca/us-east.pem")).unwrap();
     fs::write(fleet.folder().join("token"), "hunter2").unwrap();
@@ -213,8 +226,8 @@ fn check_judges_what_run_would_start_from_and_changes_nothing() {
         text.replace("disk: 1GiB", "disk: 399MiB") + "secrets: {unset: {env: TOLLGATE_NOT_SET}, token: {file: token}}\n"
     });
     let faults = [
-        "cannot read key session from ./keys/eu-west/session.key: No such file",
-        "key user in ./keys/eu-west/user.key can be read by others: its mode is 0440 and must be 0400 or 0600",
+        "cannot read key session from ./keys/eu-west/session: No such file",
+        &format!("key user in ./{root} can be read by others: its mode is 0440 and must be 0400 or 0600"),
         "secret token in ./token can be read by others: its mode is 0604 and must be 0400 or 0600",
         "the environment variable TOLLGATE_NOT_SET for secret unset is not set",
         "./ca/uk-south.pem holds no usable certificate",
@@ -445,25 +458,46 @@ fn an_address_in_use_is_named() {
     said.failed(1, &[&format!("cannot listen on {address}: Address already in use")]);
 }
 
+/// The file of the root that names what arrives now.
+fn root_of(fleet: &Fleet, key: &str) -> String {
+    let folder = format!("keys/eu-west/{key}");
+    let entries = fs::read_dir(fleet.folder().join(&folder)).unwrap();
+    let first = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).min().unwrap();
+    format!("{folder}/{first}")
+}
+
 #[test]
 fn keys_that_cannot_be_used_are_named_and_never_shown() {
     let fleet = Fleet::lay_out();
-    let key = fleet.folder().join("keys/eu-west/user.key");
+    let root = root_of(&fleet, "user");
+    let key = fleet.folder().join(&root);
     let content = fs::read_to_string(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o440)).unwrap();
     let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
-    said.failed(78, &["key user in ./keys/eu-west/user.key can be read by others", "0400 or 0600"]);
+    said.failed(78, &[&format!("key user in ./{root} can be read by others"), "0400 or 0600"]);
     assert!(!said.err.contains(&content));
     fs::remove_file(&key).unwrap();
-    tollgate_in(fleet.folder(), &run(NODE_FILE, NODE)).failed(78, &["cannot read key user", "No such file"]);
+    let said = tollgate_in(fleet.folder(), &check(NODE_FILE, NODE));
+    assert_eq!(said.code, 0, "{}", said.err);
+    for to in ["us-east/central", "uk-south/gateway"] {
+        let absent = format!("what crosses to {to} as a pseudonym by it is absent instead");
+        let line = said.out.lines().find(|line| line.contains(&absent)).unwrap_or_default();
+        assert!(line.trim_start().starts_with("warning: key user has no root for "), "{}", said.out);
+    }
     fs::write(&key, "0".repeat(64)).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    neither_runs(&fleet, 78, &["key user is a placeholder and no random key; make one with `openssl rand -hex 32`"]);
+    neither_runs(
+        &fleet,
+        78,
+        &[&format!("key user in ./{root} is a placeholder and no random root; `tollgate keys` makes them")],
+    );
     fs::write(&key, "not hexadecimal").unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).unwrap();
     let said = tollgate_in(fleet.folder(), &run(NODE_FILE, NODE));
-    said.failed(78, &["key user is not 64 hexadecimal digits"]);
+    said.failed(78, &["is not 64 hexadecimal digits"]);
     assert!(!said.err.contains("not hexadecimal"));
+    fleet.edit(NODE_FILE, |text| text.replace("dir: keys/eu-west/user", "file: keys/eu-west/user.key"));
+    neither_runs(&fleet, 78, &["keys.user: a key is a folder with a root for each epoch, said as `dir`"]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ mod step;
 
 pub use documents::Documents;
 pub use node::node_file::{NodeFile, NodeFileError};
-pub use node::open::Opened;
+pub use node::open::{Opened, node_of};
 pub use node::run::{RunError, run};
 pub use node::unfit::Unfit;
 pub use report::Report;

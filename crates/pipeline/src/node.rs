@@ -14,6 +14,7 @@ pub(crate) mod outlets;
 pub(crate) mod pages;
 pub(crate) mod reload;
 pub(crate) mod run;
+pub(crate) mod secrets;
 pub(crate) mod unfit;
 pub(crate) mod variables;
 pub(crate) mod ways;
@@ -24,15 +25,16 @@ use std::sync::Arc;
 use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
 use tollgate_federation::{Federation, NodeId, Origin, Signal};
+use tollgate_keys::KeyRing;
 use tollgate_runtime::{Clock, Shutdown, TaskGroup, Workers};
 use tollgate_transport::{Dns, ServerTls, TierTls};
 
 use crate::documents::Documents;
 use crate::node::archive::Archive;
 use crate::node::counters::{ConsumerCounters, Counters};
-use crate::node::keys::{KeyRing, Secrets};
 use crate::node::node_file::NodeFile;
 use crate::node::reload::Reloader;
+use crate::node::secrets::Secrets;
 use crate::receive::listeners::Listeners;
 
 /// What all parts of a running node share.

@@ -28,6 +28,7 @@ use crate::load::map_keys;
 use crate::node::archive::Archive;
 use crate::node::counters::ConsumerCounters;
 use crate::node::in_force::InForce;
+use crate::node::keys;
 use crate::step::{Share, Step};
 use shadows::Shadows;
 
@@ -53,6 +54,8 @@ pub(crate) struct Seal {
     signal: Signal,
     counters: Arc<ConsumerCounters>,
     day: Date,
+    /// Of which keys the sealers' derived ones are.
+    keys: u64,
     /// By origin and by the digest of the documents at arrival; `None` where nothing may cross.
     sealers: BTreeMap<(Origin, [u8; 32]), Option<Sealer>>,
     shadows: Shadows,
@@ -62,6 +65,7 @@ impl Seal {
     pub(crate) fn new(mut basis: Basis, link: &Link, signal: Signal, counters: Arc<ConsumerCounters>) -> Self {
         let day = day(basis.clock.now());
         let documents = Arc::clone(&basis.in_force.take().documents);
+        let keys = basis.keys.version();
         let edge = (link.from().clone(), link.to().clone());
         Self {
             basis,
@@ -71,6 +75,7 @@ impl Seal {
             signal,
             counters,
             day,
+            keys,
             sealers: BTreeMap::new(),
             shadows: Shadows::default(),
         }
@@ -103,6 +108,7 @@ impl Step for Seal {
     }
 
     fn renew(&mut self) -> bool {
+        self.forget_gone_keys();
         let today = day(self.basis.clock.now());
         let edition = self.basis.in_force.take();
         if today == self.day && Arc::ptr_eq(&edition.documents, &self.documents) {
@@ -128,7 +134,8 @@ impl Step for Seal {
 
     fn renews_in(&self) -> Option<Duration> {
         let of_day = self.basis.clock.now().nanos() % u64::try_from(DAY.as_nanos()).unwrap_or(u64::MAX);
-        Some(DAY.saturating_sub(Duration::from_nanos(of_day)))
+        // What was derived from a root that is gone does not wait for the next batch to go too.
+        Some(DAY.saturating_sub(Duration::from_nanos(of_day)).min(keys::INTERVAL))
     }
 }
 
@@ -136,6 +143,14 @@ impl Seal {
     fn is_carried(&self, origin: &Origin) -> bool {
         self.link_in(&self.documents)
             .is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
+    }
+
+    fn forget_gone_keys(&mut self) {
+        let version = self.basis.keys.version();
+        if version != self.keys {
+            self.keys = version;
+            self.sealers.values_mut().flatten().for_each(Sealer::forget_gone_keys);
+        }
     }
 
     fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {

@@ -20,7 +20,7 @@ mod workers;
 pub use budget::{ByteBudget, Permit};
 pub use buffers::Buffers;
 pub use clock::{Clock, ManualClock, Timestamp};
-pub use limits::{memory_limit, open_files};
+pub use limits::{memory_limit, open_files, refuse_core_dumps};
 pub use logs::{LogFormat, init_logs};
 pub use metrics::{Metrics, Registry};
 pub use shutdown::{Requests, Shutdown, Signals, Stopper};

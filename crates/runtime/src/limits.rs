@@ -1,8 +1,9 @@
-//! How much this process may use: memory up to the cgroup's limit where there is one, else the machine's, and open files.
+//! How much this process may use: memory up to the cgroup's limit where there is one, else the machine's, and open files; and
+//! who may look into its memory.
 
 use std::path::Path;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 /// The memory limit in bytes: the lowest cgroup v2 or v1 limit above this process, else the physical memory.
 pub fn memory_limit() -> Option<u64> {
@@ -15,6 +16,11 @@ pub fn open_files() -> u64 {
     // Shells and supervisors start with 1024 for the sake of programs that use `select(2)`.
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).map(|()| maximum);
     raised.unwrap_or(current).unwrap_or(u64::MAX)
+}
+
+/// From now on the kernel writes no core dump of this process, and lets no other process of its user look into its memory.
+pub fn refuse_core_dumps() -> std::io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 fn limit_below(root: &Path) -> Option<u64> {

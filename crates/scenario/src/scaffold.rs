@@ -16,21 +16,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
-use data_encoding::HEXLOWER;
 use serde::Serialize;
 use tollgate_config::Set;
 use tollgate_federation::{BackendTarget, Federation, Name, NodeId, Role};
+use tollgate_keys::{KeyError, KeyFolder};
 use tollgate_runtime::Timestamp;
 
-use crate::certs::{self, Authority, CertError, Holder, make_folder, write_public, write_secret};
+use crate::certs::{self, Authority, CertError, Holder, make_folder, write_public};
 use crate::example::DOCUMENTS;
 pub use loopback::{Loopback, NotLoopback};
 pub use plan::Process;
 
-/// The keys that the example's transforms name.
-const KEYS: [&str; 2] = ["user", "session"];
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The keys that the example's transforms name, with how long their epochs are.
+const KEYS: [(&str, Duration); 2] = [("user", DAY.saturating_mul(30)), ("session", DAY)];
+/// For how long there are root keys: somebody may come back to a scaffold after a week.
+const AHEAD: Duration = DAY.saturating_mul(30);
 
 /// The federation could not be laid out.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +48,9 @@ pub enum ScaffoldError {
     /// A certificate, a key or a file could not be made.
     #[error(transparent)]
     Certs(#[from] CertError),
-    /// The machine gave no random bytes for a key.
-    #[error("no random bytes for a key: {0}")]
-    Random(getrandom::Error),
+    /// A root key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A node file or the list of nodes could not be written as text.
     #[error("cannot write YAML or JSON: {0}")]
     Text(String),
@@ -84,9 +88,9 @@ pub fn write(dir: &Path, loopback: Loopback, now: Timestamp) -> Result<Scaffold,
     }
     let holders: Vec<Holder> = processes.iter().map(Process::holder).collect();
     let authorities = certs::write(dir, &federation, &holders, now)?;
-    write_root_keys(dir, &processes)?;
+    write_root_keys(dir, &processes, now)?;
     for process in &processes {
-        write_public(&dir.join(&process.node_file), &node_file::text(process, &KEYS)?)?;
+        write_public(&dir.join(&process.node_file), &node_file::text(process, &KEYS.map(|(key, _)| key))?)?;
     }
     write_public(&dir.join("Procfile"), &procfile(&processes))?;
     write_public(&dir.join("nodes.json"), &nodes_json(&processes)?)?;
@@ -127,16 +131,15 @@ fn exporters(federation: &Federation, node: &NodeId, data: &Path) -> Vec<Exporte
         .collect()
 }
 
-/// One root key for each name and region: the gateways of a region make the same pseudonyms.
-fn write_root_keys(dir: &Path, processes: &[Process]) -> Result<(), ScaffoldError> {
+/// Root keys for each name and region: the gateways of a region make the same pseudonyms.
+fn write_root_keys(dir: &Path, processes: &[Process], now: Timestamp) -> Result<(), ScaffoldError> {
     let gateways = processes.iter().filter(|process| process.node.role() == Role::Gateway);
     let regions: BTreeSet<&Name> = gateways.map(|process| process.node.region()).collect();
     for region in regions {
-        make_folder(&dir.join("keys").join(region.as_str()))?;
-        for key in KEYS {
-            let mut root = [0; 32];
-            getrandom::fill(&mut root).map_err(ScaffoldError::Random)?;
-            write_secret(&dir.join(node_file::key_path(region, key)), HEXLOWER.encode(&root).as_bytes(), 0o400)?;
+        for (key, epoch) in KEYS {
+            let folder = KeyFolder::new(key, dir.join(node_file::key_path(region, key)));
+            folder.begin(&[epoch], now)?;
+            folder.rotate(&[epoch], now, AHEAD)?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+pub(crate) mod keys;
 pub(crate) mod policy;
 
 use std::path::PathBuf;
@@ -35,6 +36,12 @@ pub(crate) enum Command {
     /// The catalogue of attributes.
     #[command(subcommand)]
     Catalogue(policy::Catalogue),
+    /// The root keys of pseudonyms.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Those whom data is about.
+    #[command(subcommand)]
+    Subject(keys::Subject),
     /// Certificates.
     #[command(subcommand)]
     Certs(Certs),

@@ -5,13 +5,15 @@
 //! 2. `${env:NAME}` is expanded here and nowhere else.
 //! 3. Every fault is reported at once, with line, column and path.
 //!
-//! Not here: the documents (`tollgate_federation`), what variables hold (`variables.rs`), reading keys and secrets (`keys.rs`).
+//! Not here: the documents (`tollgate_federation`), what variables hold (`variables.rs`), reading keys (`tollgate_keys`) and
+//! secrets (`secrets.rs`).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tollgate_config::{At, ByteSize, Faults, Fields, Read, Value};
+use tollgate_keys::KeyFolder;
 
 use crate::node::variables::Expanded;
 
@@ -27,7 +29,7 @@ pub struct NodeFile {
     pub(crate) disk_at: Option<At>,
     pub(crate) workers: Option<u16>,
     pub(crate) secrets: BTreeMap<String, Source>,
-    pub(crate) keys: BTreeMap<String, Source>,
+    pub(crate) keys: Vec<KeyFolder>,
     pub(crate) durability: Durability,
     pub(crate) dns: Vec<SocketAddr>,
 }
@@ -59,7 +61,7 @@ pub(crate) struct Identity {
     pub(crate) key: PathBuf,
 }
 
-/// Where a named secret or key lies.
+/// Where a named secret lies.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     File(PathBuf),
@@ -118,7 +120,7 @@ impl NodeFile {
             disk_at: None,
             workers: None,
             secrets: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            keys: Vec::new(),
             durability: Durability::Fsync,
             dns: Vec::new(),
         }
@@ -135,6 +137,11 @@ impl NodeFile {
         }
     }
 
+    /// The keys that lie on this machine.
+    pub fn keys(&self) -> &[KeyFolder] {
+        &self.keys
+    }
+
     /// The folder of this process's state.
     pub fn data(&self) -> &Path {
         &self.data
@@ -149,8 +156,8 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
     let (memory, disk) = fields.value("budgets").map_or((None, None), read_budgets);
     let (disk, disk_at) = disk.map_or((DEFAULT_DISK, None), |(disk, at)| (disk, Some(at)));
     let workers = fields.optional("workers");
-    let secrets = read_sources(&mut fields, "secrets", base);
-    let keys = read_sources(&mut fields, "keys", base);
+    let secrets = read_sources(&mut fields, base);
+    let keys = read_keys(&mut fields, base);
     let durability = fields.optional("durability");
     let dns = fields.optional("dns");
     fields.done();
@@ -215,8 +222,23 @@ fn read_budgets(value: Value<'_>) -> (Option<ByteSize>, Option<(ByteSize, At)>) 
     (memory, disk)
 }
 
-fn read_sources(fields: &mut Fields<'_>, key: &'static str, base: &Path) -> BTreeMap<String, Source> {
-    let entries = fields.value(key).and_then(Value::entries).unwrap_or_default();
+fn read_keys(fields: &mut Fields<'_>, base: &Path) -> Vec<KeyFolder> {
+    let entries = fields.value("keys").and_then(Value::entries).unwrap_or_default();
+    let folder = |value: Value<'_>| {
+        let mut fields = value.fields()?;
+        let (dir, file, env) = (fields.optional::<PathBuf>("dir"), fields.value("file"), fields.value("env"));
+        fields.done();
+        if dir.is_none() || file.is_some() || env.is_some() {
+            value.fault("a key is a folder with a root for each epoch, said as `dir`; `tollgate keys new` makes it");
+            return None;
+        }
+        dir.map(|dir| base.join(dir))
+    };
+    entries.into_iter().filter_map(|(name, value)| Some(KeyFolder::new(name.value, folder(value)?))).collect()
+}
+
+fn read_sources(fields: &mut Fields<'_>, base: &Path) -> BTreeMap<String, Source> {
+    let entries = fields.value("secrets").and_then(Value::entries).unwrap_or_default();
     entries.into_iter().filter_map(|(name, value)| Some((name.value, read_source(value, base)?))).collect()
 }
 
@@ -257,10 +279,12 @@ mod tests {
 
     #[test]
     fn paths_start_at_the_set() {
-        let node = parse("data: data/x\nidentity: {cert: a.pem, key: a.key}\nkeys: {user: {file: k}}\n").unwrap();
+        let node = parse("data: data/x\nidentity: {cert: a.pem, key: a.key}\nkeys: {user: {dir: k}}\n").unwrap();
         assert_eq!(node.data, Path::new("/set/data/x"));
         assert_eq!(node.identity.unwrap().key, Path::new("/set/a.key"));
-        assert!(matches!(&node.keys["user"], Source::File(path) if path == Path::new("/set/k")));
+        assert_eq!(node.keys, [KeyFolder::new("user", "/set/k")]);
+        let faults = parse("data: d\nkeys: {user: {file: k}}\n").unwrap_err();
+        assert!(faults.starts_with("node.yaml:2:14: keys.user: a key is a folder"), "{faults}");
     }
 
     #[test]
@@ -287,10 +311,10 @@ mod tests {
     #[test]
     fn a_variable_that_is_not_set_is_a_fault_in_every_field_and_the_only_one_there() {
         let text = "data: ${env:TOLLGATE_NOT_SET}\nlisten: {tier: ${env:TOLLGATE_NOT_SET}}\n\
-                    keys: {user: {file: ${env:TOLLGATE_NOT_SET}}}\nbudgets: {memory: ${env:TOLLGATE_NOT_SET}, disk: 1}\n";
+                    keys: {user: {dir: ${env:TOLLGATE_NOT_SET}}}\nbudgets: {memory: ${env:TOLLGATE_NOT_SET}, disk: 1}\n";
         let faults = parse(text).unwrap_err();
         let what = "the environment variable TOLLGATE_NOT_SET is not set, or not to text";
-        let places = ["1:7: data", "2:16: listen.tier", "3:21: keys.user.file", "4:19: budgets.memory"];
+        let places = ["1:7: data", "2:16: listen.tier", "3:20: keys.user.dir", "4:19: budgets.memory"];
         let expected = places.map(|place| format!("node.yaml:{place}: {what}"));
         assert_eq!(faults.lines().take(4).collect::<Vec<_>>(), expected);
         assert!(faults.lines().count() == 5 && faults.contains("node.yaml:4:50: budgets.disk: "), "{faults}");

@@ -7,19 +7,23 @@
 //! Not here: reading the node file (`node_file.rs`), folder, disk and addresses (`machine.rs`), what can be wrong (`unfit.rs`), the
 //! logs: opening those changes them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use time::Date;
 use tollgate_config::ByteSize;
 use tollgate_federation::{Backend, BackendId, Federation, Link, NodeId, NodeIn, Origin, PlaceId, Role, Signal, Tls};
-use tollgate_runtime::{Clock, memory_limit};
+use tollgate_keys::{KeyRing, start_text};
+use tollgate_redaction::Epoch;
+use tollgate_residency::Keyed;
+use tollgate_runtime::{Clock, Timestamp, memory_limit};
 use tollgate_transport::{ServerTls, TierFiles, TierTls};
 
 use crate::documents::Documents;
-use crate::node::keys::{KeyRing, SecretError, Secrets};
 use crate::node::logs::smallest_disk;
 use crate::node::machine;
 use crate::node::node_file::{Identity, NodeFile, SMALLEST_MEMORY};
+use crate::node::secrets::Secrets;
 use crate::node::unfit::{Fault, Unfit, Warning};
 use crate::node::ways::{Out, Way, ways};
 use crate::seal::day;
@@ -46,9 +50,9 @@ impl Opened {
     /// With everything that is wrong.
     pub fn open(documents: &Documents, me: Option<&NodeId>, file: &NodeFile, clock: &Clock) -> Result<Self, Unfit> {
         let mut faults = Faults(Vec::new());
-        let keys = faults.note_all(KeyRing::load(&file.keys));
+        let keys = faults.note_all(KeyRing::load(file.keys.clone()));
         let secrets = faults.note_all(Secrets::load(&file.secrets));
-        let tls = faults.note(tls(documents, file, me, clock));
+        let tls = faults.note(tls(&documents.federation, &documents.dir, file, me, clock));
         let me = me.or(tls.as_ref().map(TierTls::node));
         let place = me.and_then(|me| faults.note(place(&documents.federation, me)));
         let services = place.as_ref().and_then(|place| faults.note(services(documents, place, clock)));
@@ -63,7 +67,7 @@ impl Opened {
         match (me, place, keys, secrets, &tls, services) {
             (Some(me), Some(place), Some(keys), Some(secrets), Some(tls), Some(services)) if faults.0.is_empty() => {
                 let (memory, odd) = memory(file.memory, memory_limit());
-                warnings.extend(missing_keys(documents, me, &keys, day(clock.now())).into_iter().chain(odd));
+                warnings.extend(missing_keys(documents, me, &keys, clock.now()).into_iter().chain(odd));
                 let (me, keys, tls) = (me.clone(), Arc::new(keys), tls.clone());
                 Ok(Self { me, home: home(&place), keys, secrets, tls, services, memory, warnings })
             }
@@ -90,8 +94,8 @@ impl Faults {
         outcome.map_err(|fault| self.0.push(fault)).ok()
     }
 
-    fn note_all<T>(&mut self, outcome: Result<T, Vec<SecretError>>) -> Option<T> {
-        outcome.map_err(|faults| self.0.extend(faults.into_iter().map(Fault::Secret))).ok()
+    fn note_all<T, E: Into<Fault>>(&mut self, outcome: Result<T, Vec<E>>) -> Option<T> {
+        outcome.map_err(|faults| self.0.extend(faults.into_iter().map(Into::into))).ok()
     }
 }
 
@@ -104,12 +108,26 @@ fn home(place: &NodeIn<'_>) -> Origin {
     Origin::of(region.regime().clone())
 }
 
-fn tls(documents: &Documents, file: &NodeFile, me: Option<&NodeId>, clock: &Clock) -> Result<TierTls, Fault> {
+/// Returns the node that a node file's certificate names.
+///
+/// # Errors
+/// When there is none that can be used now.
+pub fn node_of(file: &NodeFile, federation: &Federation, dir: &Path, clock: &Clock) -> Result<NodeId, Unfit> {
+    let tls = tls(federation, dir, file, None, clock).map_err(|fault| Unfit::new(vec![fault]))?;
+    Ok(tls.node().clone())
+}
+
+fn tls(
+    federation: &Federation,
+    dir: &Path,
+    file: &NodeFile,
+    me: Option<&NodeId>,
+    clock: &Clock,
+) -> Result<TierTls, Fault> {
     let Identity { cert, key } = file.identity.as_ref().ok_or(Fault::NoIdentity)?;
-    let trust =
-        documents.federation.regions().map(|region| (region.name().to_string(), documents.dir.join(region.ca())));
+    let trust = federation.regions().map(|region| (region.name().to_string(), dir.join(region.ca())));
     let files = TierFiles {
-        trust_domain: documents.federation.trust_domain().to_owned(),
+        trust_domain: federation.trust_domain().to_owned(),
         certificate: cert.clone(),
         key: key.clone(),
         trust: trust.collect(),
@@ -171,25 +189,36 @@ fn memory(budget: Option<ByteSize>, limit: Option<u64>) -> (ByteSize, Option<War
     }
 }
 
-/// The keys that today's policy of a link out of this node needs and the node file does not name.
-fn missing_keys(documents: &Documents, me: &NodeId, keys: &KeyRing, today: Date) -> Vec<Warning> {
+/// The keys that today's policy of a link out of this node needs and that are not here, or not for what arrives now.
+fn missing_keys(documents: &Documents, me: &NodeId, keys: &KeyRing, now: Timestamp) -> Vec<Warning> {
     let federation = &documents.federation;
     let links = federation.links_from(me.region()).filter(|link| *link.source() == me.tier());
     let missing = links.flat_map(|link| {
-        let mut needed: Vec<_> = keys_of(documents, link, today).into_iter().filter(|key| !keys.has(key)).collect();
-        needed.sort();
-        needed.dedup();
-        needed.into_iter().map(|key| Warning::KeyMissing { key, to: link.to().clone() })
+        let mut needed = keys_of(documents, link, day(now));
+        needed.sort_by(|one, other| (&one.key, one.epoch).cmp(&(&other.key, other.epoch)));
+        needed.dedup_by(|one, other| (&one.key, one.epoch) == (&other.key, other.epoch));
+        needed.into_iter().filter_map(|keyed| missing(keyed, keys, now, link.to()))
     });
     missing.collect()
 }
 
-fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<String> {
+fn missing(Keyed { key, epoch, .. }: Keyed, keys: &KeyRing, now: Timestamp, to: &PlaceId) -> Option<Warning> {
+    let to = to.clone();
+    if !keys.has(&key) {
+        return Some(Warning::KeyMissing { key, to });
+    }
+    let epoch = Epoch::at(now.nanos(), epoch);
+    let covers = start_text(epoch);
+    let is_missing = !keys.holds(&key, epoch);
+    is_missing.then_some(Warning::RootMissing { key, from: covers.start, until: covers.end, to })
+}
+
+fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<Keyed> {
     let origins = documents.federation.origins_over(link.id()).iter();
     let table = |signal, origin| documents.policy.table(&documents.federation, link.id(), signal, origin, today).ok();
     // A link that is closed today lets nothing across that a key could be missing for.
     let tables = origins.flat_map(|origin| Signal::ALL.into_iter().filter_map(move |signal| table(signal, origin)));
-    tables.flat_map(|table| table.keyed().iter().map(|keyed| keyed.key.clone()).collect::<Vec<_>>()).collect()
+    tables.flat_map(|table| table.keyed().to_vec()).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tollgate_transport::admin::Pages;
 use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::backlogs::{Backlogs, Watched};
+use crate::node::keys::{self, KeyGauges};
 use crate::node::logs::Logs;
 use crate::node::node_file::Listen;
 use crate::node::reload::Refused;
@@ -27,7 +28,11 @@ pub(crate) struct NodePages {
 impl NodePages {
     pub(crate) fn new(node: Arc<Node>, logs: Logs, metrics: Metrics) -> Self {
         let backlogs = backlogs(&node, &logs);
-        metrics.register(|registry| registry.register_collector(Box::new(backlogs)));
+        let gauges = KeyGauges { keys: Arc::clone(&node.keys), clock: node.clock.clone() };
+        metrics.register(|registry| {
+            registry.register_collector(Box::new(backlogs));
+            registry.register_collector(Box::new(gauges));
+        });
         Self { node, logs, metrics }
     }
 
@@ -61,6 +66,7 @@ impl Pages for NodePages {
             "documents_before": edition.previous.as_ref().map(|previous| hex(previous)),
             "documents_refused": self.node.reloader.refused().map(|refused| refusal(&refused)),
             "uptime_seconds": self.node.clock.uptime().as_secs(),
+            "keys": keys::status(&self.node.keys),
             "logs": logs,
         })
     }

@@ -13,6 +13,7 @@ use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::archive::Archive;
 use crate::node::counters::Counters;
+use crate::node::keys;
 use crate::node::launch::LaunchError;
 use crate::node::logs::{Logs, LogsError};
 use crate::node::node_file::NodeFile;
@@ -192,6 +193,7 @@ async fn start(node: &Arc<Node>, logs: &Logs, metrics: Metrics) -> Result<(), Ru
         tasks.spawn("admin", serving);
     }
     node.tls.watch(&node.tasks, node.shutdown.clone());
+    keys::watch(&node.keys, &node.tasks, node.shutdown.clone());
     tracing::info!(node = %node.me, data = %node.file.data.display(), "running");
     Ok(())
 }

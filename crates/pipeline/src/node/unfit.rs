@@ -10,10 +10,11 @@ use std::path::PathBuf;
 
 use tollgate_config::{At, ByteSize};
 use tollgate_federation::{BackendId, NodeId, PlaceId, Role};
+use tollgate_keys::KeyError;
 use tollgate_transport::TlsError;
 
-use crate::node::keys::SecretError;
 use crate::node::node_file::SMALLEST_MEMORY;
+use crate::node::secrets::SecretError;
 use crate::send::backends::BackendError;
 
 /// Something that lets a node run, but hardly as it was meant to.
@@ -24,6 +25,18 @@ pub(crate) enum Warning {
     KeyMissing {
         /// The key's name in the policy.
         key: String,
+        /// Where the link leads.
+        to: PlaceId,
+    },
+    /// The key is named, and its folder has no root for what arrives now.
+    #[error("key {key} has no root for {from} to {until}: what crosses to {to} as a pseudonym by it is absent instead")]
+    RootMissing {
+        /// The key's name in the policy.
+        key: String,
+        /// When the epoch began.
+        from: String,
+        /// When it ends.
+        until: String,
         /// Where the link leads.
         to: PlaceId,
     },
@@ -113,7 +126,10 @@ pub(crate) enum Fault {
         /// Why.
         source: std::io::Error,
     },
-    /// A key or secret cannot be used.
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A secret cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// A certificate, its key or an authority cannot be used.
@@ -132,6 +148,7 @@ pub(crate) enum Fault {
 impl Fault {
     fn may_pass(&self) -> bool {
         match self {
+            Self::Key(fault) => fault.may_pass(),
             Self::Secret(fault) => fault.may_pass(),
             Self::Tls(fault) => fault.may_pass(),
             Self::Backend { source, .. } => matches!(&**source, BackendError::Tls(fault) if fault.may_pass()),

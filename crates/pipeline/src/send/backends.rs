@@ -8,7 +8,7 @@ use tollgate_transport::{
     BackendTrust, Channel, Exporter, HeaderFault, Headers, HttpChannel, Options, Peering, TlsError,
 };
 
-use crate::node::keys::{SecretError, Secrets};
+use crate::node::secrets::{SecretError, Secrets};
 
 /// A backend cannot be used as it is written.
 #[derive(Debug, thiserror::Error)]

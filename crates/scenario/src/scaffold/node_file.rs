@@ -50,12 +50,12 @@ struct Budgets {
 
 #[derive(Serialize)]
 struct Source {
-    file: PathBuf,
+    dir: PathBuf,
 }
 
-/// Where a root key of a region lies.
+/// Where the roots of a key of a region lie.
 pub(super) fn key_path(region: &str, key: &str) -> PathBuf {
-    PathBuf::from("keys").join(region).join(format!("{key}.key"))
+    PathBuf::from("keys").join(region).join(key)
 }
 
 pub(super) fn text(process: &Process, keys: &[&str]) -> Result<String, ScaffoldError> {
@@ -73,7 +73,7 @@ pub(super) fn text(process: &Process, keys: &[&str]) -> Result<String, ScaffoldE
         },
         identity: Identity { cert: certificate.with_extension("pem"), key: certificate.with_extension("key") },
         budgets: Budgets { memory: MEMORY, disk: DISK },
-        keys: keys.map(|key| (*key, Source { file: key_path(process.node.region(), key) })).collect(),
+        keys: keys.map(|key| (*key, Source { dir: key_path(process.node.region(), key) })).collect(),
         durability: "fsync",
     };
     let head = format!("# What {} has on this machine. Paths start at the folder of the documents.\n", process.node);

@@ -46,9 +46,10 @@ fn every_node_has_the_files_that_its_node_file_names() {
         let keys = node_file.get("keys").and_then(serde_yaml::Value::as_mapping);
         assert_eq!(keys.is_some(), process.node.role() == Role::Gateway);
         for (_, source) in keys.into_iter().flatten() {
-            let path = folder.path().join(source["file"].as_str().unwrap());
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o400);
-            assert_eq!(fs::read_to_string(path).unwrap().len(), 64);
+            let key = KeyFolder::new("key", folder.path().join(source["dir"].as_str().unwrap()));
+            let epochs = key.epochs().unwrap();
+            assert!(epochs.len() > 1 && epochs.iter().all(|epoch| key.read(*epoch).is_ok()), "{epochs:?}");
+            assert_eq!(fs::metadata(key.dir()).unwrap().permissions().mode() & 0o777, 0o700);
         }
     }
 }
@@ -56,7 +57,10 @@ fn every_node_has_the_files_that_its_node_file_names() {
 #[test]
 fn regions_share_no_root_key() {
     let (folder, _) = written();
-    let key = |region: &str| fs::read_to_string(folder.path().join(format!("keys/{region}/user.key"))).unwrap();
+    let key = |region: &str| {
+        let key = KeyFolder::new("user", folder.path().join(format!("keys/{region}/user")));
+        key.read(key.epochs().unwrap()[0]).unwrap().id()
+    };
     assert!(key("eu-west") != key("uk-south") && key("uk-south") != key("us-east"));
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-use tollgate_runtime::{LogFormat, Signals, init_logs};
+use tollgate_runtime::{LogFormat, Signals, init_logs, refuse_core_dumps};
 
 use super::documents;
 use crate::cli::Run;
@@ -14,6 +14,8 @@ pub(crate) fn run(options: &Run) -> Result<ExitCode, Exit> {
     // First of all: whoever is told to stop while it starts has done nothing wrong.
     let signals = Signals::listen().map_err(Exit::failed)?;
     options.end_with_parent.map_or(Ok(()), end_with)?;
+    // Keys, tokens and what services sent are in this process's memory.
+    refuse_core_dumps().map_err(Exit::failed)?;
     init_logs(LogFormat::detect());
     let (documents, node_file) = documents::load_with(&options.set, &options.node_file)?;
     tollgate_pipeline::run(&Arc::new(documents), &options.node, node_file, &signals)?;

@@ -6,12 +6,13 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tollgate_federation::{Manifest, NodeId, Signal};
+use tollgate_keys::KeyFolder;
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_scenario::certs::{Authority, Leaf};
 use tollgate_testkit::Block;
@@ -21,8 +22,6 @@ use super::secure::Identity;
 use crate::scratch;
 
 const TRUST_DOMAIN: &str = "bench.example";
-/// Drawn once: a node refuses a key that only looks like one.
-const ROOT_KEY: &str = "9d1c6d3fb07a42e58c2e6b91f4d703ae15ca80f62b9e4d77a1305fc8e26b94d0";
 const CATALOGUE: &str = include_str!("../../../../policies/catalogue.yaml");
 const RESIDENCY: &str = include_str!("../../../../policies/residency.yaml");
 
@@ -147,11 +146,11 @@ impl Layout {
         }
         layout.write_documents(gateways, sampling)?;
         layout.write_certificates(gateways)?;
-        for key in ["user", "session"] {
-            let mut options = fs::File::options();
-            let mut file =
-                options.write(true).create_new(true).mode(0o400).open(layout.path(&format!("keys/{key}.key")))?;
-            std::io::Write::write_all(&mut file, ROOT_KEY.as_bytes())?;
+        for (key, days) in [("user", 30), ("session", 1)] {
+            let folder = KeyFolder::new(key, layout.path(&format!("keys/{key}")));
+            let epochs = [Duration::from_secs(days * 24 * 3600)];
+            let made = folder.begin(&epochs, now).and_then(|_| folder.rotate(&epochs, now, Duration::ZERO));
+            made.map_err(|fault| StandError::Machine(std::io::Error::other(fault)))?;
         }
         Ok(layout)
     }
@@ -221,8 +220,7 @@ impl Layout {
         let base = node.replace('/', "-");
         let listener = if node == COLLECTOR { "otlp_grpc" } else { "tier" };
         let sealing = node == GATEWAY;
-        let keys =
-            if sealing { "keys: {user: {file: keys/user.key}, session: {file: keys/session.key}}\n" } else { "" };
+        let keys = if sealing { "keys: {user: {dir: keys/user}, session: {dir: keys/session}}\n" } else { "" };
         let Doors { entrance, admin, metrics } = doors;
         let text = format!(
             "data: data/{name}\nlisten: {{{listener}: \"{entrance}\", admin: \"{admin}\", metrics: \"{metrics}\"}}\n\
