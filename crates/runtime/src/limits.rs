@@ -61,6 +61,12 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_asked_for_it_is_not_dumped() {
+        refuse_core_dumps().unwrap();
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+
+    #[test]
     fn as_many_files_as_the_machine_allows() {
         let files = open_files();
         assert_eq!(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), files);

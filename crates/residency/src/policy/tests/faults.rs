@@ -143,7 +143,7 @@ fn what_has_a_fault_is_not_called_unknown_wherever_it_is_used() {
         (
             "key: session, epoch: 1d,",
             "key: user, retain: 1d, epoch: 30d,",
-            "residency.yaml:26:60: transforms.session-key.hmac.retain: another transform keeps the same roots, of key user",
+            "residency.yaml:25:20: transforms.user-key.hmac: another transform keeps the same roots, of key user",
         ),
         ("user.id: {class: direct,", "user.id: {class: dir,", "attributes[\"user.id\"].class: "),
         ("attributes:\n", "attributes: [\n", "catalogue.yaml:"),
