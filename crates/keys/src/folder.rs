@@ -85,7 +85,7 @@ impl KeyFolder {
         if digits.len() != 2 * ROOT_BYTES || HEXLOWER_PERMISSIVE.decode_mut(digits, &mut *root).is_err() {
             return Err(KeyError::NotARoot { key: key(), path });
         }
-        if is_placeholder(&root) { Err(KeyError::Placeholder { key: key(), path }) } else { Ok(RootKey::new(*root)) }
+        if is_placeholder(&root) { Err(KeyError::Placeholder { key: key(), path }) } else { Ok(RootKey::from(&*root)) }
     }
 
     /// Where the root of an epoch lies, or would.

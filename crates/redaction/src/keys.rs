@@ -1,6 +1,7 @@
 //! Where root keys come from. Only the trait is here: files, agents and modules that hold keys are the caller's.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -12,15 +13,17 @@ use crate::epoch::Epoch;
 pub(crate) const ID_BYTES: usize = 4;
 const SALT: &[u8] = b"tollgate pseudonym 1";
 
-/// The root key of one epoch. Wiped from memory when dropped; never shown.
+/// The root key of one epoch. Wiped from memory when the last clone is dropped; never shown.
+///
+/// It lies in one place for as long as it lives: a value that moves leaves its bytes behind wherever it was.
 #[derive(Clone)]
-pub struct RootKey(Zeroizing<[u8; 32]>);
+pub struct RootKey(Arc<Zeroizing<[u8; 32]>>);
 
 impl RootKey {
     /// Takes 32 random bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::from(&*Zeroizing::new(bytes))
     }
 
     /// Returns the root's public name, for lists and records. No pseudonym bears it.
@@ -34,6 +37,16 @@ impl RootKey {
 
     pub(crate) fn hkdf(&self) -> Hkdf<Sha256> {
         Hkdf::new(Some(SALT), self.0.as_slice())
+    }
+}
+
+impl From<&[u8; 32]> for RootKey {
+    fn from(bytes: &[u8; 32]) -> Self {
+        let mut root = Arc::new(Zeroizing::new([0; 32]));
+        if let Some(root) = Arc::get_mut(&mut root) {
+            root.copy_from_slice(bytes);
+        }
+        Self(root)
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::Date;
 use tollgate_config::ByteSize;
@@ -28,6 +29,9 @@ use crate::node::unfit::{Fault, Unfit, Warning};
 use crate::node::ways::{Out, Way, ways};
 use crate::seal::day;
 use crate::send::backends;
+
+/// How long before a turn a root that is missing is worth a warning: time for somebody to make it.
+const SOON: Duration = Duration::from_secs(24 * 3600);
 
 /// What a node has on its own machine.
 pub struct Opened {
@@ -207,10 +211,10 @@ fn missing(Keyed { key, epoch, .. }: Keyed, keys: &KeyRing, now: Timestamp, to: 
     if !keys.has(&key) {
         return Some(Warning::KeyMissing { key, to });
     }
-    let epoch = Epoch::at(now.nanos(), epoch);
+    let moments = [now, now.saturating_add(SOON)].map(|moment| Epoch::at(moment.nanos(), epoch));
+    let epoch = moments.into_iter().find(|epoch| !keys.holds(&key, *epoch))?;
     let covers = start_text(epoch);
-    let is_missing = !keys.holds(&key, epoch);
-    is_missing.then_some(Warning::RootMissing { key, from: covers.start, until: covers.end, to })
+    Some(Warning::RootMissing { key, from: covers.start, until: covers.end, to })
 }
 
 fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<Keyed> {

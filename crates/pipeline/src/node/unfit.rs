@@ -28,8 +28,8 @@ pub(crate) enum Warning {
         /// Where the link leads.
         to: PlaceId,
     },
-    /// The key is named, and its folder has no root for what arrives now.
-    #[error("key {key} has no root for {from} to {until}: what crosses to {to} as a pseudonym by it is absent instead")]
+    /// The key is named, and its folder has no root for what arrives now or soon.
+    #[error("key {key} has no root for {from} to {until}: what crosses to {to} as a pseudonym by it is absent then")]
     RootMissing {
         /// The key's name in the policy.
         key: String,

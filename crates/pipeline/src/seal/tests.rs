@@ -393,3 +393,4 @@ fn what_is_in_shadow_is_counted_and_not_done() {
     let would = bench.counted.read("tollgate_shadow_values_total", "now=\"absent\",then=\"raw\"");
     assert_eq!((would, bench.counts()), (1, [1, 1]));
 }
+mod turn;
