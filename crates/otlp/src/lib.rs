@@ -29,7 +29,7 @@ pub use fault::{Fault, ItemFault, Rejected};
 pub use id::{NotAnId, SpanId, TraceId};
 pub use index::Index;
 pub use limits::Limits;
-pub use select::{Part, select, select_with, split, split_with};
+pub use select::{Part, select, select_with, split, split_by_number, split_with};
 pub use view::{KeyValueView, RawAttribute, SpanView, ValueView, attributes, messages, raw_attributes};
 pub use walk::{Walked, walk_logs, walk_metrics, walk_traces};
 pub use writer::Writer;

@@ -70,6 +70,12 @@ pub fn split(batch: Batch<'_>, parts: &mut [Part], mut part_of: impl FnMut(usize
     Copier::new(batch, parts).run(part_of, copy_header)
 }
 
+/// Copies each item into the part that `part_of` names for its number, and returns how many found one. An item whose
+/// part does not exist has none.
+pub fn split_by_number(batch: Batch<'_>, parts: &mut [Part], mut part_of: impl FnMut(usize) -> Option<usize>) -> usize {
+    Copier::new(batch, parts).run(|item| part_of(item.number), copy_header)
+}
+
 /// The numbers of the fields that hold a request's resources, their message, and children at both levels below.
 const RESOURCES: u32 = 1;
 const RESOURCE: u32 = 1;

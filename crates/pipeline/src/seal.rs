@@ -17,7 +17,7 @@ use std::time::Duration;
 use time::{Date, OffsetDateTime};
 use tollgate_federation::{Link, LinkId, Name, Origin, PlaceId, Signal};
 use tollgate_otlp::{Batch, Index, Limits, select};
-use tollgate_redaction::{Keys, Sealed, SealedBatch, Sealer};
+use tollgate_redaction::{Keys, Route, Sealed, SealedBatch, Sealer};
 use tollgate_residency::{Class, Form, Table};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Record;
@@ -104,7 +104,11 @@ impl Step for Seal {
             return nothing();
         };
         self.count(&sealed);
-        sealed.split(share.parts(), |trace| share.part_of(trace.as_bytes()))
+        let of_resource = self.parts_of_resources(batch, share);
+        sealed.split(share.parts(), |route| match route {
+            Route::Trace(trace) => share.part_of(trace.as_bytes()),
+            Route::Resource(number) => of_resource.get(number).copied().flatten(),
+        })
     }
 
     fn renew(&mut self) -> bool {
@@ -153,10 +157,15 @@ impl Seal {
         }
     }
 
-    fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {
-        if self.signal != Signal::Traces {
-            return None; // only aggregates of metrics and logs may ever cross, and nothing aggregates them yet
+    /// The part of each resource, for items that have no trace: the one that [`map_keys`] would find.
+    fn parts_of_resources(&self, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<usize>> {
+        match self.signal {
+            Signal::Traces => Vec::new(),
+            Signal::Metrics | Signal::Logs => batch.resources().map(|group| share.part_of(group.resource())).collect(),
         }
+    }
+
+    fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {
         let key = (origin, record.policy);
         if !self.sealers.contains_key(&key) {
             let sealer = self.sealer(&key.0, record.policy);
@@ -173,7 +182,6 @@ impl Seal {
     }
 
     fn sealer(&self, origin: &Origin, arrived_under: [u8; 32]) -> Option<Sealer> {
-        let consumer = self.counters.name();
         let now = self.table(&self.documents, origin, "the link is closed")?;
         let in_force = now.digest();
         let table = if arrived_under == self.documents.federation.digest() {
@@ -181,9 +189,8 @@ impl Seal {
         } else {
             now.meet(&self.earlier_table(origin, &arrived_under)?)?
         };
-        let sealer = Sealer::new(Arc::new(table.renumbered(self.link)), Arc::clone(&self.basis.keys));
-        let sealer = sealer.inspect_err(|error| tracing::error!(consumer, %error, "withheld")).ok()?;
-        Some(sealer.under(in_force))
+        let table = Arc::new(table.renumbered(self.link));
+        Some(Sealer::new(table, Arc::clone(&self.basis.keys)).under(in_force))
     }
 
     /// The same link's table under the documents that were in force at arrival.

@@ -5,6 +5,7 @@
 //! 2. Each value of what crossed is counted once, by its class and by the form in which it crossed. Of a span, link,
 //!    resource or scope that did not cross no values are counted.
 
+use tollgate_otlp::Fault;
 use tollgate_residency::{Carrier, Class, Form};
 
 /// Why an item did not cross.
@@ -15,7 +16,8 @@ pub enum Withheld {
     Malformed,
     /// Its resource or scope cannot be read.
     Surroundings,
-    /// The policy lets no trace and span ids cross, and a span without them is none.
+    /// What it is told apart by does not cross, and without it it is none: the ids of a span, the name, times and values
+    /// of a metric.
     Identity,
 }
 
@@ -31,6 +33,12 @@ impl Withheld {
             Self::Surroundings => "surroundings",
             Self::Identity => "identity",
         }
+    }
+}
+
+impl From<Fault> for Withheld {
+    fn from(_: Fault) -> Self {
+        Self::Malformed
     }
 }
 

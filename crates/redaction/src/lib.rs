@@ -2,11 +2,11 @@
 //!
 //! Promises:
 //! 1. The outgoing request is constructed from fields that are known and allowed; nothing is scrubbed from a copy.
-//! 2. Total over the carriers of traces; whatever is unknown, ambiguous or unreadable stays.
+//! 2. Total over the carriers of traces, metrics and logs; whatever is unknown, ambiguous or unreadable stays.
 //! 3. Only this crate makes a [`Sealed`]. No clock, no files: arrival time and keys are arguments.
 //!
-//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `attributes.rs` (a list), `value.rs` (one value),
-//! `detect.rs` (what raises its class).
+//! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `schema.rs` and `item.rs` (one metric or log
+//! record), `attributes.rs` (a list), `value.rs` (one value), `detect.rs` (what raises its class).
 //! Not here: what is allowed (`tollgate_residency`), where keys lie and where sealed batches go (`tollgate_pipeline`).
 
 mod address;
@@ -16,6 +16,7 @@ mod counts;
 mod detect;
 mod epoch;
 mod hints;
+mod item;
 mod keys;
 mod memo;
 mod once;
@@ -24,6 +25,7 @@ mod plain;
 mod pseudonym;
 mod repeats;
 mod same;
+mod schema;
 mod sealed;
 mod sealer;
 mod span;
@@ -38,5 +40,5 @@ pub use counts::{Counts, Withheld};
 pub use epoch::Epoch;
 pub use keys::{Keys, RootKey};
 pub use pseudonym::{NoPseudonym, PseudonymKey};
-pub use sealed::{OtherSeal, Sealed, SealedBatch};
-pub use sealer::{Sealer, Unsealable};
+pub use sealed::{OtherSeal, Route, Sealed, SealedBatch};
+pub use sealer::Sealer;

@@ -18,6 +18,9 @@ const MOST_ELEMENTS: usize = 16;
 /// Longest key below a template, in bytes.
 const LONGEST_KEY: usize = 128;
 
+/// Longest unit, in bytes: what an instrument may have.
+const LONGEST_UNIT: usize = 63;
+
 /// What identifiers, versions, routes (`/a/{id}`, `/a/:id`, `/a/*`), type names (`List<T>`, `a::B`, `<init>`, `Foo$Bar`),
 /// addresses and media types consist of.
 const PUNCTUATION: &[u8] = b"._-/:{}*+,()[]<>$#~;^";
@@ -66,6 +69,19 @@ pub(crate) fn list_is_short(elements: usize, bytes: usize) -> bool {
 pub(crate) fn is_key(key: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
     !key.is_empty() && key.len() <= LONGEST_KEY && key.iter().all(plain)
+}
+
+/// Says whether a text is a metric's name as instruments and exporters spell them, and no detector finds anything in it.
+pub(crate) fn is_metric_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':');
+    let begins = name.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
+    begins && name.len() <= LONGEST && name.bytes().all(plain) && detect::in_text(name.as_bytes()) == Found::NOTHING
+}
+
+/// Says whether a text is a unit as UCUM spells them, and no detector finds anything in it.
+pub(crate) fn is_unit(unit: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%./*^{}[]()_-'".contains(&byte);
+    unit.len() <= LONGEST_UNIT && unit.bytes().all(plain) && detect::in_text(unit.as_bytes()) == Found::NOTHING
 }
 
 /// Says whether a schema URL is one that OpenTelemetry publishes.

@@ -3,7 +3,7 @@
 //! Promises:
 //! 1. Only this crate makes a `Sealed`: code that would send unsealed data over a link does not compile.
 //! 2. It knows its link, origin and table; what differs in one of them is never put together.
-//! 3. Splitting loses nothing: each item goes into the one part that was named for its trace.
+//! 3. Splitting loses nothing: each item goes into the one part that was named for its trace or resource.
 
 mod layout;
 mod rearrange;
@@ -11,19 +11,29 @@ mod rearrange;
 use std::fmt;
 
 use bytes::Bytes;
-use tollgate_federation::{LinkId, Origin};
+use tollgate_federation::{LinkId, Origin, Signal};
 use tollgate_otlp::TraceId;
 
 use crate::counts::Counts;
-pub(crate) use layout::{CHILDREN, Group, Layout, RESOURCES, Span};
+pub(crate) use layout::{CHILDREN, Group, Item, Layout, RESOURCES};
 
 /// Under whose policy something was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seal {
     pub(crate) link: LinkId,
+    pub(crate) signal: Signal,
     pub(crate) origin: Origin,
     pub(crate) digest: [u8; 32],
     pub(crate) in_force: [u8; 32],
+}
+
+/// By what an item finds its way to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The trace it belonged to when it came.
+    Trace(TraceId),
+    /// It belongs to none: the resource of this number in the request that was sealed.
+    Resource(usize),
 }
 
 /// An encoded request that one link's policy has passed.
@@ -143,12 +153,12 @@ impl SealedBatch {
         Sealed { chunks, items, seal: self.seal }
     }
 
-    /// Parts the items by trace into `parts` pieces; a piece without items is none. An item for which there is no
+    /// Parts the items by their routes into `parts` pieces; a piece without items is none. An item for which there is no
     /// part, or none of that number, is in no piece: it belongs to somebody else.
     #[must_use]
-    pub fn split(self, parts: usize, mut part_of: impl FnMut(TraceId) -> Option<usize>) -> Vec<Option<Sealed>> {
+    pub fn split(self, parts: usize, part_of: impl FnMut(Route) -> Option<usize>) -> Vec<Option<Sealed>> {
         let layout = self.layout.finish();
-        let choice: Vec<_> = layout.spans.iter().map(|span| part_of(span.trace)).collect();
+        let choice = layout.routes(part_of);
         // An eighth more for what is not shared out evenly: growing would copy all of it.
         let fair = layout.bytes.len() / parts.max(1);
         let about = fair + fair / 8;
@@ -157,7 +167,7 @@ impl SealedBatch {
             let (chunks, items) = match only {
                 Some(only) if only == part => layout.whole(),
                 Some(_) => return None,
-                None => layout.select(|span| choice.get(span) == Some(&Some(part)), about),
+                None => layout.select(|item| choice.get(item) == Some(&Some(part)), about),
             };
             (items > 0).then(|| Sealed { chunks, items, seal: self.seal.clone() })
         };
@@ -167,6 +177,6 @@ impl SealedBatch {
 
 impl fmt::Debug for SealedBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedBatch").field("items", &self.layout.spans.len()).field("seal", &self.seal).finish()
+        f.debug_struct("SealedBatch").field("items", &self.layout.items.len()).field("seal", &self.seal).finish()
     }
 }

@@ -10,15 +10,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tollgate_federation::Signal;
-use tollgate_otlp::{Batch, Index, ResourceGroup, ScopeGroup};
+use tollgate_otlp::{Batch, Index, Item as RawItem, ResourceGroup, ScopeGroup, TraceId};
 use tollgate_residency::{Class, Resource, Table};
 
 use crate::attributes::Care;
 use crate::counts::{Counts, Mark, Withheld};
+use crate::item::ItemSealer;
 use crate::keys::Keys;
 use crate::plain::Plain;
 use crate::pseudonym::Pseudonyms;
-use crate::sealed::{CHILDREN, Group, Layout, RESOURCES, Seal, SealedBatch, Span};
+use crate::schema;
+use crate::sealed::{CHILDREN, Group, Item, Layout, RESOURCES, Seal, SealedBatch};
 use crate::span::{Memory, SpanSealer};
 use crate::surroundings;
 use crate::value::Judge;
@@ -33,25 +35,15 @@ pub struct Sealer {
     in_force: [u8; 32],
 }
 
-/// The table is for a signal that cannot be sealed yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} cannot be sealed yet, so they cross no border")]
-pub struct Unsealable(pub Signal);
-
 impl Sealer {
-    /// Takes the table of a link, which says for whom and from where it is, and the keys of this region.
-    ///
-    /// # Errors
-    /// Refuses every signal but traces.
-    pub fn new(table: Arc<Table>, keys: Arc<dyn Keys>) -> Result<Self, Unsealable> {
-        if table.signal() != Signal::Traces {
-            return Err(Unsealable(table.signal()));
-        }
+    /// Takes the table of a link, which says for whom, from where and for which signal it is, and the keys of this region.
+    #[must_use]
+    pub fn new(table: Arc<Table>, keys: Arc<dyn Keys>) -> Self {
         let (origin, destination) = (table.origin().to_string(), table.destination().to_owned());
         let pseudonyms = table.keyed().iter();
         let pseudonyms = pseudonyms.map(|keyed| Pseudonyms::new(keyed.clone(), origin.clone(), destination.clone()));
         let mark = surroundings::mark(&table.digest());
-        Ok(Self { pseudonyms: pseudonyms.collect(), in_force: table.digest(), table, keys, mark })
+        Self { pseudonyms: pseudonyms.collect(), in_force: table.digest(), table, keys, mark }
     }
 
     /// Says of which table in force this one is the meet with an earlier one; unless told, it is in force itself.
@@ -93,13 +85,19 @@ impl Sealer {
             all_unguarded: Class::ALL.iter().all(|class| self.table.guard(*class).is_default()),
         };
         let layout = Layout::with_room_for(index.items(), payload.len());
-        let mut run = Run { judge, memory: Memory::default(), layout };
+        let mut run = Run { signal: self.table.signal(), judge, memory: Memory::default(), layout };
         for group in Batch::new(payload, index).resources() {
             run.resource(&group);
         }
         let layout = run.layout;
         let [digest, in_force] = self.digests();
-        let seal = Seal { link: self.table.link(), origin: self.table.origin().clone(), digest, in_force };
+        let seal = Seal {
+            link: self.table.link(),
+            signal: self.table.signal(),
+            origin: self.table.origin().clone(),
+            digest,
+            in_force,
+        };
         SealedBatch { layout, counts, seal }
     }
 }
@@ -112,6 +110,7 @@ impl fmt::Debug for Sealer {
 
 /// The sealing of one batch.
 struct Run<'a, 't> {
+    signal: Signal,
     judge: Judge<'t>,
     memory: Memory<'a>,
     layout: Layout,
@@ -146,11 +145,12 @@ impl<'a> Run<'a, '_> {
         }
         self.layout.close(opened);
         self.layout.resources.push(Group { head, children });
+        self.layout.numbers.push(group.number);
     }
 
     fn scope(&mut self, group: &ScopeGroup<'a>) {
         let before = self.mark();
-        let first = self.layout.spans.len();
+        let first = self.layout.items.len();
         let opened = self.layout.open(CHILDREN, length(group));
         let (body, url) = (group.scope(), group.schema_url());
         let head = self.attempt(|judge, memory, out| surroundings::scope(body, url, judge, memory, out));
@@ -159,9 +159,9 @@ impl<'a> Run<'a, '_> {
             return self.judge.counts.withhold(Withheld::Surroundings, group.items().len() as u64);
         };
         for item in group.items() {
-            self.item(item.body());
+            self.item(item);
         }
-        let children = first..self.layout.spans.len();
+        let children = first..self.layout.items.len();
         if children.is_empty() {
             return self.take_back(before);
         }
@@ -169,11 +169,28 @@ impl<'a> Run<'a, '_> {
         self.layout.scopes.push(Group { head, children });
     }
 
-    fn item(&mut self, body: &'a [u8]) {
-        match self.attempt(|judge, memory, out| SpanSealer { judge, memory }.seal(body, out)) {
+    fn item(&mut self, item: RawItem<'a>) {
+        let body = item.body();
+        let message = match self.signal {
+            Signal::Traces => {
+                let sealed = self.attempt(|judge, memory, out| SpanSealer { judge, memory }.seal(body, out).map(Some));
+                return self.take(sealed);
+            }
+            Signal::Metrics => &schema::METRIC,
+            Signal::Logs => &schema::LOG_RECORD,
+        };
+        let trace = item.trace_id();
+        let sealed =
+            self.attempt(|judge, memory, out| ItemSealer { judge, memory }.seal(message, body, out).map(|()| trace));
+        self.take(sealed);
+    }
+
+    #[inline]
+    fn take(&mut self, sealed: Result<(Range<usize>, Option<TraceId>), Withheld>) {
+        match sealed {
             Ok((field, trace)) => {
                 self.judge.counts.cross(1);
-                self.layout.spans.push(Span { trace, field });
+                self.layout.items.push(Item { trace, field });
             }
             Err(reason) => self.judge.counts.withhold(reason, 1),
         }

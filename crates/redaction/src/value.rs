@@ -47,6 +47,23 @@ impl Judge<'_> {
         passes
     }
 
+    /// Asks whether a value crosses that may hold anything, a log's body or a description, and counts the answer. What a
+    /// detector finds in it is answered as in an attribute of the `list` beside it.
+    pub(crate) fn passes_free(
+        &mut self,
+        carrier: Carrier,
+        list: Option<Carrier>,
+        value: ValueView<'_>,
+    ) -> Result<bool, Fault> {
+        if self.table.carrier(carrier) != Form::Raw {
+            return Ok(self.passes(carrier, false));
+        }
+        let stays = |found| list.is_none_or(|list| self.table.class(list, found) != Action::Raw);
+        let raised = found_in(value)?.classes().any(|found| raises(Class::Free, found) && stays(found));
+        let fit = !raised && crosses(value, Class::Free, self.table.guard(Class::Free))?;
+        Ok(self.passes(carrier, fit))
+    }
+
     /// Writes one attribute; says whether it crossed.
     pub(crate) fn write(
         &mut self,
@@ -233,7 +250,7 @@ fn elements(list: &[u8]) -> impl Iterator<Item = Result<ValueView<'_>, Fault>> {
     })
 }
 
-fn write_any(any: &mut Writer<'_>, value: ValueView<'_>) -> Result<(), Fault> {
+pub(crate) fn write_any(any: &mut Writer<'_>, value: ValueView<'_>) -> Result<(), Fault> {
     match value {
         ValueView::String(text) => any.string(1, text),
         ValueView::Bool(value) => any.varint(2, value.into()),

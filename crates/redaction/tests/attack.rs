@@ -314,7 +314,7 @@ fn pseudonym_changes_with_the_epoch_the_destination_and_the_origin_and_with_noth
     const EPOCH: u64 = 30 * 86_400 * 1_000_000_000;
     let named = |link: u16, from: &str, key: &str, value: Value, arrival: u64| {
         let table = Arc::new(table_with(str::to_owned, from, link));
-        let mut sealer = Sealer::new(table, Arc::new(ALL_KEYS)).unwrap();
+        let mut sealer = Sealer::new(table, Arc::new(ALL_KEYS));
         let payload = request(vec![], vec![span(vec![attribute(key, value)])]).encode_to_vec();
         let out = sealer.seal(&payload, &walked(&payload), arrival).whole().bytes();
         let span: Span = decoded(&out).resource_spans.remove(0).scope_spans.remove(0).spans.remove(0);

@@ -1,9 +1,10 @@
 //! A sealed request as a load: the seal stays on whatever it is taken apart into.
 
 use tollgate_federation::Signal;
+use tollgate_otlp::Batch;
 use tollgate_redaction::Sealed;
 
-use crate::load::{Load, PartOfKey};
+use crate::load::{Load, PartOfKey, map_keys};
 
 impl Load for Sealed {
     fn items(&self) -> u64 {
@@ -33,7 +34,7 @@ impl Load for Sealed {
     }
 
     fn split(self, _: Signal, parts: usize, part_of: PartOfKey<'_>) -> Result<Vec<Option<Self>>, Self> {
-        self.rearrange(parts, |_, trace| part_of(trace.as_bytes()))
+        self.rearrange(parts, |batch| map_keys(batch, part_of))
     }
 
     fn halve(self, _: Signal) -> Result<(Self, Self), Self> {
@@ -42,7 +43,9 @@ impl Load for Sealed {
             return Err(self);
         }
         let whole = self.clone();
-        let mut halves = self.rearrange(2, |item, _| Some(usize::from(item as u64 >= half)))?.into_iter().flatten();
+        let choose =
+            |batch: Batch<'_>| batch.items().map(|item| Some(usize::from(item.number as u64 >= half))).collect();
+        let mut halves = self.rearrange(2, choose)?.into_iter().flatten();
         halves.next().zip(halves.next()).ok_or(whole)
     }
 }

@@ -15,6 +15,8 @@ use crate::records;
 use crate::rig::{self, Counted, entry, node, numbers, spans};
 use crate::seal::manifests::Manifests;
 
+mod signals;
+
 struct AllKeys;
 
 impl Keys for AllKeys {
@@ -121,29 +123,6 @@ fn what_may_cross_is_sealed_and_counted() {
     assert_eq!(all(&mut seal, &bench.record(spans(0..5))), [0, 1, 2, 3, 4]);
     assert_eq!(bench.counts(), [5, 0]);
     assert!(bench.counted.read("tollgate_sealed_values_total", "link=\"there\"") > 0);
-}
-
-/// Metrics and logs are never sealed: all are withheld, and the cursor passes.
-#[test]
-fn signals_without_aggregation_are_withheld() {
-    let bench = Bench::new(rig::documents());
-    let mut seal = bench.seal(CENTRAL, Signal::Logs);
-    let mut logs = Vec::new();
-    Writer::new(&mut logs).message(1, |resource| {
-        resource.message(2, |scope| {
-            scope.message(2, |log| log.fixed64(1, 1));
-            scope.message(2, |log| log.fixed64(1, 2));
-        });
-    });
-    let mut index = Vec::new();
-    walk(Signal::Logs, &logs, &Limits::default()).unwrap().index.encode(&mut index);
-    let record = Record { payload: logs.into(), index: index.into(), ..bench.record(spans([1])) };
-    assert_eq!(run(&mut seal, &record, &["a", "b"], &["a", "b"]), [None, None]);
-    assert_eq!(bench.counts(), [2, 2]);
-    // Alone each lane counts its own part, and together they count all of it.
-    run(&mut seal, &record, &["a", "b"], &["a"]);
-    run(&mut seal, &record, &["a", "b"], &["b"]);
-    assert_eq!(bench.counts(), [4, 4]);
 }
 
 /// Data of an origin that the link does not carry is not offered to it, and so neither sent nor counted.

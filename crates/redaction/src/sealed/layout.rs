@@ -6,6 +6,8 @@ use bytes::Bytes;
 use tollgate_otlp::wire::framed_len;
 use tollgate_otlp::{TraceId, Writer};
 
+use super::Route;
+
 /// The number of a request's resources, and of the children of a resource and of a scope.
 pub(crate) const RESOURCES: u32 = 1;
 pub(crate) const CHILDREN: u32 = 2;
@@ -21,8 +23,10 @@ pub(crate) struct Layout {
     pub(crate) bytes: Vec<u8>,
     form: Form,
     pub(crate) resources: Vec<Group>,
+    /// The number in the request of each of the resources.
+    pub(crate) numbers: Vec<usize>,
     pub(crate) scopes: Vec<Group>,
-    pub(crate) spans: Vec<Span>,
+    pub(crate) items: Vec<Item>,
 }
 
 /// What the bytes are.
@@ -41,22 +45,23 @@ pub(crate) struct Opened {
     head: Range<usize>,
 }
 
-/// A resource or a scope: its own fields, and its scopes or spans.
+/// A resource or a scope: its own fields, and its scopes or items.
 pub(crate) struct Group {
     pub(crate) head: Range<usize>,
     pub(crate) children: Range<usize>,
 }
 
-/// A span's whole field: tag, length, body.
-pub(crate) struct Span {
-    pub(crate) trace: TraceId,
+/// An item's whole field: tag, length, body.
+pub(crate) struct Item {
+    /// The trace it came with, by which it is routed; a metric has none.
+    pub(crate) trace: Option<TraceId>,
     pub(crate) field: Range<usize>,
 }
 
 impl Layout {
-    /// Has room for so many spans, and for what is sealed of so many bytes: less than those, as a rule.
-    pub(crate) fn with_room_for(spans: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(spans), ..Self::default() }
+    /// Has room for so many items, and for what is sealed of so many bytes: less than those, as a rule.
+    pub(crate) fn with_room_for(items: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), items: Vec::with_capacity(items), ..Self::default() }
     }
 
     /// Begins a group that will be about so long.
@@ -79,12 +84,12 @@ impl Layout {
 
     /// Has all bytes in place, to be selected from.
     pub(super) fn finish(self) -> Finished {
-        let Self { mut bytes, form, resources, scopes, spans } = self;
+        let Self { mut bytes, form, resources, numbers, scopes, items } = self;
         // Room was taken for all that came in. Who shares these bytes is counted by what they are.
         if bytes.capacity() > 2 * bytes.len() + PAGE {
             bytes.shrink_to_fit();
         }
-        Finished { bytes: bytes.into(), form, resources, scopes, spans }
+        Finished { bytes: bytes.into(), form, resources, numbers, scopes, items }
     }
 }
 
@@ -93,21 +98,22 @@ pub(super) struct Finished {
     pub(super) bytes: Bytes,
     form: Form,
     resources: Vec<Group>,
+    numbers: Vec<usize>,
     scopes: Vec<Group>,
-    pub(super) spans: Vec<Span>,
+    pub(super) items: Vec<Item>,
 }
 
 impl Finished {
-    /// Makes a request of all spans, in chunks, and says how many those are; copies nothing where it lies there already.
+    /// Makes a request of all items, in chunks, and says how many those are; copies nothing where it lies there already.
     pub(super) fn whole(&self) -> (Vec<Bytes>, u64) {
         match self.form {
             Form::Request if self.bytes.is_empty() => (Vec::new(), 0),
-            Form::Request => (vec![self.bytes.clone()], self.spans.len() as u64),
+            Form::Request => (vec![self.bytes.clone()], self.items.len() as u64),
             Form::Parts => self.select(|_| true, self.bytes.len().min(2 * WORTH_A_CHUNK)),
         }
     }
 
-    /// Makes a request of the chosen spans under their resources and scopes, in chunks, and says how many those are.
+    /// Makes a request of the chosen items under their resources and scopes, in chunks, and says how many those are.
     /// About so many bytes are expected.
     pub(super) fn select(&self, chosen: impl Fn(usize) -> bool, about: usize) -> (Vec<Bytes>, u64) {
         let mut out = Chunks { whole: &self.bytes, chunks: Vec::new(), copied: Vec::new(), about };
@@ -115,45 +121,57 @@ impl Finished {
         for resource in &self.resources {
             scopes.clear();
             let below = self.scopes.get(resource.children.clone()).unwrap_or_default();
-            scopes.extend(below.iter().map(|scope| (scope, self.spans_len(scope, &chosen))));
-            scopes.retain(|(_, spans)| *spans > 0);
-            let length = |(scope, spans): &(&Group, usize)| framed_len(CHILDREN, scope.head.len() + spans);
+            scopes.extend(below.iter().map(|scope| (scope, self.items_len(scope, &chosen))));
+            scopes.retain(|(_, length)| *length > 0);
+            let length = |(scope, items): &(&Group, usize)| framed_len(CHILDREN, scope.head.len() + items);
             let children: usize = scopes.iter().map(length).sum();
             if children == 0 {
                 continue;
             }
             out.group(RESOURCES, &resource.head, children);
-            for (scope, spans) in &scopes {
-                out.group(CHILDREN, &scope.head, *spans);
-                items += self.select_spans(scope, &chosen, &mut out);
+            for (scope, length) in &scopes {
+                out.group(CHILDREN, &scope.head, *length);
+                items += self.select_items(scope, &chosen, &mut out);
             }
         }
         (out.finish(), items)
     }
 
-    /// The length of a scope's chosen spans.
-    fn spans_len(&self, scope: &Group, chosen: &impl Fn(usize) -> bool) -> usize {
-        self.spans_of(scope, chosen).map(|span| span.field.len()).sum()
+    /// Asks for each item, in order, by what it is routed.
+    pub(super) fn routes<T>(&self, mut ask: impl FnMut(Route) -> T) -> Vec<T> {
+        let mut answers = Vec::with_capacity(self.items.len());
+        for (resource, number) in self.resources.iter().zip(&self.numbers) {
+            for scope in self.scopes.get(resource.children.clone()).unwrap_or_default() {
+                let items = self.items.get(scope.children.clone()).unwrap_or_default();
+                answers.extend(items.iter().map(|item| ask(item.trace.map_or(Route::Resource(*number), Route::Trace))));
+            }
+        }
+        answers
     }
 
-    /// Takes a scope's chosen spans, those that lie side by side at one go, and says how many those are.
-    fn select_spans(&self, scope: &Group, chosen: &impl Fn(usize) -> bool, out: &mut Chunks<'_>) -> u64 {
+    /// The length of a scope's chosen items.
+    fn items_len(&self, scope: &Group, chosen: &impl Fn(usize) -> bool) -> usize {
+        self.items_of(scope, chosen).map(|item| item.field.len()).sum()
+    }
+
+    /// Takes a scope's chosen items, those that lie side by side at one go, and says how many those are.
+    fn select_items(&self, scope: &Group, chosen: &impl Fn(usize) -> bool, out: &mut Chunks<'_>) -> u64 {
         let (mut items, mut run) = (0, 0..0);
-        for span in self.spans_of(scope, chosen) {
-            if span.field.start != run.end {
+        for item in self.items_of(scope, chosen) {
+            if item.field.start != run.end {
                 out.take(&run);
-                run.start = span.field.start;
+                run.start = item.field.start;
             }
-            run.end = span.field.end;
+            run.end = item.field.end;
             items += 1;
         }
         out.take(&run);
         items
     }
 
-    fn spans_of<'a>(&'a self, scope: &Group, chosen: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = &'a Span> {
-        let spans = self.spans.get(scope.children.clone()).unwrap_or_default();
-        scope.children.clone().zip(spans).filter(|(number, _)| chosen(*number)).map(|(_, span)| span)
+    fn items_of<'a>(&'a self, scope: &Group, chosen: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = &'a Item> {
+        let items = self.items.get(scope.children.clone()).unwrap_or_default();
+        scope.children.clone().zip(items).filter(|(number, _)| chosen(*number)).map(|(_, item)| item)
     }
 }
 

@@ -88,7 +88,7 @@ proptest! {
     fn every_text_that_comes_out_has_its_answer(seed: u64, damages in prop::collection::vec(damage(), 0..8)) {
         let mut sower = Sower::new(seed);
         let sown = sower.request().encode_to_vec();
-        let mut payload = sower.with_unknown_fields(&sown, Kind::Request);
+        let mut payload = sower.with_unknown_fields(&sown, Kind::Request(tollgate_federation::Signal::Traces));
         damages.into_iter().for_each(|damage| suffer(&mut payload, damage));
         let Ok(walked) = walk_traces(&payload, &Limits::default()) else { return Ok(()) };
         let mut sealer = example();

@@ -23,7 +23,7 @@ const DETECTED: &[&str] = &[
 ];
 
 fn sealer_with(change: impl Fn(&str) -> String) -> Sealer {
-    Sealer::new(Arc::new(table_with(change, "EEA", 0)), Arc::new(ALL_KEYS)).unwrap()
+    Sealer::new(Arc::new(table_with(change, "EEA", 0)), Arc::new(ALL_KEYS))
 }
 
 fn list(texts: &[&str]) -> Value {

@@ -11,6 +11,7 @@ use prost::Message;
 use tollgate_redaction::{Sealer, Withheld};
 use tollgate_residency::{Class, Form};
 
+use crate::conservation::trace_of;
 use crate::world::*;
 
 #[test]
@@ -32,7 +33,7 @@ fn user_id_crosses_as_one_pseudonym_for_all_its_spellings() {
 #[test]
 fn missing_key_leaves_the_value_out_and_is_counted() {
     let table = Arc::new(table_with(str::to_owned, "EEA", 0));
-    let mut sealer = Sealer::new(table, Arc::new(Roots { names: &[] })).unwrap();
+    let mut sealer = Sealer::new(table, Arc::new(Roots { names: &[] }));
     let out = seal(&mut sealer, &request(vec![], vec![span(vec![text("user.id", "jane"), text("http.route", "/a")])]));
     assert_eq!((out.counts().keys_missing, out.counts().items_out), (1, 1));
     assert_eq!(out.counts().values(Class::Direct, Form::Absent), 1);
@@ -210,7 +211,7 @@ fn every_scope_says_by_which_policy_it_was_sealed() {
     let policy = |link| {
         let table = table_with(str::to_owned, "EEA", link);
         let digest: String = table.digest().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let mut sealer = Sealer::new(Arc::new(table), Arc::new(ALL_KEYS)).unwrap();
+        let mut sealer = Sealer::new(Arc::new(table), Arc::new(ALL_KEYS));
         let mut arrived = decoded(&seal(&mut sealer, &sent).whole().bytes());
         let scope = arrived.resource_spans[0].scope_spans.remove(0).scope.unwrap();
         assert_eq!(scope.attributes, vec![text("tollgate.policy", &digest)]);
@@ -266,7 +267,7 @@ fn without_ids_no_span_crosses() {
         "EEA",
         0,
     ));
-    let mut sealer = Sealer::new(table, Arc::new(ALL_KEYS)).unwrap();
+    let mut sealer = Sealer::new(table, Arc::new(ALL_KEYS));
     let out = seal(&mut sealer, &request(vec![], vec![span(vec![])]));
     assert_eq!(out.counts().withheld_for(Withheld::Identity), 1);
     assert!(out.whole().is_empty());
@@ -282,7 +283,7 @@ fn parts_hold_each_item_once_and_only_like_is_put_together() {
     }
     let sent = request(vec![text("service.name", "shop")], spans);
     let batch = seal(&mut example(), &sent);
-    let parts = batch.split(3, |trace| Some(usize::from(trace.as_bytes()[0] % 4)));
+    let parts = batch.split(3, |route| Some(usize::from(trace_of(route)[0] % 4)));
     let mut seen = Vec::new();
     for (number, part) in parts.iter().enumerate() {
         let part = part.as_ref().unwrap();
@@ -300,7 +301,7 @@ fn parts_hold_each_item_once_and_only_like_is_put_together() {
     whole.append(alike).unwrap();
     assert_eq!((whole.items(), decoded(&whole.bytes()).resource_spans.len()), (40, 2));
     let table = Arc::new(table_with(str::to_owned, "EEA", 2));
-    let other = seal(&mut Sealer::new(table, Arc::new(ALL_KEYS)).unwrap(), &sent).whole();
+    let other = seal(&mut Sealer::new(table, Arc::new(ALL_KEYS)), &sent).whole();
     assert!(whole.append(other).is_err());
 }
 
@@ -309,7 +310,7 @@ fn pseudonyms_of_two_destinations_cannot_be_joined() {
     let sent = span(vec![text("user.id", "jane")]);
     let to = |link| {
         let table = Arc::new(table_with(str::to_owned, "EEA", link));
-        sealed_span(&mut Sealer::new(table, Arc::new(ALL_KEYS)).unwrap(), sent.clone()).attributes
+        sealed_span(&mut Sealer::new(table, Arc::new(ALL_KEYS)), sent.clone()).attributes
     };
     assert_ne!(to(0), to(2));
     assert_eq!(to(0), to(0));

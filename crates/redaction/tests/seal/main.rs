@@ -7,6 +7,8 @@ mod conservation;
 mod detectors;
 mod golden;
 mod guards;
+mod items;
 mod markers;
+mod signals;
 mod sow;
 mod world;

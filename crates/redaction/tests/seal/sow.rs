@@ -1,5 +1,9 @@
 //! Random requests with a unique marker in every place that holds text or bytes, and a ledger of what may come out.
 
+mod kind;
+mod logs;
+mod metrics;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{
@@ -8,8 +12,12 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use prost::Message;
+use tollgate_federation::Signal;
 use tollgate_otlp::Writer;
 use tollgate_otlp::wire::{Fields, Wire};
+
+pub(crate) use kind::Kind;
 
 /// Operational whatever the resource, so that their values must arrive.
 const OP: &[&str] =
@@ -54,7 +62,7 @@ impl Sower {
         mixed ^ mixed >> 31
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.random() % bound as u64).unwrap()
     }
 
@@ -63,18 +71,25 @@ impl Sower {
     }
 
     /// Looks operational itself, so that nothing but the policy keeps it back.
-    fn marker(&mut self) -> String {
+    pub(super) fn marker(&mut self) -> String {
         self.sown += 1;
         format!("zq{:05}x", self.sown)
     }
 
-    fn hidden(&mut self) -> String {
+    /// A marker that must arrive.
+    pub(super) fn shown(&mut self) -> String {
+        let marker = self.marker();
+        self.open.push(marker.clone());
+        marker
+    }
+
+    pub(super) fn hidden(&mut self) -> String {
         let marker = self.marker();
         self.closed.push(marker.clone());
         marker
     }
 
-    fn hidden_value(&mut self, depth: usize) -> AnyValue {
+    pub(super) fn hidden_value(&mut self, depth: usize) -> AnyValue {
         let value = match self.below(if depth == 0 { 3 } else { 5 }) {
             0 | 1 => Value::StringValue(self.hidden()),
             2 => Value::BytesValue(self.hidden().into_bytes()),
@@ -92,18 +107,14 @@ impl Sower {
     }
 
     fn open_value(&mut self) -> AnyValue {
-        let text = |sower: &mut Self| {
-            let marker = sower.marker();
-            sower.open.push(marker.clone());
-            AnyValue { value: Some(Value::StringValue(marker)) }
-        };
+        let text = |sower: &mut Self| AnyValue { value: Some(Value::StringValue(sower.shown())) };
         if self.below(3) > 0 {
             return text(self);
         }
         AnyValue { value: Some(Value::ArrayValue(ArrayValue { values: (0..2).map(|_| text(self)).collect() })) }
     }
 
-    fn attributes(&mut self) -> Vec<KeyValue> {
+    pub(super) fn attributes(&mut self) -> Vec<KeyValue> {
         let mut list = Vec::new();
         let mut used: Vec<String> = Vec::new();
         for _ in 0..self.below(6) {
@@ -144,7 +155,7 @@ impl Sower {
         list
     }
 
-    fn bytes<const N: usize>(&mut self) -> Vec<u8> {
+    pub(super) fn bytes<const N: usize>(&mut self) -> Vec<u8> {
         (0..N).map(|_| u8::try_from(self.random() % 255 + 1).unwrap()).collect()
     }
 
@@ -189,33 +200,40 @@ impl Sower {
         }
     }
 
-    fn scope_spans(&mut self) -> ScopeSpans {
-        let name = self.marker();
-        self.open.push(name.clone());
-        let scope = InstrumentationScope {
-            name,
+    pub(super) fn scope(&mut self) -> InstrumentationScope {
+        InstrumentationScope {
+            name: self.shown(),
             version: format!("jane@{}", self.hidden()),
             attributes: self.attributes(),
             dropped_attributes_count: 0,
-        };
-        ScopeSpans {
-            scope: Some(scope),
-            spans: (0..=self.below(3)).map(|_| self.span()).collect(),
-            schema_url: format!("https://opentelemetry.io/schemas/{}", self.hidden()),
         }
     }
 
-    fn resource_spans(&mut self) -> ResourceSpans {
+    pub(super) fn scope_url(&mut self) -> String {
+        format!("https://opentelemetry.io/schemas/{}", self.hidden())
+    }
+
+    pub(super) fn resource(&mut self) -> Resource {
         let entity = EntityRef {
             schema_url: self.hidden(),
             r#type: self.hidden(),
             id_keys: vec![self.hidden()],
             description_keys: vec![self.hidden()],
         };
-        let resource =
-            Resource { attributes: self.attributes(), dropped_attributes_count: 0, entity_refs: vec![entity] };
+        Resource { attributes: self.attributes(), dropped_attributes_count: 0, entity_refs: vec![entity] }
+    }
+
+    fn scope_spans(&mut self) -> ScopeSpans {
+        ScopeSpans {
+            scope: Some(self.scope()),
+            spans: (0..=self.below(3)).map(|_| self.span()).collect(),
+            schema_url: self.scope_url(),
+        }
+    }
+
+    fn resource_spans(&mut self) -> ResourceSpans {
         ResourceSpans {
-            resource: Some(resource),
+            resource: Some(self.resource()),
             scope_spans: (0..=self.below(2)).map(|_| self.scope_spans()).collect(),
             schema_url: self.hidden(),
         }
@@ -223,6 +241,15 @@ impl Sower {
 
     pub(crate) fn request(&mut self) -> ExportTraceServiceRequest {
         ExportTraceServiceRequest { resource_spans: (0..=self.below(2)).map(|_| self.resource_spans()).collect() }
+    }
+
+    /// A request of any signal, encoded.
+    pub(crate) fn encoded(&mut self, signal: Signal) -> Vec<u8> {
+        match signal {
+            Signal::Traces => self.request().encode_to_vec(),
+            Signal::Metrics => self.metrics().encode_to_vec(),
+            Signal::Logs => self.logs().encode_to_vec(),
+        }
     }
 
     /// Copies an encoded request and appends an unknown field with a marker to every message in it.
@@ -240,44 +267,5 @@ impl Sower {
         }
         Writer::new(&mut out).string(1000, &self.hidden());
         out
-    }
-}
-
-/// The messages of a trace request.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Kind {
-    Request,
-    ResourceSpans,
-    ScopeSpans,
-    Resource,
-    Scope,
-    Span,
-    Event,
-    Link,
-    Status,
-    KeyValue,
-    AnyValue,
-    Array,
-    KvList,
-}
-
-impl Kind {
-    fn child(self, number: u32) -> Option<Self> {
-        Some(match (self, number) {
-            (Self::Request, 1) => Self::ResourceSpans,
-            (Self::ResourceSpans, 1) => Self::Resource,
-            (Self::ResourceSpans, 2) => Self::ScopeSpans,
-            (Self::ScopeSpans, 1) => Self::Scope,
-            (Self::ScopeSpans, 2) => Self::Span,
-            (Self::Span, 11) => Self::Event,
-            (Self::Span, 13) => Self::Link,
-            (Self::Span, 15) => Self::Status,
-            (Self::Resource, 1) | (Self::Scope, 3) | (Self::Span, 9) => Self::KeyValue,
-            (Self::Event, 3) | (Self::Link, 4) | (Self::KvList, 1) => Self::KeyValue,
-            (Self::KeyValue, 2) | (Self::Array, 1) => Self::AnyValue,
-            (Self::AnyValue, 5) => Self::Array,
-            (Self::AnyValue, 6) => Self::KvList,
-            _ => return None,
-        })
     }
 }

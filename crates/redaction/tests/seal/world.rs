@@ -44,10 +44,23 @@ pub(crate) fn table_of(
     from: &str,
     link: u16,
 ) -> Table {
+    table_on(Signal::Traces, change, change_catalogue, from, link)
+}
+
+/// The same for another signal, over links that carry all of them.
+pub(crate) fn table_on(
+    signal: Signal,
+    change: impl Fn(&str) -> String,
+    change_catalogue: impl Fn(&str) -> String,
+    from: &str,
+    link: u16,
+) -> Table {
     let catalogue = change_catalogue(include_str!("../../../../policies/catalogue.yaml"));
     let residency = change(include_str!("../../../../policies/residency.yaml"));
+    let federation = include_str!("../../../../regions/federation.yaml");
+    let federation = federation.replace("signals: [traces]", "signals: [traces, metrics, logs]");
     let (set, faults) = Set::from_texts([
-        ("regions/federation.yaml", include_str!("../../../../regions/federation.yaml")),
+        ("regions/federation.yaml", federation.as_str()),
         ("regions/eu-west.yaml", include_str!("../../../../regions/eu-west.yaml")),
         ("regions/uk-south.yaml", include_str!("../../../../regions/uk-south.yaml")),
         ("regions/us-east.yaml", include_str!("../../../../regions/us-east.yaml")),
@@ -59,12 +72,12 @@ pub(crate) fn table_of(
     assert_eq!(faults.to_string(), "");
     let (policy, federation) = policy.zip(draft.whole()).unwrap();
     let origin: Origin = from.parse().unwrap();
-    policy.table(&federation, LinkId(link), Signal::Traces, &origin, date!(2026 - 12 - 01)).unwrap()
+    policy.table(&federation, LinkId(link), signal, &origin, date!(2026 - 12 - 01)).unwrap()
 }
 
 pub(crate) fn example() -> Sealer {
     static TABLE: LazyLock<Arc<Table>> = LazyLock::new(|| Arc::new(table_with(str::to_owned, "EEA", 0)));
-    Sealer::new(Arc::clone(&TABLE), Arc::new(ALL_KEYS)).unwrap()
+    Sealer::new(Arc::clone(&TABLE), Arc::new(ALL_KEYS))
 }
 
 pub(crate) fn walked(payload: &[u8]) -> Index {

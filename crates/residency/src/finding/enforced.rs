@@ -8,9 +8,6 @@ use crate::day::When;
 use crate::form::Action;
 use crate::transform::Does;
 
-/// What the data path can seal.
-const SEALED: [Signal; 1] = [Signal::Traces];
-
 impl Look<'_> {
     pub(super) fn unenforced(&self) -> Vec<Finding> {
         let residency = &self.policy.residency;
@@ -46,21 +43,11 @@ impl Look<'_> {
             for origin in self.federation.origins_over(link.id()) {
                 let comes = |signal: &Signal| self.federation.lets_over(link.id(), *signal, origin);
                 for signal in link.signals().iter().filter(comes) {
-                    found.extend(self.unsealed(link, signal, origin));
                     found.extend(origin.regimes().iter().flat_map(|member| self.on_link(link, signal, origin, member)));
                 }
             }
         }
         found
-    }
-
-    /// What rules let cross and nothing seals yet.
-    fn unsealed(&self, link: &Link, signal: Signal, origin: &Origin) -> Option<Finding> {
-        let open = self.policy.table(self.federation, link.id(), signal, origin, self.today).is_ok();
-        let message = format!(
-            "{signal} from {origin} over {link}: nothing seals {signal} yet, so they stay, whatever rules allow"
-        );
-        (open && !SEALED.contains(&signal)).then(|| Finding::new(Kind::NotEnforced, Some(link.at()), message))
     }
 
     fn on_link(&self, link: &Link, signal: Signal, origin: &Origin, member: &Regime) -> Vec<Finding> {

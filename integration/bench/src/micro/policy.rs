@@ -45,7 +45,7 @@ pub(crate) fn table(more_rules: usize) -> Table {
 
 /// Seals under that table.
 pub(crate) fn sealer(more_rules: usize) -> Sealer {
-    Sealer::new(Arc::new(table(more_rules)), Arc::new(OneKey)).unwrap()
+    Sealer::new(Arc::new(table(more_rules)), Arc::new(OneKey))
 }
 
 /// The example's four sampling policies.

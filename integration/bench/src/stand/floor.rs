@@ -114,7 +114,7 @@ fn sealer(set: &Path, now: Timestamp) -> Result<Sealer, StandError> {
     let day = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.nanos())).map_err(|fault| refused(&fault))?;
     let table =
         policy.table(&federation, link, Signal::Traces, &origin, day.date()).map_err(|closed| refused(&closed))?;
-    Sealer::new(Arc::new(table), Arc::new(OneKey)).map_err(|fault| refused(&fault))
+    Ok(Sealer::new(Arc::new(table), Arc::new(OneKey)))
 }
 
 struct OneKey;

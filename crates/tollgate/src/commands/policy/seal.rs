@@ -31,13 +31,9 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
     let origin = options.origin.clone().or(own).ok_or_else(|| Exit::Failed("the link starts nowhere".to_owned()))?;
     let recording = Recording::read(&options.file, options.signal)?;
     let table = policy.table(federation, link.id(), options.signal, &origin, unproved::day(&options.day));
-    let sealer = match table {
-        Ok(table) => Sealer::new(Arc::new(table), keys(options)?).map_err(|error| error.to_string()),
-        Err(closed) => Err(closed.to_string()),
-    };
-    let summary = match sealer {
-        Ok(sealer) => run(&recording, options.signal, sealer)?,
-        Err(why) => Summary::closed(why, &recording),
+    let summary = match table {
+        Ok(table) => run(&recording, options.signal, Sealer::new(Arc::new(table), keys(options)?))?,
+        Err(closed) => Summary::closed(closed.to_string(), &recording),
     };
     summary.say();
     Ok(if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,0 +1,204 @@
+//! Writes one metric or log record anew from the fields that may cross.
+//!
+//! Promises:
+//! 1. Total: each field is written by what its table says of it, in the shortest form; what no table knows is not written.
+//! 2. A field that stands twice where it may stand once, or cannot be read, withholds the whole item.
+//! 3. Data points are neither merged nor left out: a metric crosses with all of them, or not at all.
+
+use tollgate_otlp::wire::{Field as Read, Fields, Wire, varint};
+use tollgate_otlp::{Fault, ValueView, Writer};
+use tollgate_residency::{Carrier, Form};
+
+use crate::counts::Withheld;
+use crate::once::{grown, once, text};
+use crate::operational;
+use crate::schema::{Field, Layout, Look, Message};
+use crate::sealed::CHILDREN;
+use crate::span::Memory;
+use crate::span_name::PLACEHOLDER;
+use crate::value::{Judge, write_any};
+
+/// Seals the metrics or log records under one resource and scope.
+pub(crate) struct ItemSealer<'s, 'a, 't> {
+    pub(crate) judge: &'s mut Judge<'t>,
+    pub(crate) memory: &'s mut Memory<'a>,
+}
+
+impl<'a> ItemSealer<'_, 'a, '_> {
+    /// Appends the item's field; on an error what was appended means nothing.
+    pub(crate) fn seal(
+        &mut self,
+        message: &'static Message,
+        body: &'a [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Withheld> {
+        if !self.may_be(message) {
+            return Err(Withheld::Identity);
+        }
+        Writer::new(out).message_about(CHILDREN, body.len(), |out| self.write(message, body, out))
+    }
+
+    /// Whether all crosses without which there is no such message.
+    fn may_be(&self, message: &Message) -> bool {
+        message.needs.iter().all(|carrier| self.judge.table.carrier(*carrier) == Form::Raw)
+    }
+
+    fn write(&mut self, message: &'static Message, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Withheld> {
+        if let Some((number, _)) = message.list {
+            self.memory.attributes.begin(number, body);
+        }
+        let (mut seen, mut nested, mut dropped) = (0, false, None);
+        for field in Fields::new(body) {
+            let field = field?;
+            let excludes = message.excludes(field.number);
+            if seen & excludes != 0 {
+                return Err(Withheld::Malformed);
+            }
+            match (message.field(field.number), field.value) {
+                (Field::Dropped(_), Wire::Varint(count)) => once(&mut dropped, count)?,
+                // Lists of attributes are written one after the other.
+                (Field::One(_) | Field::Each(_), Wire::Bytes(_)) => nested = true,
+                (known, _) => self.field(message, known, &field, out)?,
+            }
+            if excludes != 0 {
+                seen |= 1 << field.number;
+            }
+        }
+        self.end_list(message, dropped, out);
+        if nested { self.nested(message, body, out) } else { Ok(()) }
+    }
+
+    /// Writes the attributes, what the sender dropped of them, if that may be told, and what was left out here, which
+    /// always may.
+    fn end_list(&mut self, message: &Message, sent: Option<u64>, out: &mut Writer<'_>) {
+        if message.list.is_none() {
+            return;
+        }
+        let withheld = self.memory.attributes.end();
+        out.raw(self.memory.attributes.bytes());
+        if let Some((number, carrier)) = message.dropped {
+            let count = grown(sent.filter(|_| self.judge.passes(carrier, true)), withheld);
+            if count > 0 {
+                out.varint(number, count);
+            }
+        }
+    }
+
+    fn nested(&mut self, message: &'static Message, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Withheld> {
+        for field in Fields::new(body) {
+            let field = field?;
+            let (inner, may_go) = match message.field(field.number) {
+                Field::One(inner) => (inner, false),
+                Field::Each(inner) => (inner, true),
+                _ => continue,
+            };
+            let Wire::Bytes(body) = field.value else { return Err(Withheld::Malformed) };
+            if self.may_be(inner) {
+                out.message_about(field.number, body.len(), |out| self.write(inner, body, out))?;
+            } else if !may_go {
+                return Err(Withheld::Identity);
+            }
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        message: &Message,
+        known: Field,
+        field: &Read<'a>,
+        out: &mut Writer<'_>,
+    ) -> Result<(), Withheld> {
+        let number = field.number;
+        match (known, field.value) {
+            (Field::Number(carrier, layout), value) => self.number(carrier, layout, (number, value), out)?,
+            (Field::Attributes(carrier), Wire::Bytes(attribute)) => {
+                self.memory.attributes.add((field.raw, attribute), carrier, self.judge)?;
+            }
+            (Field::Text(carrier, look), Wire::Bytes(bytes)) => {
+                let list = message.list.map(|(_, list)| list);
+                return self.text((carrier, list), look, (number, text(bytes)?), out);
+            }
+            (Field::Value(carrier), Wire::Bytes(body)) => {
+                let value = ValueView::parse(body)?;
+                let list = message.list.map(|(_, list)| list);
+                if self.judge.passes_free(carrier, list, value)? {
+                    out.message(number, |any| write_any(any, value))?;
+                }
+            }
+            (Field::Id(..), Wire::Bytes([])) => {}
+            (Field::Id(carrier, length), Wire::Bytes(id)) if id.len() == length => {
+                if self.judge.passes(carrier, true) {
+                    out.bytes(number, id);
+                }
+            }
+            (Field::Unknown, _) => drop(self.judge.passes(Carrier::Unknown, false)),
+            _ => return Err(Withheld::Malformed),
+        }
+        Ok(())
+    }
+
+    fn number(
+        &mut self,
+        carrier: Carrier,
+        layout: Layout,
+        (number, value): (u32, Wire<'_>),
+        out: &mut Writer<'_>,
+    ) -> Result<(), Fault> {
+        let fits = match (layout, value) {
+            (Layout::Enum(last), Wire::Varint(value)) => value <= last,
+            (Layout::Sint32, Wire::Varint(value)) if u32::try_from(value).is_err() => return Err(Fault::Varint),
+            (Layout::Packed64, Wire::Bytes(packed)) if !packed.len().is_multiple_of(8) => return Err(Fault::Truncated),
+            _ => true,
+        };
+        if !self.judge.passes(carrier, fits) {
+            return Ok(());
+        }
+        match (layout, value) {
+            (Layout::Fixed64 | Layout::Packed64, Wire::Fixed64(value)) => out.fixed64(number, value),
+            (Layout::Fixed32Bits(known), Wire::Fixed32(bits)) => out.fixed32(number, bits & known),
+            (Layout::Bits(known), Wire::Varint(bits)) => out.varint(number, bits & known),
+            (Layout::Enum(_) | Layout::Sint32 | Layout::PackedVarints, Wire::Varint(value)) => {
+                out.varint(number, value)
+            }
+            (Layout::Packed64, Wire::Bytes(packed)) => out.bytes(number, packed),
+            (Layout::PackedVarints, Wire::Bytes(packed)) => {
+                return out.message_about(number, packed.len(), |out| write_varints(packed, out));
+            }
+            _ => return Err(Fault::WireType),
+        }
+        Ok(())
+    }
+
+    fn text(
+        &mut self,
+        (carrier, list): (Carrier, Option<Carrier>),
+        look: Look,
+        (number, text): (u32, &str),
+        out: &mut Writer<'_>,
+    ) -> Result<(), Withheld> {
+        let passes = match look {
+            Look::Name => self.judge.passes(carrier, operational::is_metric_name(text)),
+            Look::Unit => text.is_empty() || self.judge.passes(carrier, operational::is_unit(text)),
+            Look::Listed => self.judge.passes(carrier, self.judge.table.lists_event(text)),
+            Look::Free => text.is_empty() || self.judge.passes_free(carrier, list, ValueView::String(text))?,
+        };
+        match look {
+            _ if passes => out.string(number, text),
+            Look::Name => return Err(Withheld::Identity),
+            Look::Listed => out.string(number, PLACEHOLDER),
+            Look::Unit | Look::Free => {}
+        }
+        Ok(())
+    }
+}
+
+/// Writes packed numbers anew: padding could hold anything.
+fn write_varints(mut packed: &[u8], out: &mut Writer<'_>) -> Result<(), Fault> {
+    while !packed.is_empty() {
+        let (value, rest) = varint(packed)?;
+        out.bare_varint(value);
+        packed = rest;
+    }
+    Ok(())
+}
