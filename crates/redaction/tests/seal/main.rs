@@ -1,6 +1,7 @@
 //! What sealing lets through, judged from outside against prost, which shares no code with it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
+mod answered;
 mod arbitrary;
 mod beside;
 mod conservation;

@@ -1,0 +1,16 @@
+//! Whatever bytes come in at the door: of what sealing lets out, every text, key and id has its answer in the table.
+//!
+//! `cargo +nightly fuzz run seal`. What is checked lies beside the other tests of sealing, which run it on the seeds of
+//! `corpus/seal` and on noise with every compiler.
+#![no_main]
+
+#[path = "../../crates/redaction/tests/seal/answered.rs"]
+mod answered;
+#[path = "../../crates/redaction/tests/seal/signals.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod signals;
+#[path = "../../crates/redaction/tests/seal/world.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod world;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| answered::any_bytes(bytes));
