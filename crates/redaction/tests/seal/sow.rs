@@ -1,7 +1,11 @@
 //! Random requests with a unique marker in every place that holds text or bytes, and a ledger of what may come out.
 
+// Named, because end-to-end tests sow too, from a folder of their own.
+#[path = "sow/kind.rs"]
 mod kind;
+#[path = "sow/logs.rs"]
 mod logs;
+#[path = "sow/metrics.rs"]
 mod metrics;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
