@@ -1,4 +1,4 @@
-//! Metrics and logs over a border that rules open for them, with a marker in every place of every message.
+//! All three signals over a border that rules open for them, with a marker in every place of every message.
 //!
 //! Guarantees: only the markers that the rules let cross are anywhere on the far side, in the spools, files, logs, metrics
 //! and pages of its processes and in the bytes its backend got; the same search finds all of them at home. Every number,
@@ -20,6 +20,7 @@ use sow::{Kind, Sower};
 use tollgate_federation::Signal;
 use tollgate_integration::Fleet;
 use tollgate_integration::evidence::{search_bytes, shown};
+use tollgate_integration::fleet::ALL;
 use tollgate_scenario::canary::Canary;
 use tollgate_testkit::{Client, FakeBackend, Service, wait_until};
 
@@ -49,16 +50,19 @@ fn fleet() -> (Fleet, FakeBackend) {
         opened(&opened(&text, Signal::Metrics, strip), Signal::Logs, "")
     });
     let backend = FakeBackend::start(fleet.block().socket(100, 0));
-    let sink = format!("{{sink: {{otlp_grpc: \"{}\", signals: [metrics, logs], tls: off}}}}", backend.address());
+    let sink =
+        format!("{{sink: {{otlp_grpc: \"{}\", signals: [traces, metrics, logs], tls: off}}}}", backend.address());
     fleet.add_backends("us-east/central", &sink);
+    fleet.sample(ALL);
     (fleet, backend)
 }
 
-/// What was sent, without attributes and words: the numbers, times and ids that must arrive.
+/// What was sent, of metrics and logs without attributes and words: the numbers, times and ids that must arrive.
 #[derive(Default)]
 struct Sent {
     metrics: Vec<Metric>,
     logs: Vec<LogRecord>,
+    spans: usize,
     /// All exemplars, in words.
     exemplars: String,
 }
@@ -128,6 +132,11 @@ fn send(fleet: &Fleet, sower: &mut Sower) -> Sent {
         sent.logs.extend(scopes.flat_map(|scope| scope.log_records.iter().cloned()).map(bare_log));
         let request = sower.with_unknown_fields(&logs.encode_to_vec(), Kind::Request(Signal::Logs));
         client.export(Service::Logs, request).unwrap();
+        let traces = sower.request();
+        let scopes = traces.resource_spans.iter().flat_map(|group| &group.scope_spans);
+        sent.spans += scopes.map(|scope| scope.spans.len()).sum::<usize>();
+        let request = sower.with_unknown_fields(&traces.encode_to_vec(), Kind::Request(Signal::Traces));
+        client.export(Service::Traces, request).unwrap();
     }
     // What would cross elsewhere is stripped with the exemplar that it stands on.
     let open = std::mem::take(&mut sower.open);
@@ -169,13 +178,16 @@ fn assert_counted(fleet: &Fleet, signal: Signal, expected: usize) {
 }
 
 #[test]
-fn of_metrics_and_logs_only_what_rules_open_crosses_and_all_of_that_arrives() {
+fn of_every_signal_only_what_rules_open_crosses_and_all_of_that_arrives() {
     let (mut fleet, backend) = fleet();
     fleet.start([COLLECTOR].into_iter().chain(GATEWAYS).chain(ABROAD));
     let mut sower = Sower::new(5);
     let sent = send(&fleet, &mut sower);
-    let arrived = || backend.metrics().len() >= sent.metrics.len() && backend.logs().len() >= sent.logs.len();
-    wait_until(LIMIT, "all metrics and logs arrive", arrived);
+    let arrived = || [backend.metrics().len(), backend.logs().len(), backend.spans().len()];
+    let expected = [sent.metrics.len(), sent.logs.len(), sent.spans];
+    wait_until(LIMIT, "all metrics, logs and spans arrive", || {
+        arrived().iter().zip(&expected).all(|(one, all)| one >= all)
+    });
     fleet.wait_idle(LIMIT);
 
     assert_only_permitted_markers_crossed(&fleet, &backend, &sower);

@@ -446,3 +446,54 @@ fn seal_reads_and_writes_length_prefixed_protobuf() {
     assert_eq!(output.stdout[..4 + length], output.stdout[4 + length..]);
     assert!(output.stdout.windows(16).any(|bytes| bytes == [7; 16]));
 }
+
+/// Recordings in which nothing named after a canary may cross.
+const METRICS: &str = r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"checkout"}}]},"scopeMetrics":[{"metrics":[{"name":"paid","description":"c4nary","unit":"1","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"2","asInt":"7","attributes":[{"key":"http.route","value":{"stringValue":"/pay"}},{"key":"acme.user","value":{"stringValue":"c4nary"}}],"exemplars":[{"timeUnixNano":"2","asInt":"7","filteredAttributes":[{"key":"http.route","value":{"stringValue":"/c4nary"}}]}]}]}},{"name":"c4nary@example.org","gauge":{}}]}]}]}"#;
+const LOGS: &str = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"checkout"}}]},"scopeLogs":[{"logRecords":[{"timeUnixNano":"2","severityNumber":17,"severityText":"c4nary","body":{"kvlistValue":{"values":[{"key":"c4nary","value":{"stringValue":"c4nary"}}]}},"attributes":[{"key":"http.route","value":{"stringValue":"/pay"}},{"key":"user.email","value":{"stringValue":"c4nary"}}],"eventName":"c4nary"}]}]}]}"#;
+
+/// Guarantees: metrics and logs are sealed and explained as the link would, carrier by carrier, and no value is told.
+#[test]
+fn metrics_and_logs_are_sealed_and_explained_like_spans() {
+    let closed = |signal: &str| format!("signal: {signal}, deny: [all]");
+    let open = |signal: &str, more: &str| format!("signal: {signal}, {more}allow: {{op: raw}}");
+    let copy = Copy::example()
+        .edit("regions/federation.yaml", "signals: [traces]", "signals: [traces, metrics, logs]")
+        .edit("policies/residency.yaml", &closed("logs"), &open("logs", ""))
+        .edit("policies/residency.yaml", &closed("metrics"), &open("metrics", "require: {strip: [exemplars]}, "));
+    let between = ["--from", "eu-west", "--to", "us-east", "--on", "2026-12-01"];
+    for (signal, recorded, kept, summed) in [
+        ("metrics", METRICS, r#""asInt":"7""#, "1 of 2 items would cross"),
+        ("logs", LOGS, r#""severityNumber":17"#, "1 of 1 items would cross"),
+    ] {
+        let file = copy.write("items.json", &format!("{recorded}\n"));
+        let file = file.to_str().unwrap();
+        let seal = [&["policy", "seal", "--signal", signal][..], &between, &[file]].concat();
+        let output = tollgate(&seal, copy.path());
+        let said = ended(&output, 0);
+        assert!(!said.contains("c4nary") && said.contains("checkout") && said.contains("/pay"), "{said}");
+        assert!(said.contains(kept) && said.contains("tollgate.policy"), "{said}");
+        assert!(!said.contains("exemplars"), "{said}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(summed) && !told.contains("c4nary"), "{told}");
+        let explain = [&["policy", "explain", file, "--output", "json"][..], &between].concat();
+        let told = ended(&tollgate(&explain, copy.path()), 0);
+        assert!(!told.contains("c4nary"), "{told}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let form = |carrier: &str| {
+            let values = told["values"].as_array().unwrap().iter();
+            let all: Vec<_> = values.filter(|one| one["carrier"] == carrier).collect();
+            all.first()
+                .map(|one| (one["form"].as_str().unwrap().to_owned(), one["reason"].as_str().unwrap().to_owned()))
+        };
+        let expected = match signal {
+            "metrics" => [("metric.name", "raw"), ("metric.description", "absent"), ("exemplar.value", "absent")],
+            _ => [("log.severity_number", "raw"), ("log.body", "absent"), ("log.severity_text", "absent")],
+        };
+        for (carrier, crosses) in expected {
+            assert_eq!(form(carrier).unwrap().0, crosses, "{carrier}");
+        }
+        if signal == "metrics" {
+            assert!(form("exemplar.value").unwrap().1.contains("stripped"));
+        }
+    }
+}

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tollgate_federation::Signal;
 
 use crate::answered;
+use crate::markers::encoded;
 use crate::signals::walk;
 use crate::sow::{Kind, Sower};
 
@@ -61,7 +62,7 @@ proptest! {
     fn every_text_that_comes_out_has_its_answer(seed: u64, damages in prop::collection::vec(damage(), 0..8)) {
         for signal in Signal::ALL {
             let mut sower = Sower::new(seed);
-            let sown = sower.encoded(signal);
+            let sown = encoded(&mut sower, signal);
             let mut payload = sower.with_unknown_fields(&sown, Kind::Request(signal));
             let sound = walk(signal, &payload).unwrap().index;
             damages.iter().cloned().for_each(|damage| suffer(&mut payload, damage));

@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
+use prost::Message;
 
 use tollgate_federation::Signal;
 
@@ -21,10 +22,19 @@ fn markers(bytes: &[u8]) -> BTreeSet<String> {
     bytes.windows(8).filter(marker).map(|found| String::from_utf8(found.to_vec()).unwrap()).collect()
 }
 
+/// A request of any signal, encoded.
+pub(crate) fn encoded(sower: &mut Sower, signal: Signal) -> Vec<u8> {
+    match signal {
+        Signal::Traces => sower.request().encode_to_vec(),
+        Signal::Metrics => sower.metrics().encode_to_vec(),
+        Signal::Logs => sower.logs().encode_to_vec(),
+    }
+}
+
 /// A marker comes out where the rules let it cross, and nowhere else.
 fn check(signal: Signal, seed: u64) -> Result<(), TestCaseError> {
     let mut sower = Sower::new(seed);
-    let request = sower.encoded(signal);
+    let request = encoded(&mut sower, signal);
     let payload = sower.with_unknown_fields(&request, Kind::Request(signal));
     prop_assert_eq!(markers(&payload).len(), sower.open.len() + sower.closed.len());
     let out = sealed(&mut signals::sealer(signal), &payload);

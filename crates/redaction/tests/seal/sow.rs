@@ -16,8 +16,6 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use prost::Message;
-use tollgate_federation::Signal;
 use tollgate_otlp::Writer;
 use tollgate_otlp::wire::{Fields, Wire};
 
@@ -245,15 +243,6 @@ impl Sower {
 
     pub(crate) fn request(&mut self) -> ExportTraceServiceRequest {
         ExportTraceServiceRequest { resource_spans: (0..=self.below(2)).map(|_| self.resource_spans()).collect() }
-    }
-
-    /// A request of any signal, encoded.
-    pub(crate) fn encoded(&mut self, signal: Signal) -> Vec<u8> {
-        match signal {
-            Signal::Traces => self.request().encode_to_vec(),
-            Signal::Metrics => self.metrics().encode_to_vec(),
-            Signal::Logs => self.logs().encode_to_vec(),
-        }
     }
 
     /// Copies an encoded request and appends an unknown field with a marker to every message in it.
