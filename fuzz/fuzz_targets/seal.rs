@@ -1,7 +1,7 @@
 //! Whatever bytes come in at the door: of what sealing lets out, every text, key and id has its answer in the table.
 //!
-//! `cargo +nightly fuzz run seal`. What is checked lies beside the other tests of sealing, which run it on the seeds of
-//! `corpus/seal` and on noise with every compiler.
+//! For cargo-fuzz and a nightly compiler. What is checked lies beside the other tests of sealing, which run it on the seeds
+//! of `corpus/seal` and on noise with the usual one.
 #![no_main]
 
 #[path = "../../crates/redaction/tests/seal/answered.rs"]
