@@ -31,4 +31,5 @@ pub use node::node_file::{NodeFile, NodeFileError};
 pub use node::open::{Opened, node_of};
 pub use node::run::{RunError, run};
 pub use node::unfit::Unfit;
+pub use observe::drift::{Drifting, Drifts, Why};
 pub use report::Report;

@@ -26,7 +26,7 @@ use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
 use tollgate_federation::{Federation, NodeId, Origin, Signal};
 use tollgate_keys::KeyRing;
-use tollgate_runtime::{Clock, Shutdown, TaskGroup, Workers};
+use tollgate_runtime::{Clock, Metrics, Shutdown, TaskGroup, Workers};
 use tollgate_transport::{Dns, ServerTls, TierTls};
 
 use crate::documents::Documents;
@@ -61,6 +61,7 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Metrics,
     pub(crate) workers: Arc<Workers>,
     pub(crate) tasks: TaskGroup,
     pub(crate) shutdown: Shutdown,

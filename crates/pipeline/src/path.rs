@@ -17,6 +17,7 @@ use tollgate_transport::{Denial, HandshakeFault, Inbound, Peer, Receipt, Receive
 
 use crate::admit::{Admission, Admitted};
 use crate::node::counters::Counters;
+use crate::observe::Observer;
 use crate::receive::notices::{Notices, Who};
 use crate::receive::refusal::{Refusal, Remedy, reason_of};
 use crate::signals::BySignal;
@@ -27,6 +28,8 @@ pub(crate) struct Path {
     pub(crate) logs: BySignal<Spool>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) notices: Notices,
+    /// Looks at some of what came in, after it is ours.
+    pub(crate) observer: Option<Arc<Observer>>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -43,11 +46,15 @@ impl Path {
     async fn store(&self, admitted: Admitted) -> Result<Receipt, Refusal> {
         let Admitted { signal, transport, entry, receipt, items, permit } = admitted;
         let counted = self.counters.receiver(signal, transport);
+        let look = self.observer.as_ref().and_then(|observer| observer.take_turn(&entry));
         if items > 0 {
             let stored = self.logs.of(signal).append(entry).await;
             stored.inspect_err(|_| {
                 counted.refused.inc_by(items);
             })?;
+        }
+        if let (Some(observer), Some(look)) = (&self.observer, look) {
+            observer.look(signal, &look);
         }
         drop(permit); // from here on the spool's own budget counts these bytes
         counted.accepted.inc_by(items);

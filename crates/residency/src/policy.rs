@@ -15,6 +15,7 @@ use tollgate_federation::{Federation, FederationDraft, Link, LinkId, Origin, Reg
 
 use crate::broken::Broken;
 use crate::catalogue::Catalogue;
+use crate::class::Class;
 use crate::closed::Closed;
 use crate::day::When;
 use crate::document::Residency;
@@ -118,6 +119,12 @@ impl Policy {
     #[must_use]
     pub fn knows(&self, key: &str) -> bool {
         self.catalogue.classify(key).is_some()
+    }
+
+    /// Returns the class of a key and the first name of its attribute, if a catalogue has it.
+    #[must_use]
+    pub fn classify(&self, key: &str) -> Option<(Class, &str)> {
+        self.catalogue.classify(key).map(|entry| (entry.class, entry.attribute.as_str()))
     }
 
     /// The names of all instruments.

@@ -36,6 +36,12 @@ pub(crate) enum Command {
     /// The catalogue of attributes.
     #[command(subcommand)]
     Catalogue(policy::Catalogue),
+    /// Show what services of a region send that the catalogue does not fit: keys without a class, and operational keys with so
+    /// many distinct values that they may hold identifiers.
+    ///
+    /// Reads what gateways keep in their data folders, in clear; metrics (`tollgate_drift_requests`) show the same by the
+    /// fingerprints that stand beside each name. Run it in the region: the names are not for anywhere else.
+    Drift(Drift),
     /// The root keys of pseudonyms.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -104,6 +110,16 @@ pub(crate) enum Format {
     Text,
     Json,
     Sarif,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// Data folders of gateways; what several found is put together.
+    #[arg(value_name = "DATA", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// How the result is printed: a table for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod demo;
 mod documents;
+pub(crate) mod drift;
 pub(crate) mod keys;
 pub(crate) mod policy;
 mod print;

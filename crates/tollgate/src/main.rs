@@ -23,6 +23,7 @@ fn main() -> std::process::ExitCode {
         Command::Check(options) => commands::check::check(&options),
         Command::Policy(command) => commands::policy::policy(&command),
         Command::Catalogue(command) => commands::catalogue::catalogue(&command),
+        Command::Drift(options) => commands::drift::drift(&options),
         Command::Keys(command) => commands::keys::keys(&command),
         Command::Subject(command) => commands::subject::subject(&command),
         Command::Certs(command) => commands::certs::certs(&command),

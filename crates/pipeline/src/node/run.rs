@@ -156,6 +156,7 @@ fn node(
         reloader: Arc::new(reloader),
         dns: dns(&file),
         counters,
+        metrics: metrics.clone(),
         keys,
         secrets,
         tls,

@@ -74,6 +74,7 @@ impl Bench {
             logs: BySignal::try_new(log).unwrap(),
             counters: Counters::register(&metrics, me.role()),
             shutdown: Shutdown::new().1,
+            observer: None,
             admission: Admission {
                 me,
                 in_force: rig::in_force(&rig::documents()),

@@ -13,6 +13,7 @@ use crate::admit::recognition::Recognition;
 use crate::node::Node;
 use crate::node::logs::Logs;
 use crate::node::run::{RunError, bind};
+use crate::observe;
 use crate::path::Path;
 use crate::receive::notices::Notices;
 
@@ -41,6 +42,7 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError>
         },
         logs: logs.received.clone(),
         counters: Arc::clone(&node.counters),
+        observer: observe::start(node)?,
         notices: Notices::new(node.me.spiffe(node.federation.trust_domain()), node.clock.clone()),
         shutdown: node.shutdown.clone(),
     });

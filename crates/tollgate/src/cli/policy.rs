@@ -34,6 +34,11 @@ pub(crate) enum Policy {
 pub(crate) enum Catalogue {
     /// List the keys of a release of the semantic conventions that have no class.
     Unclassified(Unclassified),
+    /// Turn the drift of a running region into a catalogue of its own keys, each with a proposed class, for review.
+    ///
+    /// The result can stand as `policies/catalogue-own.yaml` once somebody has read it. A class is proposed by the words of the
+    /// key and by nothing else; where no word is known it is `free`, which no example policy lets cross.
+    Suggest(Suggest),
 }
 
 /// On which day a policy is asked.
@@ -168,6 +173,15 @@ pub(crate) struct Unclassified {
     /// How the result is printed: a line for each key, or a JSON list.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Suggest {
+    /// Data folders of gateways.
+    #[arg(value_name = "DATA", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) set: Set,
 }
 
 fn day(text: &str) -> Result<Date, String> {

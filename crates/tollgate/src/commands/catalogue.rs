@@ -1,5 +1,7 @@
 //! `tollgate catalogue`: what the catalogue says of keys.
 
+mod suggest;
+
 use std::fs;
 use std::process::ExitCode;
 
@@ -13,6 +15,7 @@ use crate::exit::Exit;
 pub(crate) fn catalogue(command: &Catalogue) -> Result<ExitCode, Exit> {
     match command {
         Catalogue::Unclassified(options) => unclassified(options),
+        Catalogue::Suggest(options) => suggest::suggest(options),
     }
 }
 
