@@ -32,4 +32,5 @@ pub use node::open::{Opened, node_of};
 pub use node::run::{RunError, run};
 pub use node::unfit::Unfit;
 pub use observe::drift::{Drifting, Drifts, Why};
+pub use observe::shapes::{Recorded, Shape};
 pub use report::Report;

@@ -6,8 +6,9 @@
 
 pub(crate) mod attributes;
 pub(crate) mod drift;
+pub(crate) mod shapes;
 
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,8 +21,10 @@ use tollgate_runtime::Clock;
 use tollgate_spool::Entry;
 
 use crate::node::Node;
+use crate::node::node_file::Recording;
 use crate::node::run::RunError;
 use drift::Drift;
+use shapes::Shapes;
 
 /// How long nothing is looked at after a request was.
 const BETWEEN: Duration = Duration::from_millis(250);
@@ -35,7 +38,15 @@ pub(crate) struct Observer {
     clock: Clock,
     /// The next look is due then, in milliseconds since the start.
     due: AtomicU64,
-    drift: Drift,
+    sees: Sees,
+}
+
+/// What is looked for.
+pub(crate) enum Sees {
+    /// At a gateway, which sees all of its region.
+    Drift(Drift),
+    /// At a collector, where its node file asks for it.
+    Shapes(Shapes),
 }
 
 /// A request to be looked at.
@@ -44,25 +55,23 @@ pub(crate) struct Look {
     index: Bytes,
 }
 
-/// Starts to look, where there is anything to look for: a gateway sees all of its region.
+/// Starts to look, where there is anything to look for.
 pub(crate) fn start(node: &Arc<Node>) -> Result<Option<Arc<Observer>>, RunError> {
-    if node.me.role() != Role::Gateway {
-        return Ok(None);
+    let cannot =
+        |source| RunError::Machine { what: "cannot keep what is observed in the data folder".to_owned(), source };
+    let Some(sees) = sees(node).map_err(cannot)? else { return Ok(None) };
+    let observer = Arc::new(Observer { clock: node.clock.clone(), due: AtomicU64::new(0), sees });
+    if let Sees::Drift(_) = observer.sees {
+        let shown = Box::new(drift::Shown(Arc::clone(&observer)));
+        node.metrics.register(|registry| registry.register_collector(shown));
     }
-    let dir: PathBuf = node.folder("drift");
-    let what = format!("cannot keep what drifts in {}", dir.display());
-    let drift = Drift::open(&node.disk, dir, node.reloader.follow(), node.clock.clone());
-    let drift = drift.map_err(|source| RunError::Machine { what, source })?;
-    let observer = Arc::new(Observer { clock: node.clock.clone(), due: AtomicU64::new(0), drift });
-    let shown = Arc::clone(&observer);
-    node.metrics.register(|registry| registry.register_collector(Box::new(drift::Shown(shown))));
     let (writing, shutdown) = (Arc::clone(&observer), node.shutdown.clone());
     node.tasks.spawn("observer", async move {
         loop {
             let goes_on = shutdown.sleep(WRITE).await;
             let writer = Arc::clone(&writing);
             // A sync takes milliseconds.
-            let _ = tokio::task::spawn_blocking(move || writer.drift.write()).await;
+            let _ = tokio::task::spawn_blocking(move || writer.write()).await;
             if !goes_on {
                 return;
             }
@@ -71,13 +80,31 @@ pub(crate) fn start(node: &Arc<Node>) -> Result<Option<Arc<Observer>>, RunError>
     Ok(Some(observer))
 }
 
+fn sees(node: &Node) -> io::Result<Option<Sees>> {
+    let (in_force, clock) = (node.reloader.follow(), node.clock.clone());
+    match (node.me.role(), node.file.shapes) {
+        (Role::Gateway, _) => {
+            Drift::open(&node.disk, node.folder("drift"), in_force, clock).map(|drift| Some(Sees::Drift(drift)))
+        }
+        (Role::Collector, Recording::On) => {
+            let of = (node.me.region().to_string(), node.home.to_string());
+            Shapes::open(&node.disk, node.folder("shapes"), of, in_force, clock)
+                .map(|shapes| Some(Sees::Shapes(shapes)))
+        }
+        (Role::Collector | Role::Central, _) => Ok(None),
+    }
+}
+
 impl Observer {
     /// Whether this request is the next to be looked at: one of our own services, when a look is due.
-    pub(crate) fn take_turn(&self, entry: &Entry) -> Option<Look> {
+    pub(crate) fn take_turn(&self, signal: Signal, entry: &Entry, items: u64) -> Option<Look> {
+        if let Sees::Shapes(shapes) = &self.sees {
+            shapes.passed(signal, items);
+        }
         let now = u64::try_from(self.clock.uptime().as_millis()).unwrap_or(u64::MAX);
         let due = self.due.load(Ordering::Relaxed);
         let next = now.saturating_add(u64::try_from(BETWEEN.as_millis()).unwrap_or(u64::MAX));
-        if now < due || !is_own(entry.peer.as_str()) {
+        if now < due || !self.is_own(entry.peer.as_str()) {
             return None;
         }
         let taken = self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
@@ -87,16 +114,32 @@ impl Observer {
     /// Looks at a request that is ours by now.
     pub(crate) fn look(&self, signal: Signal, look: &Look) {
         let Ok(index) = Index::decode(&look.index, look.payload.len()) else { return };
-        let mut left = MOST;
-        for group in Batch::new(&look.payload, &index).resources() {
-            self.drift.look(service(&group), |visit| each_of_some(signal, &group, &mut left, visit));
+        let batch = Batch::new(&look.payload, &index);
+        match &self.sees {
+            Sees::Shapes(shapes) => shapes.look(signal, batch),
+            Sees::Drift(drift) => {
+                let mut left = MOST;
+                for group in batch.resources() {
+                    drift.look(service(&group), |visit| each_of_some(signal, &group, &mut left, visit));
+                }
+            }
         }
     }
-}
 
-/// Only collectors of this region send without a link.
-fn is_own(peer: &str) -> bool {
-    peer.parse::<NodeId>().is_ok_and(|peer| peer.role() == Role::Collector)
+    /// What came over a link is another region's. Only collectors of this one send to its gateways without a link.
+    fn is_own(&self, peer: &str) -> bool {
+        match self.sees {
+            Sees::Shapes(_) => true,
+            Sees::Drift(_) => peer.parse::<NodeId>().is_ok_and(|peer| peer.role() == Role::Collector),
+        }
+    }
+
+    fn write(&self) {
+        match &self.sees {
+            Sees::Drift(drift) => drift.write(),
+            Sees::Shapes(shapes) => shapes.write(),
+        }
+    }
 }
 
 fn service<'a>(group: &ResourceGroup<'a>) -> &'a str {

@@ -46,7 +46,7 @@ impl Path {
     async fn store(&self, admitted: Admitted) -> Result<Receipt, Refusal> {
         let Admitted { signal, transport, entry, receipt, items, permit } = admitted;
         let counted = self.counters.receiver(signal, transport);
-        let look = self.observer.as_ref().and_then(|observer| observer.take_turn(&entry));
+        let look = self.observer.as_ref().and_then(|observer| observer.take_turn(signal, &entry, items));
         if items > 0 {
             let stored = self.logs.of(signal).append(entry).await;
             stored.inspect_err(|_| {

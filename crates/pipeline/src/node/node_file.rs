@@ -32,6 +32,15 @@ pub struct NodeFile {
     pub(crate) keys: Vec<KeyFolder>,
     pub(crate) durability: Durability,
     pub(crate) dns: Vec<SocketAddr>,
+    pub(crate) shapes: Recording,
+}
+
+/// Whether a collector records the shapes of what services send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Recording {
+    #[default]
+    Off,
+    On,
 }
 
 /// Addresses to listen on; the documents' own or the defaults where one is not given.
@@ -123,6 +132,7 @@ impl NodeFile {
             keys: Vec::new(),
             durability: Durability::Fsync,
             dns: Vec::new(),
+            shapes: Recording::Off,
         }
     }
 
@@ -160,6 +170,7 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
     let keys = read_keys(&mut fields, base);
     let durability = fields.optional("durability");
     let dns = fields.optional("dns");
+    let shapes = fields.value("shapes").and_then(read_recording).unwrap_or_default();
     fields.done();
     Some(NodeFile {
         data: base.join(data?),
@@ -173,7 +184,19 @@ fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {
         keys,
         durability: durability.unwrap_or(Durability::Fsync),
         dns: dns.unwrap_or_default(),
+        shapes,
     })
+}
+
+fn read_recording(value: Value<'_>) -> Option<Recording> {
+    match value.read::<String>()?.as_str() {
+        "record" => Some(Recording::On),
+        "off" => Some(Recording::Off),
+        _ => {
+            value.fault("expected record or off");
+            None
+        }
+    }
 }
 
 fn read_listen(value: Value<'_>) -> Option<Listen> {

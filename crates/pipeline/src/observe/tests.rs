@@ -20,7 +20,7 @@ impl Bench {
         let (clock, hand) = rig::standing();
         let in_force = rig::in_force(&rig::documents());
         let drift = Drift::open(&Disk::real(), dir.path().join("drift"), in_force, clock.clone()).unwrap();
-        Self { observer: Arc::new(Observer { clock, due: AtomicU64::new(0), drift }), hand, dir }
+        Self { observer: Arc::new(Observer { clock, due: AtomicU64::new(0), sees: Sees::Drift(drift) }), hand, dir }
     }
 
     /// A request of the service `shop`, as it is offered to the observer.
@@ -32,13 +32,13 @@ impl Bench {
             });
         });
         assert!(walk_traces(&payload, &Limits::default()).is_ok());
-        let look = self.observer.take_turn(&rig::entry(payload));
+        let look = self.observer.take_turn(Signal::Traces, &rig::entry(payload), 1);
         look.iter().for_each(|look| self.observer.look(Signal::Traces, look));
         look.is_some()
     }
 
     fn found(&self) -> Vec<(Why, String, u64)> {
-        self.observer.drift.write();
+        self.observer.write();
         let drifts = drift::Drifts::of_node(self.dir.path()).unwrap().unwrap_or_default();
         drifts.found.into_iter().map(|one| (one.why, format!("{}: {}", one.service, one.key), one.requests)).collect()
     }
@@ -113,5 +113,5 @@ fn keys_without_end_are_counted_and_not_all_kept() {
 fn what_came_over_a_link_is_not_looked_at() {
     let bench = Bench::new();
     let entry = tollgate_spool::Entry { peer: "uk-south/gateway/0".into(), ..rig::entry(rig::spans([1])) };
-    assert!(bench.observer.take_turn(&entry).is_none());
+    assert!(bench.observer.take_turn(Signal::Traces, &entry, 1).is_none());
 }

@@ -108,6 +108,10 @@ pub(crate) struct Diff {
     /// Folder of the documents as they would be, or one residency policy.
     #[arg(value_name = "NEW")]
     pub(crate) new: PathBuf,
+    /// What a collector recorded (`shapes: record` in its node file, `shapes/shapes.json` in its data folder): also say how many
+    /// records a day each change touches, at most. May be given for several collectors.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shapes: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) asked: Asked,
 }

@@ -8,7 +8,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 
-use crate::observe::Observer;
+use crate::observe::{Observer, Sees};
 
 /// So many findings have a series of their own, those of most requests; the others have one together.
 const SERIES: usize = 200;
@@ -31,7 +31,8 @@ impl fmt::Debug for Shown {
 
 impl Collector for Shown {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut drifts = self.0.drift.all();
+        let Sees::Drift(drift) = &self.0.sees else { return Ok(()) };
+        let mut drifts = drift.all();
         drifts.found.sort_by_key(|one| Reverse(one.requests));
         let help =
             "Requests, of those looked at, with a key that has no class or too many distinct values; by fingerprint";

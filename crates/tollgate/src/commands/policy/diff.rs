@@ -1,5 +1,7 @@
 //! `tollgate policy diff`: what crosses under one set of documents and not under another.
 
+mod shapes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use crate::cli::policy::Diff;
 use crate::commands::unproved::Unproved;
 use crate::commands::{print, unproved};
 use crate::exit::{Exit, WIDENED};
+use shapes::Touched;
 
 pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
     let side = |path: &Path| match path.is_file() {
@@ -27,13 +30,22 @@ pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
     };
     let told = compare(&old, &new, unproved::day(&options.asked.day));
     let ends = ends(&old, &new);
+    let touched = Touched::read(&options.shapes)?.map(|touched| touched.by(&told, &old, &new));
     match options.asked.output {
         Output::Text => {
-            print::text(&(text(&told) + &ends.iter().map(|end| format!("ends otherwise: {end}\n")).collect::<String>()))
+            let touched = touched.map(|touched| shapes::text(&told, &touched)).unwrap_or_default();
+            print::text(
+                &(text(&told)
+                    + &touched
+                    + &ends.iter().map(|end| format!("ends otherwise: {end}\n")).collect::<String>()),
+            )
         }
         Output::Json => {
             let mut value = to_json(&told);
             value["ends"] = json!(ends);
+            if let (Some(touched), Some(list)) = (touched, value["differences"].as_array_mut()) {
+                list.iter_mut().zip(touched).for_each(|(one, touched)| one["records_a_day"] = json!(touched));
+            }
             print::json(&value);
         }
     }
