@@ -214,31 +214,48 @@ impl<'a> Answers<'a> {
 
     /// Answers for whatever is of a class and has no name of its own.
     pub(crate) fn class(&self, class: Class) -> Action {
-        self.answer(class, None, |offer| offer.action)
+        self.answer(class, None, None, |offer| offer.action)
     }
 
     /// Answers for an attribute, taken as one of that class. Pairs are for who sees all attributes.
     pub(crate) fn attribute(&self, attribute: &str, class: Class) -> Action {
-        self.answer(class, Some(attribute), |offer| offer.action)
+        self.answer(class, Some(attribute), None, |offer| offer.action)
+    }
+
+    /// Whether a class, or an attribute taken as one of it, is answered alike with and without a rule, now and before
+    /// anything had lapsed. Pairs and what closes the crossing as a whole are for who sees all of it.
+    pub(crate) fn is_alike_without(&self, gone: &Rule, class: Class, attribute: Option<&str>) -> bool {
+        let alike = |action: fn(&Offer<'a>) -> Action| {
+            self.answer(class, attribute, None, action) == self.answer(class, attribute, Some(gone), action)
+        };
+        alike(|offer| offer.action) && alike(|offer| offer.at_first)
     }
 
     /// Whether an attribute would cross before anything had lapsed: what a pair is judged by, or the day on which the one
     /// lapses would open the other.
     pub(crate) fn crosses_at_first(&self, attribute: &str, class: Class) -> bool {
-        self.answer(class, Some(attribute), |offer| offer.at_first) != Action::Absent
+        self.answer(class, Some(attribute), None, |offer| offer.at_first) != Action::Absent
     }
 
-    fn answer(&self, class: Class, attribute: Option<&str>, action: fn(&Offer<'a>) -> Action) -> Action {
+    /// What all rules, or all but one, come to.
+    fn answer(
+        &self,
+        class: Class,
+        attribute: Option<&str>,
+        gone: Option<&Rule>,
+        action: fn(&Offer<'a>) -> Action,
+    ) -> Action {
+        let counts = |by: &By<'a>| gone.is_none_or(|gone| !std::ptr::eq(by.rule, gone));
         let of_class = self.classes.get(&class);
-        let denied = !self.denied_all.is_empty()
-            || of_class.is_some_and(|one| !one.denied.is_empty())
-            || attribute.is_some_and(|name| self.denied.contains_key(name));
+        let denied = self.denied_all.iter().any(counts)
+            || of_class.is_some_and(|one| one.denied.iter().any(counts))
+            || attribute.is_some_and(|name| self.denied.get(name).is_some_and(|denied| denied.iter().any(counts)));
         if denied || !class.may_be_allowed() {
             return Action::Absent;
         }
-        let allowed = strictest(self.offers(class, attribute), action);
+        let allowed = strictest(self.offers(class, attribute).filter(|offer| counts(&offer.by)), action);
         let caps = of_class.map_or(&[][..], |one| &one.caps);
-        let above = caps.iter().any(|(_, cap)| !cap.exposes_at_least(allowed.form()));
+        let above = caps.iter().filter(|(by, _)| counts(by)).any(|(_, cap)| !cap.exposes_at_least(allowed.form()));
         if above { Action::Absent } else { allowed }
     }
 

@@ -1,14 +1,16 @@
 //! Rules that are dead, redundant, contradicted, in shadow, or silent on classes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Kind, Look};
 use crate::answers::{Answers, Because, By};
+use crate::catalogue::Entry;
 use crate::class::Class;
 use crate::compile;
 use crate::day::When;
 use crate::explain::{Reason, RuleAt};
 use crate::form::Action;
+use crate::reading::Found;
 use crate::rule::{Crossing, Grant, Mode, Rule};
 
 impl Look<'_> {
@@ -45,10 +47,49 @@ impl Look<'_> {
     }
 
     fn redundant(&self, rule: &Rule, all: &Answers<'_>) -> Option<Finding> {
+        let differing = self.spoken_of(rule, all);
+        // A rule changes nothing but what it speaks of: where that stands alone, nobody else has to be asked. With a thousand
+        // rules, comparing everything for each of them would take minutes.
+        let is_local = is_open(all) && !closes(rule);
+        if is_local
+            && differing.iter().any(|attribute| all.partners(attribute.as_deref().unwrap_or_default()).is_empty())
+        {
+            return None;
+        }
+        let message = || format!("rule {} is redundant: without it the same would cross", rule.id);
+        if is_local && differing.is_empty() {
+            return Some(of_rule(Kind::RedundantRule, rule, message()));
+        }
         let when = When::On(self.today);
         let others = Answers::without(&self.policy.residency, &rule.crossing, when, &rule.id);
-        let message = format!("rule {} is redundant: without it the same would cross", rule.id);
-        self.are_alike(all, &others, rule).then(|| of_rule(Kind::RedundantRule, rule, message))
+        self.are_alike(all, &others, rule).then(|| of_rule(Kind::RedundantRule, rule, message()))
+    }
+
+    /// Of what a rule speaks, that which is answered otherwise without it: attributes, and classes as a whole as none.
+    fn spoken_of(&self, rule: &Rule, all: &Answers<'_>) -> Vec<Option<String>> {
+        let catalogue = &self.policy.catalogue;
+        let whole = |class: &Class| {
+            matches!(rule.allow.get(class), Some(Grant::All(_)))
+                || rule.deny.classes.contains_key(class)
+                || rule.cap.contains_key(class)
+        };
+        let classes: Vec<Class> = Class::ALL.into_iter().filter(whole).collect();
+        let listed = rule.allow.values().filter_map(|grant| match grant {
+            Grant::Only(list) => Some(list.keys()),
+            Grant::All(_) => None,
+        });
+        let named: BTreeSet<&String> = listed.flatten().chain(rule.deny.attributes.keys()).collect();
+        let in_whole = |entry: &&Entry| classes_of(entry).any(|class| classes.contains(&class));
+        let of_classes = catalogue.attributes().filter(|_| !classes.is_empty()).filter(in_whole);
+        let of_names = named.into_iter().filter_map(|name| match catalogue.find(name) {
+            Found::Whole(entry) => Some(entry),
+            Found::Faulty | Found::Nowhere => None,
+        });
+        let differs =
+            |entry: &&Entry| classes_of(entry).any(|class| !all.is_alike_without(rule, class, Some(&entry.attribute)));
+        let attributes = of_classes.chain(of_names).filter(differs).map(|entry| Some(entry.attribute.clone()));
+        let differing = classes.iter().filter(|class| !all.is_alike_without(rule, **class, None)).map(|_| None);
+        attributes.chain(differing).collect()
     }
 
     /// Whether two sets of rules of one crossing let the same cross.
@@ -108,6 +149,15 @@ fn ids(by: &[By<'_>]) -> String {
     ids.sort_unstable();
     ids.dedup();
     format!("rule {}", ids.join(", "))
+}
+
+fn classes_of(entry: &Entry) -> impl Iterator<Item = Class> + use<> {
+    std::iter::once(entry.class).chain(entry.on_device)
+}
+
+/// Whether a rule says something of its crossing as a whole, and not only of classes and attributes.
+fn closes(rule: &Rule) -> bool {
+    rule.deny.all.is_some() || rule.require.is_some() || !rule.not_together.is_empty()
 }
 
 fn is_open(answers: &Answers<'_>) -> bool {

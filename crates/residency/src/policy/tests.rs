@@ -3,6 +3,7 @@ mod faults;
 mod findings;
 mod interpreter;
 mod language;
+mod large;
 mod paths;
 
 use super::*;
