@@ -295,6 +295,10 @@ impl Words<'_> {
         let value = value?;
         let name = Located { value: value.read::<String>()?, at: value.at() };
         let denied = &self.attribute(&name, value)?.attribute;
+        if template_prefix(denied).is_none() {
+            // All names of one attribute are keys, or all are templates: below a key there is nothing.
+            return known.map(|()| BTreeSet::from([denied.clone()]));
+        }
         let own = self.catalogue.entries().filter(|(_, entry)| entry.attribute == *denied);
         let prefixes: Vec<_> = own.filter_map(|(name, _)| template_prefix(name)).collect();
         let below = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
