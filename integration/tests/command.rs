@@ -123,8 +123,8 @@ fn check_says_everything_that_is_wrong_at_once_and_run_does_not_start() {
     });
     let faults = [
         "policies/residency.yaml:37:32: rules[0].allow.direct.only[\"user.id\"]: `usr-key` is neither `raw` nor",
-        "policies/sampling.yaml:4:18: tail_sampling.decision_wait: expected a duration",
-        "policies/sampling.yaml:11:13: tail_sampling.policies[1].type: unknown word, did you mean \"latency\"?",
+        "policies/sampling.yaml:5:18: tail_sampling.decision_wait: expected a duration",
+        "policies/sampling.yaml:12:13: tail_sampling.policies[1].type: unknown word, did you mean \"latency\"?",
         "regions/eu-west.yaml:4:1: entitty: unknown key, did you mean \"entity\"?",
         "regions/eu-west.yaml:9:69: clusters.eu-west-a.listen.tls: unknown word, did you mean \"off\"?",
         "regions/eu-west.yaml:12:45: clusters.eu-west-a.batch.timeout: expected a duration",

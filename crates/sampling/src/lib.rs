@@ -11,6 +11,7 @@
 mod journal;
 mod policy;
 mod sampler;
+mod schema;
 mod summary;
 mod verdict;
 
@@ -20,5 +21,6 @@ mod requests;
 pub use journal::{Entry, JournalFault};
 pub use policy::{Bounds, PolicySet};
 pub use sampler::{Folded, Judged, Sampler, Timing};
+pub use schema::sampling as schema;
 pub use summary::Summary;
 pub use verdict::{Decision, Reason, Verdict};

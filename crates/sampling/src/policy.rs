@@ -9,7 +9,7 @@
 
 mod pattern;
 mod probabilistic;
-mod read;
+pub(crate) mod read;
 mod span;
 mod string_attribute;
 
@@ -65,7 +65,7 @@ enum Rule {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StatusCode {
+pub(crate) enum StatusCode {
     Unset,
     Ok,
     Error,

@@ -31,7 +31,7 @@ const MAX_TRACES: usize = 1 << 27;
 
 /// The policy types of the Collector.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     AlwaysSample,
     Latency,
     StatusCode,
@@ -40,7 +40,7 @@ enum Kind {
     NotYet(&'static str),
 }
 
-const KINDS: [(&str, Kind); 17] = [
+pub(crate) const KINDS: [(&str, Kind); 17] = [
     ("always_sample", Kind::AlwaysSample),
     ("latency", Kind::Latency),
     ("status_code", Kind::StatusCode),
@@ -60,7 +60,7 @@ const KINDS: [(&str, Kind); 17] = [
     ("composite", Kind::NotYet("composite")),
 ];
 
-const STATUS_CODES: [(&str, StatusCode); 3] =
+pub(crate) const STATUS_CODES: [(&str, StatusCode); 3] =
     [("UNSET", StatusCode::Unset), ("OK", StatusCode::Ok), ("ERROR", StatusCode::Error)];
 
 impl PolicySet {

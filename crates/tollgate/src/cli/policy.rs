@@ -162,8 +162,8 @@ pub(crate) struct Seal {
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// Which document: residency, catalogue or cases.
-    #[arg(value_name = "DOCUMENT", value_parser = ["residency", "catalogue", "cases"])]
+    /// Which document: residency, catalogue, cases or sampling.
+    #[arg(value_name = "DOCUMENT", value_parser = ["residency", "catalogue", "cases", "sampling"])]
     pub(crate) document: String,
 }
 

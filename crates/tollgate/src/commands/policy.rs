@@ -36,6 +36,7 @@ fn schema(document: &str) -> Value {
     match document {
         "catalogue" => tollgate_residency::schema::catalogue(),
         "cases" => tollgate_residency::schema::cases(),
+        "sampling" => tollgate_sampling::schema(),
         _ => tollgate_residency::schema::residency(),
     }
 }
