@@ -3,11 +3,12 @@
 //! Promises:
 //! 1. Total: each field is written by what its table says of it, in the shortest form; what no table knows is not written.
 //! 2. A field that stands twice where it may stand once, or cannot be read, withholds the whole item.
-//! 3. Data points are neither merged nor left out: a metric crosses with all of them, or not at all.
+//! 3. Data points are neither merged nor left out: a metric crosses with all of them, or not at all, and says how many of
+//!    their attributes did not.
 
 use tollgate_otlp::wire::{Field as Read, Fields, Wire, varint};
-use tollgate_otlp::{Fault, ValueView, Writer};
-use tollgate_residency::{Carrier, Form};
+use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
+use tollgate_residency::{Carrier, Class, Form};
 
 use crate::counts::Withheld;
 use crate::once::{grown, once, text};
@@ -20,11 +21,20 @@ use crate::value::{Judge, write_any};
 
 /// Seals the metrics or log records under one resource and scope.
 pub(crate) struct ItemSealer<'s, 'a, 't> {
-    pub(crate) judge: &'s mut Judge<'t>,
-    pub(crate) memory: &'s mut Memory<'a>,
+    judge: &'s mut Judge<'t>,
+    memory: &'s mut Memory<'a>,
+    /// Attributes that were left out of lists beside which no count stands.
+    uncounted: u32,
 }
 
-impl<'a> ItemSealer<'_, 'a, '_> {
+/// The attribute of a metric that says how many attributes did not cross: a data point has no count of its own.
+const DROPPED: &str = "tollgate.dropped_attributes_count";
+
+impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
+    pub(crate) fn new(judge: &'s mut Judge<'t>, memory: &'s mut Memory<'a>) -> Self {
+        Self { judge, memory, uncounted: 0 }
+    }
+
     /// Appends the item's field; on an error what was appended means nothing.
     pub(crate) fn seal(
         &mut self,
@@ -35,7 +45,13 @@ impl<'a> ItemSealer<'_, 'a, '_> {
         if !self.may_be(message) {
             return Err(Withheld::Identity);
         }
-        Writer::new(out).message_about(CHILDREN, body.len(), |out| self.write(message, body, out))
+        Writer::new(out).message_about(CHILDREN, body.len(), |out| {
+            self.write(message, body, out)?;
+            if let (Some((number, Carrier::MetricMetadata)), 1..) = (message.list, self.uncounted) {
+                out.key_int(number, DROPPED, self.uncounted.into());
+            }
+            Ok(())
+        })
     }
 
     /// Whether all crosses without which there is no such message.
@@ -76,11 +92,13 @@ impl<'a> ItemSealer<'_, 'a, '_> {
         }
         let withheld = self.memory.attributes.end();
         out.raw(self.memory.attributes.bytes());
-        if let Some((number, carrier)) = message.dropped {
-            let count = grown(sent.filter(|_| self.judge.passes(carrier, true)), withheld);
-            if count > 0 {
-                out.varint(number, count);
-            }
+        let Some((number, carrier)) = message.dropped else {
+            self.uncounted = self.uncounted.saturating_add(withheld);
+            return;
+        };
+        let count = grown(sent.filter(|_| self.judge.passes(carrier, true)), withheld);
+        if count > 0 {
+            out.varint(number, count);
         }
     }
 
@@ -112,6 +130,13 @@ impl<'a> ItemSealer<'_, 'a, '_> {
         let number = field.number;
         match (known, field.value) {
             (Field::Number(carrier, layout), value) => self.number(carrier, layout, (number, value), out)?,
+            // Nobody else says so, whatever a catalogue lists.
+            (Field::Attributes(Carrier::MetricMetadata), Wire::Bytes(attribute))
+                if RawAttribute::parse(attribute)?.key == DROPPED.as_bytes() =>
+            {
+                self.judge.counts.value(Class::Unclassified, Form::Absent);
+                self.uncounted = self.uncounted.saturating_add(1);
+            }
             (Field::Attributes(carrier), Wire::Bytes(attribute)) => {
                 self.memory.attributes.add((field.raw, attribute), carrier, self.judge)?;
             }

@@ -181,7 +181,7 @@ impl<'a> Run<'a, '_> {
         };
         let trace = item.trace_id();
         let sealed =
-            self.attempt(|judge, memory, out| ItemSealer { judge, memory }.seal(message, body, out).map(|()| trace));
+            self.attempt(|judge, memory, out| ItemSealer::new(judge, memory).seal(message, body, out).map(|()| trace));
         self.take(sealed);
     }
 

@@ -6,7 +6,7 @@
 //! 3. What was left out is counted in the span's own dropped counts too.
 
 use tollgate_otlp::wire::{Field, Fields, Wire};
-use tollgate_otlp::{Fault, TraceId, Writer};
+use tollgate_otlp::{Fault, TraceId, ValueView, Writer};
 use tollgate_residency::{Carrier, Form};
 
 use crate::attributes::Attributes;
@@ -292,14 +292,15 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             }
         }
         out.message(15, |status| {
-            if let Some(message) = message
-                && self.judge.passes(Carrier::StatusMessage, true)
-            {
-                status.string(2, message);
+            if let Some(message) = message {
+                let (list, text) = (Some(Carrier::SpanAttributes), ValueView::String(message));
+                if self.judge.passes_free(Carrier::StatusMessage, list, text)? {
+                    status.string(2, message);
+                }
             }
             self.number(Carrier::StatusCode, 3, code.filter(|code| *code <= LAST_STATUS), status);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 }
 

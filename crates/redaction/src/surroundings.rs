@@ -1,4 +1,4 @@
-//! Writes resources and scopes anew: the surroundings of spans.
+//! Writes resources and scopes anew: the surroundings of items, alike in all signals.
 //!
 //! Entity references are never written: they name attributes, some of which may not have crossed.
 
@@ -12,7 +12,7 @@ use crate::operational;
 use crate::span::Memory;
 use crate::value::Judge;
 
-/// The resource in `ResourceSpans` or the scope in `ScopeSpans`, and the schema URL in both.
+/// The resource in `ResourceSpans` and its like or the scope in `ScopeSpans` and its like, and the schema URL in both.
 const MESSAGE: u32 = 1;
 const SCHEMA_URL: u32 = 3;
 const SCOPE_ATTRIBUTES: u32 = 3;

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     Exemplar, Gauge, Histogram, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, number_data_point,
 };
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message;
 use tollgate_federation::Signal;
 use tollgate_otlp::Writer;
@@ -121,8 +122,19 @@ fn points_that_can_no_longer_be_told_apart_stay_points_of_their_own() {
         vec![gauge("carts", vec![sent("jane", 3), sent("joe", 4)])],
     );
     let left = |value| point(&[("http.route", "/pay")], value);
-    assert_eq!(arrived, [gauge("carts", vec![left(3), left(4)])]);
+    let metadata = vec![attribute("tollgate.dropped_attributes_count", Value::IntValue(2))];
+    assert_eq!(arrived, [Metric { metadata, ..gauge("carts", vec![left(3), left(4)]) }]);
     assert_eq!((batch.counts().items_out, batch.counts().values(Class::Direct, Form::Absent)), (1, 2));
+}
+
+/// Guarantees: no sender says how much was left out here; where nothing was, nobody does.
+#[test]
+fn a_metric_says_by_itself_how_many_attributes_did_not_cross() {
+    let claim = |count| vec![attribute("tollgate.dropped_attributes_count", Value::IntValue(count))];
+    let sent = Metric { metadata: claim(70), ..gauge("carts", vec![point(&[("user.name", "jane")], 3)]) };
+    let whole = gauge("open", vec![point(&[("http.route", "/pay")], 3)]);
+    let (arrived, _) = sealed_metrics(&mut signals::sealer(Signal::Metrics), vec![sent, whole.clone()]);
+    assert_eq!(arrived, [Metric { metadata: claim(2), ..gauge("carts", vec![point(&[], 3)]) }, whole]);
 }
 
 #[test]
@@ -288,6 +300,14 @@ fn a_body_crosses_where_free_text_may_and_nobody_is_found_in_it() {
         let sent = LogRecord { body, severity_text: "ERROR".to_owned(), ..record() };
         let expected = LogRecord { body: sent.body.clone().filter(|_| crosses), ..sent.clone() };
         assert_eq!(sealed_logs(&mut talkative(Signal::Logs), vec![sent]), [expected]);
+    }
+    let failed = |message: &str| Span {
+        status: Some(Status { message: message.to_owned(), code: 2 }),
+        ..span(vec![text("http.request.method", "GET")])
+    };
+    for (message, crosses) in [("the cart was empty", true), ("no mail to jane@example.org", false)] {
+        let arrived = sealed_span(&mut talkative(Signal::Traces), failed(message));
+        assert_eq!(arrived, failed(if crosses { message } else { "" }));
     }
     let described = |description: &str| Metric { description: description.to_owned(), ..gauge("carts", vec![]) };
     let sent = vec![described("how many carts, as the shop counts them"), described("ask jane@example.org")];
