@@ -7,10 +7,10 @@
 #[path = "../../crates/redaction/tests/seal/answered.rs"]
 mod answered;
 #[path = "../../crates/redaction/tests/seal/signals.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod signals;
 #[path = "../../crates/redaction/tests/seal/world.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod world;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| answered::any_bytes(bytes));

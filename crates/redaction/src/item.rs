@@ -202,11 +202,14 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
         (number, text): (u32, &str),
         out: &mut Writer<'_>,
     ) -> Result<(), Withheld> {
+        if text.is_empty() {
+            return Ok(()); // most encoders leave it out altogether
+        }
         let passes = match look {
             Look::Name => self.judge.passes(carrier, operational::is_metric_name(text)),
-            Look::Unit => text.is_empty() || self.judge.passes(carrier, operational::is_unit(text)),
+            Look::Unit => self.judge.passes(carrier, operational::is_unit(text)),
             Look::Listed => self.judge.passes(carrier, self.judge.table.lists_event(text)),
-            Look::Free => text.is_empty() || self.judge.passes_free(carrier, list, ValueView::String(text))?,
+            Look::Free => self.judge.passes_free(carrier, list, ValueView::String(text))?,
         };
         match look {
             _ if passes => out.string(number, text),

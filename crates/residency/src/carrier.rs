@@ -155,7 +155,7 @@ carriers! {
     LogTraceId "log.trace_id" Logs One(Corr);
     /// Span id of a log record.
     LogSpanId "log.span_id" Logs One(Corr);
-    /// Event name of a log record.
+    /// Event name of a log record; crosses only if listed.
     LogEventName "log.event_name" Logs One(Op);
 
     /// Name of a metric.

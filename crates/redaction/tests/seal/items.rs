@@ -322,6 +322,16 @@ fn by_hand(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     out
 }
 
+#[test]
+fn an_empty_text_is_as_good_as_none() {
+    let log = by_hand(|log| [3, 12].into_iter().for_each(|number| log.string(number, "")));
+    let arrived = logs_of(&sealed(&mut signals::sealer(Signal::Logs), &log).whole());
+    assert_eq!(log_records(&arrived), [&LogRecord::default()]);
+    let metric = by_hand(|metric| [1, 2, 3].into_iter().for_each(|number| metric.string(number, "")));
+    let arrived = metrics_of(&sealed(&mut signals::sealer(Signal::Metrics), &metric).whole());
+    assert_eq!(metrics(&arrived), [&Metric::default()]);
+}
+
 /// Guarantees: what two readers could understand in two ways, and what cannot be read, withholds its item, even where the
 /// index was made of other bytes.
 #[test]
