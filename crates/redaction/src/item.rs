@@ -13,7 +13,7 @@ use tollgate_residency::{Carrier, Class, Form};
 use crate::counts::Withheld;
 use crate::once::{grown, once, text};
 use crate::operational;
-use crate::schema::{Field, Layout, Look, Message};
+use crate::schema::{Encoding, Field, Message, Spelling};
 use crate::sealed::CHILDREN;
 use crate::span::Memory;
 use crate::span_name::PLACEHOLDER;
@@ -129,7 +129,7 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
     ) -> Result<(), Withheld> {
         let number = field.number;
         match (known, field.value) {
-            (Field::Number(carrier, layout), value) => self.number(carrier, layout, (number, value), out)?,
+            (Field::Number(carrier, encoding), value) => self.number(carrier, encoding, (number, value), out)?,
             // Nobody else says so, whatever a catalogue lists.
             (Field::Attributes(Carrier::MetricMetadata), Wire::Bytes(attribute))
                 if RawAttribute::parse(attribute)?.key == DROPPED.as_bytes() =>
@@ -140,9 +140,9 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
             (Field::Attributes(carrier), Wire::Bytes(attribute)) => {
                 self.memory.attributes.add((field.raw, attribute), carrier, self.judge)?;
             }
-            (Field::Text(carrier, look), Wire::Bytes(bytes)) => {
+            (Field::Text(carrier, spelling), Wire::Bytes(bytes)) => {
                 let list = message.list.map(|(_, list)| list);
-                return self.text((carrier, list), look, (number, text(bytes)?), out);
+                return self.text((carrier, list), spelling, (number, text(bytes)?), out);
             }
             (Field::Value(carrier), Wire::Bytes(body)) => {
                 let value = ValueView::parse(body)?;
@@ -166,28 +166,30 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
     fn number(
         &mut self,
         carrier: Carrier,
-        layout: Layout,
+        encoding: Encoding,
         (number, value): (u32, Wire<'_>),
         out: &mut Writer<'_>,
     ) -> Result<(), Fault> {
-        let fits = match (layout, value) {
-            (Layout::Enum(last), Wire::Varint(value)) => value <= last,
-            (Layout::Sint32, Wire::Varint(value)) if u32::try_from(value).is_err() => return Err(Fault::Varint),
-            (Layout::Packed64, Wire::Bytes(packed)) if !packed.len().is_multiple_of(8) => return Err(Fault::Truncated),
+        let fits = match (encoding, value) {
+            (Encoding::Enum(last), Wire::Varint(value)) => value <= last,
+            (Encoding::Sint32, Wire::Varint(value)) if u32::try_from(value).is_err() => return Err(Fault::Varint),
+            (Encoding::Packed64, Wire::Bytes(packed)) if !packed.len().is_multiple_of(8) => {
+                return Err(Fault::Truncated);
+            }
             _ => true,
         };
         if !self.judge.passes(carrier, fits) {
             return Ok(());
         }
-        match (layout, value) {
-            (Layout::Fixed64 | Layout::Packed64, Wire::Fixed64(value)) => out.fixed64(number, value),
-            (Layout::Fixed32Bits(known), Wire::Fixed32(bits)) => out.fixed32(number, bits & known),
-            (Layout::Bits(known), Wire::Varint(bits)) => out.varint(number, bits & known),
-            (Layout::Enum(_) | Layout::Sint32 | Layout::PackedVarints, Wire::Varint(value)) => {
+        match (encoding, value) {
+            (Encoding::Fixed64 | Encoding::Packed64, Wire::Fixed64(value)) => out.fixed64(number, value),
+            (Encoding::Fixed32Bits(known), Wire::Fixed32(bits)) => out.fixed32(number, bits & known),
+            (Encoding::Bits(known), Wire::Varint(bits)) => out.varint(number, bits & known),
+            (Encoding::Enum(_) | Encoding::Sint32 | Encoding::PackedVarints, Wire::Varint(value)) => {
                 out.varint(number, value)
             }
-            (Layout::Packed64, Wire::Bytes(packed)) => out.bytes(number, packed),
-            (Layout::PackedVarints, Wire::Bytes(packed)) => {
+            (Encoding::Packed64, Wire::Bytes(packed)) => out.bytes(number, packed),
+            (Encoding::PackedVarints, Wire::Bytes(packed)) => {
                 return out.message_about(number, packed.len(), |out| write_varints(packed, out));
             }
             _ => return Err(Fault::WireType),
@@ -198,24 +200,24 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
     fn text(
         &mut self,
         (carrier, list): (Carrier, Option<Carrier>),
-        look: Look,
+        spelling: Spelling,
         (number, text): (u32, &str),
         out: &mut Writer<'_>,
     ) -> Result<(), Withheld> {
         if text.is_empty() {
             return Ok(()); // most encoders leave it out altogether
         }
-        let passes = match look {
-            Look::Name => self.judge.passes(carrier, operational::is_metric_name(text)),
-            Look::Unit => self.judge.passes(carrier, operational::is_unit(text)),
-            Look::Listed => self.judge.passes(carrier, self.judge.table.lists_event(text)),
-            Look::Free => self.judge.passes_free(carrier, list, ValueView::String(text))?,
+        let passes = match spelling {
+            Spelling::Name => self.judge.passes(carrier, operational::is_metric_name(text)),
+            Spelling::Unit => self.judge.passes(carrier, operational::is_unit(text)),
+            Spelling::Listed => self.judge.passes(carrier, self.judge.table.lists_event(text)),
+            Spelling::Free => self.judge.passes_free(carrier, list, ValueView::String(text))?,
         };
-        match look {
+        match spelling {
             _ if passes => out.string(number, text),
-            Look::Name => return Err(Withheld::Identity),
-            Look::Listed => out.string(number, PLACEHOLDER),
-            Look::Unit | Look::Free => {}
+            Spelling::Name => return Err(Withheld::Identity),
+            Spelling::Listed => out.string(number, PLACEHOLDER),
+            Spelling::Unit | Spelling::Free => {}
         }
         Ok(())
     }

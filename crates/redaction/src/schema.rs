@@ -14,9 +14,9 @@ use Carrier::{
     LogTraceId, MetricDescription, MetricKind, MetricMetadata, MetricName, MetricUnit, PointAttributes, PointBuckets,
     PointExtremes, PointFlags, PointQuantiles, PointTimes, PointTotals, PointValue,
 };
+use Encoding::{Bits, Enum, Fixed32Bits, Fixed64, Packed64, PackedVarints, Sint32};
 use Field::{Attributes, Dropped, Each, Id, Number, One, Text, Value};
-use Layout::{Bits, Enum, Fixed32Bits, Fixed64, Packed64, PackedVarints, Sint32};
-use Look::{Free, Listed, Name, Unit};
+use Spelling::{Free, Listed, Name, Unit};
 
 /// What one field holds.
 #[derive(Clone, Copy)]
@@ -24,9 +24,9 @@ pub(crate) enum Field {
     /// Nothing that OTLP defines.
     Unknown,
     /// A number, or many.
-    Number(Carrier, Layout),
-    /// A text that crosses only if it looks so.
-    Text(Carrier, Look),
+    Number(Carrier, Encoding),
+    /// A text that crosses only if it is spelt so.
+    Text(Carrier, Spelling),
     /// A value of any type that may hold anything.
     Value(Carrier),
     /// An id of so many bytes, or of none.
@@ -43,7 +43,7 @@ pub(crate) enum Field {
 
 /// How a number lies on the wire, and what of it means anything: what does not could hold anything.
 #[derive(Clone, Copy)]
-pub(crate) enum Layout {
+pub(crate) enum Encoding {
     Fixed64,
     /// Flags, of which these bits are defined.
     Fixed32Bits(u32),
@@ -55,9 +55,9 @@ pub(crate) enum Layout {
     PackedVarints,
 }
 
-/// What a text must look like.
+/// How a text must be spelt to cross.
 #[derive(Clone, Copy)]
-pub(crate) enum Look {
+pub(crate) enum Spelling {
     /// The name of a metric. Without it there is no metric.
     Name,
     /// A unit of measurement.
@@ -128,12 +128,12 @@ impl Message {
 }
 
 /// `SEVERITY_NUMBER_FATAL4`, `AGGREGATION_TEMPORALITY_CUMULATIVE` and `true`.
-const SEVERITY: Layout = Enum(24);
-const TEMPORALITY: Layout = Enum(2);
-const BOOLEAN: Layout = Enum(1);
+const SEVERITY: Encoding = Enum(24);
+const TEMPORALITY: Encoding = Enum(2);
+const BOOLEAN: Encoding = Enum(1);
 /// `LOG_RECORD_FLAGS_TRACE_FLAGS_MASK` and `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`.
-const TRACE_FLAGS: Layout = Fixed32Bits(0xff);
-const POINT_FLAGS: Layout = Bits(1);
+const TRACE_FLAGS: Encoding = Fixed32Bits(0xff);
+const POINT_FLAGS: Encoding = Bits(1);
 
 pub(crate) static LOG_RECORD: Message = Message::without_choice(
     &[],
