@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -135,4 +136,60 @@ fn a_running_gateway_takes_a_root_up_and_forgets_one_that_is_gone() {
         let log = keys.fleet.process(name).log();
         assert!(pages.iter().chain([&log]).all(|text_of| !text_of.contains(text.trim()) && !text_of.contains(USER)));
     }
+}
+
+/// Guarantees: what the commands say and leave is what an operator can rely on, without any node that runs.
+#[test]
+fn roots_are_made_listed_and_destroyed_by_command() {
+    let keys = Keys::lay_out();
+    let folder = keys.fleet.folder().join("keys/eu-west/session");
+    let run = |arguments: &[&str]| {
+        let output = keys.command(GATEWAYS[0], arguments, "");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let states = || {
+        let (code, out, err) = run(&["keys", "list", "session", "--output", "json"]);
+        assert_eq!((code, &*err), (0, ""));
+        let list: Value = serde_json::from_str(&out).unwrap();
+        let rows = list["roots"].as_array().unwrap().clone();
+        rows.iter().map(|row| format!("{} {}", row["from"], row["state"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    // Two of a time when nobody ran this: one to be destroyed by its age, one before its time.
+    let ancient = ["20200101T000000Z-1d.root", "20200102T000000Z-1d.root"].map(|name| folder.join(name));
+    let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    ancient.iter().for_each(|path| fs::write(path, text).unwrap());
+    let modes = |mode| ancient.iter().for_each(|path| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap());
+    modes(0o644);
+    let (code, out, err) = run(&["keys", "list", "session"]);
+    assert!(code == 78 && out.contains("unusable") && err.contains("its mode is 0644"), "{out}{err}");
+    modes(0o400);
+    let listed = states();
+    assert_eq!(listed[..2], ["2020-01-01T00:00:00Z due", "2020-01-02T00:00:00Z due"]);
+    assert!(listed[2].ends_with(" live") && listed[3..].iter().all(|row| row.ends_with(" ahead")), "{listed:?}");
+
+    let (code, out, _) = run(&["keys", "destroy", "session", "--epoch", "2020-01-01", "--yes"]);
+    assert!(code == 0 && out.starts_with("destroyed key session of 2020-01-01T00:00:00Z"), "{out}");
+    let live = listed[2].split(' ').next().unwrap();
+    let (code, out, err) = run(&["keys", "destroy", "session", "--epoch", live, "--yes"]);
+    assert!(code == 1 && out.is_empty() && err.contains("is not over; its root is in use"), "{err}");
+    let (code, out, _) = run(&["keys", "destroy"]);
+    assert!(code == 0 && out.starts_with("destroyed key session of 2020-01-02T00:00:00Z"), "{out}");
+    assert_eq!(run(&["keys", "destroy"]), (0, "no root is due\n".to_owned(), String::new()));
+    let record = fs::read_to_string(folder.join("destroyed.jsonl")).unwrap();
+    let days = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["epoch"]["from"].clone());
+    assert_eq!(days.collect::<Vec<_>>(), ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"]);
+    assert!(!record.contains(text) && record.contains("us-east/central"), "{record}");
+    assert_eq!(states()[0], listed[2], "all others are as they were");
+
+    let (code, _, err) = run(&["keys", "new"]);
+    assert!(code == 1 && err.lines().count() == 2 && err.contains("has roots in"), "{err}");
+    assert_eq!(run(&["keys", "rotate"]).1, "every root is there already\n");
+    fs::remove_dir_all(&folder).unwrap();
+    let (code, _, err) = run(&["keys", "rotate", "session"]);
+    assert!(code == 78 && err.contains("cannot read key session"), "a folder that is not there is not made: {err}");
+    assert_eq!(run(&["keys", "new", "session"]).0, 0);
+    assert_eq!(states().len(), 2, "the one of now, and the next that is missing");
+    let (code, _, err) = run(&["keys", "new", "sesion"]);
+    assert!(code == 78 && err.contains("does not say where key sesion lies"), "{err}");
 }
