@@ -177,3 +177,25 @@ proptest! {
         prop_assert_eq!(name(&one) == name(&other), one == other);
     }
 }
+
+/// Counts how often a root is asked for.
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicUsize);
+
+impl Keys for Counting {
+    fn root(&self, name: &str, epoch: Epoch) -> Option<RootKey> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Roots.root(name, epoch)
+    }
+}
+
+#[test]
+fn a_key_is_derived_once_an_epoch_however_many_values_come_also_around_a_turn() {
+    let keys = Counting::default();
+    let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
+    for number in 0..5_000_u64 {
+        by.refresh(&keys);
+        by.name(format!("u-{number}").as_bytes(), (29 + number % 2) * DAY, &keys, &mut Vec::new()).unwrap();
+    }
+    assert_eq!(keys.0.into_inner(), 2);
+}
