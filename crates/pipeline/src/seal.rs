@@ -149,14 +149,6 @@ impl Seal {
             .is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
     }
 
-    fn forget_gone_keys(&mut self) {
-        let version = self.basis.keys.version();
-        if version != self.keys {
-            self.keys = version;
-            self.sealers.values_mut().flatten().for_each(Sealer::forget_gone_keys);
-        }
-    }
-
     /// The part of each resource, for items that have no trace: the one that [`map_keys`] would find.
     fn parts_of_resources(&self, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<usize>> {
         match self.signal {
@@ -221,6 +213,14 @@ impl Seal {
         };
         let would = self.shadows.of(origin, crossing).count(self.signal, batch);
         would.into_iter().for_each(|(rule, (now, then), count)| self.counters.in_shadow(rule, now, then, count));
+    }
+
+    fn forget_gone_keys(&mut self) {
+        let version = self.basis.keys.version();
+        if version != self.keys {
+            self.keys = version;
+            self.sealers.values_mut().flatten().for_each(Sealer::forget_gone_keys);
+        }
     }
 
     fn count(&self, sealed: &SealedBatch) {
