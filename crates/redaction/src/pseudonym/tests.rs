@@ -46,6 +46,18 @@ fn name_is_pinned_so_that_no_release_changes_it_unseen() {
 }
 
 #[test]
+fn names_of_another_context_and_of_roots_are_pinned_too() {
+    // Recomputed by a program of its own; the value was decomposed and in capitals there.
+    let day = Duration::from_secs(86_400);
+    let transform = Keyed { group: "session".to_owned(), key: "session".to_owned(), epoch: day };
+    let (epoch, root) = (Epoch::at(18_000 * DAY, day), RootKey::new([250; 32]));
+    let key = PseudonymKey::derive(&transform, "UK", "uk-south/gateway", epoch, &root).unwrap();
+    assert_eq!(key.name("JOSE\u{301}@Example.org").unwrap(), "tg1.nk2loay.ljqfyplijt3v2vzs5d2eidwbva");
+    // Records of what was destroyed name roots.
+    assert_eq!(RootKey::new([7; 32]).id(), "n7rmvey");
+}
+
+#[test]
 fn name_depends_on_group_origin_destination_epoch_and_value() {
     let first = usual("u-1").unwrap();
     let others = [
