@@ -15,11 +15,13 @@ const UNITS: &str = "deploy/systemd";
 const PROGRAM: &str = "usr/bin/tollgate";
 
 /// Units of systemd itself that ours refer to.
-const SURROUNDINGS: [(&str, &str); 4] = [
+const SURROUNDINGS: [(&str, &str); 6] = [
     ("usr/lib/systemd/system/network-online.target", "[Unit]\n"),
     ("usr/lib/systemd/system/sysinit.target", "[Unit]\n"),
     ("usr/lib/systemd/system/basic.target", "[Unit]\n"),
     ("usr/lib/systemd/system/shutdown.target", "[Unit]\n"),
+    ("usr/lib/systemd/system/timers.target", "[Unit]\n"),
+    ("usr/lib/systemd/system/time-sync.target", "[Unit]\n"),
 ];
 
 pub(crate) fn verify(workspace: &Workspace, _: Suite) -> Outcome {
@@ -38,7 +40,7 @@ pub(crate) fn verify(workspace: &Workspace, _: Suite) -> Outcome {
 }
 
 fn is_unit(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "service")
+    file.extension().is_some_and(|extension| extension == "service" || extension == "timer")
 }
 
 /// Lays out a root folder in which units, drop-ins and the program stand where a package would put them; names an
