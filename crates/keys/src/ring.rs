@@ -39,6 +39,17 @@ struct Held {
     faults: BTreeSet<String>,
 }
 
+impl Held {
+    /// Forgets what is here by now, or was not asked for lately.
+    fn forget_missed(&mut self) {
+        for Key { roots, missed } in self.keys.values_mut() {
+            let looks = self.looks;
+            missed.retain(|epoch, asked| !roots.contains_key(epoch) && looks.saturating_sub(*asked) < REMEMBERED);
+        }
+        self.looks += 1;
+    }
+}
+
 #[derive(Default)]
 struct Key {
     roots: BTreeMap<Epoch, Root>,
@@ -141,14 +152,10 @@ impl KeyRing {
         for folder in &self.folders {
             let before = self.held().keys.get(folder.name()).map(|key| key.roots.clone()).unwrap_or_default();
             let now = roots(folder, &before, &mut faults);
-            let mut held = self.held();
-            let looks = held.looks;
-            let key = held.keys.entry(folder.name().to_owned()).or_default();
             changed |= compare(folder.name(), &before, &now, &mut tell);
-            key.missed.retain(|epoch, asked| !now.contains_key(epoch) && looks.saturating_sub(*asked) < REMEMBERED);
-            key.roots = now;
+            self.held().keys.entry(folder.name().to_owned()).or_default().roots = now;
         }
-        self.held().looks += 1;
+        self.held().forget_missed();
         if changed {
             // After the roots: who has the new number finds the new roots.
             self.version.fetch_add(1, Ordering::Release);
@@ -165,6 +172,10 @@ impl Keys for KeyRing {
     fn root(&self, name: &str, epoch: Epoch) -> Option<RootKey> {
         let mut held = self.held();
         let looks = held.looks;
+        if !held.keys.contains_key(name) {
+            // Documents that came into force since the start may name a key that the node file does not.
+            held.keys.insert(name.to_owned(), Key::default());
+        }
         let key = held.keys.get_mut(name)?;
         if let Some(root) = key.roots.get(&epoch) {
             return Some(root.key.clone());
@@ -283,13 +294,14 @@ mod tests {
         let version = ring.version();
         assert!(ring.has("user") && !ring.has("session") && ring.root("user", first).is_some());
         assert!(ring.root("user", first.next()).is_none() && ring.root("session", first).is_none());
-        assert_eq!(ring.status()[0].missing, [first.next()]);
+        let missing = |key: usize| ring.status()[key].missing.clone();
+        assert_eq!((missing(1), missing(0)), (vec![first.next()], vec![first]), "also of a key that no folder is for");
         ring.refresh();
         assert_eq!(ring.version(), version, "nothing has changed");
         key.rotate(&[MONTH], at(NOW), Duration::ZERO).unwrap();
         ring.refresh();
         assert!(ring.version() != version && ring.root("user", first.next()).is_some());
-        assert_eq!((ring.status()[0].missing.len(), ring.status()[0].roots.len()), (0, 2));
+        assert_eq!((ring.status()[1].missing.len(), ring.status()[1].roots.len()), (0, 2));
         let version = ring.version();
         let later = at(NOW).saturating_add(2 * MONTH);
         key.destroy(first, &serde_json::json!([]), later).unwrap();
