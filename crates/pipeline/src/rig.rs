@@ -185,7 +185,7 @@ pub(crate) fn in_force(documents: &Arc<Documents>) -> InForce {
 
 /// Documents that the test replaces.
 pub(crate) fn publisher(documents: &Arc<Documents>) -> Publisher {
-    Publisher::new(Edition { documents: Arc::clone(documents), previous: None })
+    Publisher::new(Edition { documents: Arc::clone(documents), previous: Vec::new() })
 }
 
 /// The table of a link for traces of its own region, on the first day of the tests' clocks.

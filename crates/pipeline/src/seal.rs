@@ -208,8 +208,9 @@ impl Seal {
         let crossing = |origin: &Origin| {
             let (policy, federation) = (&documents.policy, &documents.federation);
             let shadows = link.map(|link| policy.shadows(federation, link, self.signal, origin, today));
-            let now = link.and_then(|link| policy.table(federation, link, self.signal, origin, today).ok());
-            (now, shadows.unwrap_or_default())
+            let shadows = shadows.unwrap_or_default();
+            let link = link.filter(|_| !shadows.is_empty());
+            (link.and_then(|link| policy.table(federation, link, self.signal, origin, today).ok()), shadows)
         };
         let would = self.shadows.of(origin, crossing).count(self.signal, batch);
         would.into_iter().for_each(|(rule, (now, then), count)| self.counters.in_shadow(rule, now, then, count));

@@ -1,7 +1,7 @@
 //! Whether the policy that sealed a parcel is known here, and lets through no more than ours.
 //!
 //! Two regions never get new documents in the same second. While they differ, the receiver knows two tables of each
-//! link: its own and the one before. A parcel under the one before is taken if that lets through nothing that ours
+//! link: its own and the last other one. A parcel under the one before is taken if that lets through nothing that ours
 //! forbids; any other waits at its sender, who seals it anew once it has the same documents.
 //!
 //! Promises:
@@ -43,7 +43,7 @@ struct Known {
 struct Crossing {
     /// The one in force; none on a closed link.
     own: Option<[u8; 32]>,
-    /// The one before it.
+    /// The last other one before it.
     previous: Option<[u8; 32]>,
     /// Whether the one before it lets through no more than the one in force.
     previous_is_within: bool,
@@ -96,7 +96,9 @@ fn compare(edition: &Edition, (link, signal, origin): &(LinkId, Signal, Origin),
     let documents = &edition.documents;
     let Some(link) = documents.federation.link(*link) else { return Crossing::default() };
     let of = |documents: &Documents| table(documents, link, *signal, origin, today);
-    let (own, previous) = (of(documents), edition.previous.as_ref().and_then(|previous| of(previous)));
+    let own = of(documents);
+    let is_other = |table: &Table| own.as_ref().is_none_or(|own| own.digest() != table.digest());
+    let previous = edition.previous.iter().filter_map(|previous| of(previous)).find(is_other);
     let within = |previous: &Table| own.as_ref().is_some_and(|own| previous.is_within(own));
     Crossing {
         own: own.as_ref().map(Table::digest),
@@ -147,7 +149,7 @@ mod tests {
 
     impl Receiver {
         fn new(now: &Arc<Documents>, before: Option<&Arc<Documents>>) -> Self {
-            let edition = Edition { documents: Arc::clone(now), previous: before.cloned() };
+            let edition = Edition { documents: Arc::clone(now), previous: before.into_iter().cloned().collect() };
             Self(Arc::new(edition), Recognition::new(rig::standing().0))
         }
 
@@ -194,6 +196,22 @@ mod tests {
         assert_eq!(here.judge(&then, &now), Recognized::Within);
         assert_eq!(here.judge(&now, &then), Recognized::Unknown);
         assert_eq!(Receiver::new(&now, Some(&then)).judge(&then, &then), Recognized::Wider);
+    }
+
+    /// Scenario: after a tightening another set comes into force that leaves the link alone. Guarantees: what was in force
+    /// before the tightening is still known.
+    #[test]
+    fn a_change_that_leaves_a_link_alone_does_not_make_its_last_policy_forgotten() {
+        let (wide, (_dir, narrow)) = (rig::documents(), strict());
+        let (_elsewhere, later) = rig::edited(|name, text| match name {
+            "regions/uk-south.yaml" => text.replace("environment: production", "environment: test"),
+            _ => text,
+        });
+        let Receiver(_, recognition) = Receiver::new(&later, None);
+        let edition = Edition { documents: later, previous: vec![Arc::clone(&wide), narrow.clone()] };
+        let receiver = Receiver(Arc::new(edition), recognition);
+        assert_eq!(receiver.judge(&wide, &wide), Recognized::Within);
+        assert_eq!(receiver.judge(&narrow, &narrow), Recognized::Within, "known, and narrower");
     }
 
     /// Guarantees: a day that closes a link at the receiver lets nothing in, whatever a slower clock at the sender thinks.

@@ -1,9 +1,9 @@
-//! Every set of documents that was ever in force here, by digest, and which two came last.
+//! Every set of documents that was ever in force here, by digest, and which came last.
 //!
 //! Promises:
 //! 1. A record is sealed by the meet of the policy at its arrival and the one in force now; the former is found here.
 //! 2. A set that is not found, or is not what its digest says, lets nothing cross.
-//! 3. A set is kept, durably, before it comes into force; which one was in force before it outlives a restart.
+//! 3. A set is kept, durably, before it comes into force; which ones were in force before it outlives a restart.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -19,8 +19,10 @@ use crate::node::in_force::Edition;
 
 /// The folders of a set.
 const FOLDERS: [&str; 2] = ["regions", "policies"];
-/// The file that names the set in force and the one before it, one digest a line.
+/// The file that names the set in force and those before it, the latest first, one digest a line.
 const IN_FORCE: &str = "in-force";
+/// So many sets before the one in force are known: a change that leaves a link alone must not make its last one forgotten.
+const BEFORE: usize = 3;
 /// So many sets are kept in memory: reading one takes as long as starting on it.
 const AT_HAND: usize = 4;
 
@@ -37,15 +39,15 @@ impl Archive {
         Self { disk: disk.clone(), dir, at_hand: Mutex::default() }
     }
 
-    /// Keeps a set that is to come into force, and says which one it comes after.
+    /// Keeps a set that is to come into force, and says which ones it comes after.
     pub(crate) fn adopt(&self, documents: &Arc<Documents>) -> io::Result<Edition> {
         let digest = documents.federation.digest();
         self.keep(documents)?;
         let last = self.last();
-        let before = last.iter().find(|one| **one != digest);
-        let previous = before.and_then(|before| self.find(before));
+        let before: Vec<_> = last.iter().filter(|one| **one != digest).take(BEFORE).collect();
+        let previous = before.iter().filter_map(|before| self.find(before)).collect();
         if last.first() != Some(&digest) {
-            let lines = [Some(&digest), before].into_iter().flatten().map(|digest| HEXLOWER.encode(digest) + "\n");
+            let lines = std::iter::once(&digest).chain(before).map(|digest| HEXLOWER.encode(digest) + "\n");
             self.disk.replace(&self.dir.join(IN_FORCE), lines.collect::<String>().as_bytes())?;
         }
         Ok(Edition { documents: Arc::clone(documents), previous })
@@ -78,7 +80,7 @@ impl Archive {
         Ok(())
     }
 
-    /// The digests of the set in force and of the one before it, as the last process left them.
+    /// The digests of the set in force and of those before it, as the last process left them.
     fn last(&self) -> Vec<[u8; 32]> {
         let text = fs::read_to_string(self.dir.join(IN_FORCE)).unwrap_or_default();
         text.lines().filter_map(|line| HEXLOWER.decode(line.as_bytes()).ok()?.try_into().ok()).collect()
@@ -155,7 +157,7 @@ mod tests {
         let (first, (_changed, second)) = (rig::documents(), changed());
         let previous = |documents: &Arc<Documents>| {
             let edition = archive(&dir).adopt(documents).unwrap();
-            edition.previous.map(|previous| previous.federation.digest())
+            edition.previous.first().map(|previous| previous.federation.digest())
         };
         assert_eq!((previous(&first), previous(&first)), (None, None));
         let digests = (Some(first.federation.digest()), Some(second.federation.digest()));

@@ -3,7 +3,8 @@
 //!
 //! Promises:
 //! 1. There is always one edition, complete: nobody sees the policy of one set with the links of another.
-//! 2. The edition before it is known too, also after a restart: other regions may still work by it.
+//! 2. The few sets before it are known too, also after a restart: other regions may still work by the last one that said
+//!    something else of a link.
 //!
 //! Not here: how an edition comes into force (`reload.rs`), all that ever were (`archive.rs`).
 
@@ -13,11 +14,11 @@ use tokio::sync::watch;
 
 use crate::documents::Documents;
 
-/// One set of documents in force, and the one before it.
+/// One set of documents in force, and the few before it, the latest first.
 #[derive(Debug)]
 pub(crate) struct Edition {
     pub(crate) documents: Arc<Documents>,
-    pub(crate) previous: Option<Arc<Documents>>,
+    pub(crate) previous: Vec<Arc<Documents>>,
 }
 
 /// Follows the editions. Clones each remember what they have seen.

@@ -63,7 +63,7 @@ impl Pages for NodePages {
             "node": self.node.me.to_string(),
             "boot": format!("{:016x}", self.node.boot),
             "documents": hex(documents),
-            "documents_before": edition.previous.as_ref().map(|previous| hex(previous)),
+            "documents_before": edition.previous.first().map(|previous| hex(previous)),
             "documents_refused": self.node.reloader.refused().map(|refused| refusal(&refused)),
             "uptime_seconds": self.node.clock.uptime().as_secs(),
             "keys": keys::status(&self.node.keys),

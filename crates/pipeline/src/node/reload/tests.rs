@@ -52,7 +52,7 @@ fn a_valid_set_comes_into_force_and_a_faulty_one_does_not() {
     assert_eq!(bench.reloader.reload().unwrap(), Reloaded::Adopted);
     let adopted = bench.in_force();
     assert_ne!(before, adopted);
-    let previous = bench.reloader.follow().edition().previous.clone().unwrap();
+    let previous = bench.reloader.follow().edition().previous[0].clone();
     assert_eq!(previous.federation.digest(), before);
 
     bench.edit(RESIDENCY, "op: raw", "op: cooked");
