@@ -32,6 +32,13 @@ pub(crate) enum Outcome {
     Failed(Vec<String>),
 }
 
+impl Outcome {
+    /// This one if it failed, else how what comes after it ends.
+    pub(crate) fn and(self, then: impl FnOnce() -> Self) -> Self {
+        if let Self::Failed(_) = self { self } else { then() }
+    }
+}
+
 /// Which tests run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Suite {
@@ -62,7 +69,7 @@ pub(crate) const STEPS: &[Step] = &[
         rules::lints::check,
     ),
     rule("paths", "no path of this machine in a file", rules::paths::check),
-    tool("clippy", "cargo clippy --workspace --all-targets, warnings denied", command::clippy),
+    tool("clippy", "cargo clippy --workspace --all-targets, warnings denied; of fuzz/ with --full", command::clippy),
     tool("docs", "cargo doc, warnings denied", command::docs),
     tool("deny", "cargo deny check bans licenses sources", command::deny),
     tool("deploy", "systemd-analyze verify of the unit templates", deploy::verify),

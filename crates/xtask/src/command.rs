@@ -10,12 +10,22 @@ use crate::workspace::Workspace;
 /// The version that CI installs; its output and its configuration format are pinned with it.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The targets for fuzzing, which are no part of the workspace.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 pub(crate) fn format(workspace: &Workspace, _: Suite) -> Outcome {
-    run(cargo(&workspace.root).args(["fmt", "--all", "--check"]))
+    let all = run(cargo(&workspace.root).args(["fmt", "--all", "--check"]));
+    all.and(|| run(cargo(&workspace.root).args(["fmt", "--manifest-path", FUZZ, "--check"])))
 }
 
-pub(crate) fn clippy(workspace: &Workspace, _: Suite) -> Outcome {
-    run(cargo(&workspace.root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+pub(crate) fn clippy(workspace: &Workspace, suite: Suite) -> Outcome {
+    let deny = ["--", "-D", "warnings"];
+    let usual = run(cargo(&workspace.root).args(["clippy", "--workspace", "--all-targets"]).args(deny));
+    if suite == Suite::Usual {
+        return usual;
+    }
+    // It builds libFuzzer and all below sealing once more.
+    usual.and(|| run(cargo(&workspace.root).args(["clippy", "--manifest-path", FUZZ]).args(deny)))
 }
 
 pub(crate) fn docs(workspace: &Workspace, _: Suite) -> Outcome {
