@@ -78,7 +78,7 @@ const ROWS: [Micro; 28] = [
     Micro { row: "seal/walked", pair: seal::walk_and_seal, ..SPAN },
     Micro { row: "seal/floor", pair: seal::seal_and_floor, ..SPAN },
     Micro { row: "seal/tls", pair: |shape| tls::beside(seal::seal(shape), shape), ..SPAN },
-    Micro { row: "seal/rules", about: "1000 rules, 10 rules", target: FLAT, pair: seal::rules, ..SPAN },
+    Micro { row: "seal/rules", about: "1000 rules and 5000 keys, 10 and 50", target: FLAT, pair: seal::rules, ..SPAN },
     Micro {
         row: "seal/attributes",
         shape: Shape::Attributes(100),

@@ -14,15 +14,20 @@ use super::requests::operational;
 
 /// The names that `Shape::Attributes` uses.
 const OPERATIONAL: usize = 100;
+/// So many keys of the deployment's own come with each rule more.
+const KEYS_A_RULE: usize = 5;
 
-/// The link from Europe to the United States, under the example's policy and so many rules of one attribute each.
+/// The link from Europe to the United States, under the example's policy and so many rules of one attribute each, with as many
+/// keys more as a catalogue of that size has.
 pub(crate) fn table(more_rules: usize) -> Table {
     let mut catalogue = include_str!("../../../../policies/catalogue.yaml").to_owned();
     let residency = include_str!("../../../../policies/residency.yaml");
     (0..OPERATIONAL).for_each(|number| writeln!(catalogue, "  {}: op", operational(number)).unwrap());
     let mut rules = String::from("rules:\n");
-    for number in 0..more_rules {
+    for number in 0..more_rules * KEYS_A_RULE {
         writeln!(catalogue, "  acme.person.{number}: direct").unwrap();
+    }
+    for number in 0..more_rules {
         let allow = format!("allow: {{direct: {{only: {{acme.person.{number}: user-key}}}}}}");
         writeln!(rules, "  - {{id: more-{number}, origin: EEA, reaching: US, signal: traces, {allow}}}").unwrap();
     }
