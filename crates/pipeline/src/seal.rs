@@ -8,6 +8,7 @@
 //! 3. Data of an origin that the link does not carry is not offered to it.
 
 pub(crate) mod manifests;
+mod sealers;
 mod shadows;
 
 use std::collections::BTreeMap;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
-use tollgate_federation::{Link, LinkId, Name, Origin, PlaceId, Signal};
+use tollgate_federation::{Link, LinkId, Name, NodeId, Origin, PlaceId, Role, Signal};
 use tollgate_otlp::{Batch, Index, Limits, select};
-use tollgate_redaction::{Keys, Route, Sealed, SealedBatch, Sealer};
-use tollgate_residency::{Class, Form, Table};
+use tollgate_redaction::{Keys, Route, Sealed, SealedBatch};
+use tollgate_residency::{Class, Form, Tables};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Record;
 
@@ -30,6 +31,7 @@ use crate::node::counters::ConsumerCounters;
 use crate::node::in_force::InForce;
 use crate::node::keys;
 use crate::step::{Share, Step};
+use sealers::Sealers;
 use shadows::Shadows;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -57,7 +59,7 @@ pub(crate) struct Seal {
     /// Of which keys the sealers' derived ones are.
     keys: u64,
     /// By origin and by the digest of the documents at arrival; `None` where nothing may cross.
-    sealers: BTreeMap<(Origin, [u8; 32]), Option<Sealer>>,
+    sealers: BTreeMap<(Origin, [u8; 32]), Option<Sealers>>,
     shadows: Shadows,
 }
 
@@ -97,7 +99,7 @@ impl Step for Seal {
         let offered = batch.index.items() as u64;
         self.counters.offered(offered);
         if let Some(origin) = &origin {
-            self.count_shadows(origin, batch);
+            self.count_shadows(record, origin, batch);
         }
         let Some(sealed) = origin.and_then(|origin| self.seal(record, origin, batch)) else {
             self.counters.withheld(offered);
@@ -124,9 +126,9 @@ impl Step for Seal {
         self.shadows = Shadows::default();
         let mut changed = false;
         for ((origin, arrived_under), before) in std::mem::take(&mut self.sealers) {
-            let now = self.is_carried(&origin).then(|| self.sealer(&origin, arrived_under)).flatten();
+            let now = self.is_carried(&origin).then(|| self.sealers(&origin, arrived_under)).flatten();
             // A receiver may not know for long what was in force before, so what names it is made anew too.
-            changed |= now.as_ref().map(Sealer::digests) != before.as_ref().map(Sealer::digests);
+            changed |= now.as_ref().map(Sealers::digests) != before.as_ref().map(Sealers::digests);
             self.sealers.insert((origin, arrived_under), now);
         }
         changed
@@ -160,10 +162,12 @@ impl Seal {
     fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {
         let key = (origin, record.policy);
         if !self.sealers.contains_key(&key) {
-            let sealer = self.sealer(&key.0, record.policy);
-            self.sealers.insert(key.clone(), sealer);
+            let sealers = self.sealers(&key.0, record.policy);
+            self.sealers.insert(key.clone(), sealers);
         }
-        let sealer = self.sealers.get_mut(&key)?.as_mut()?;
+        let sealers = self.sealers.get_mut(&key)?.as_mut()?;
+        let sender = if sealers.tell_apart() { own_collector(record, &self.edge.0) } else { None };
+        let sealer = sealers.of(sender.as_ref().and_then(NodeId::cluster), &self.basis.keys)?;
         Some(sealer.seal(batch.payload, batch.index, record.arrival.nanos()))
     }
 
@@ -173,46 +177,44 @@ impl Seal {
         documents.federation.links().iter().find(|link| link.from() == from && link.to() == to)
     }
 
-    fn sealer(&self, origin: &Origin, arrived_under: [u8; 32]) -> Option<Sealer> {
-        let now = self.table(&self.documents, origin, "the link is closed")?;
-        let in_force = now.digest();
-        let table = if arrived_under == self.documents.federation.digest() {
-            now
-        } else {
-            now.meet(&self.earlier_table(origin, &arrived_under)?)?
-        };
-        let table = Arc::new(table.renumbered(self.link));
-        Some(Sealer::new(table, Arc::clone(&self.basis.keys)).under(in_force))
+    fn sealers(&self, origin: &Origin, arrived_under: [u8; 32]) -> Option<Sealers> {
+        let now = self.tables(&self.documents, origin, "the link is closed")?;
+        let is_of_now = arrived_under == self.documents.federation.digest();
+        let then = if is_of_now { None } else { Some(self.earlier_tables(origin, &arrived_under)?) };
+        Some(Sealers::new(now, then, self.link))
     }
 
-    /// The same link's table under the documents that were in force at arrival.
-    fn earlier_table(&self, origin: &Origin, digest: &[u8; 32]) -> Option<Table> {
+    /// The same link's tables under the documents that were in force at arrival.
+    fn earlier_tables(&self, origin: &Origin, digest: &[u8; 32]) -> Option<Tables> {
         let consumer = self.counters.name();
         let earlier = self.basis.archive.find(digest);
         if earlier.is_none() {
             tracing::error!(consumer, "the documents at a record's arrival are not in the archive: withheld");
         }
-        self.table(&*earlier?, origin, "was closed when a record arrived")
+        self.tables(&*earlier?, origin, "was closed when a record arrived")
     }
 
-    fn table(&self, documents: &Documents, origin: &Origin, if_closed: &str) -> Option<Table> {
+    fn tables(&self, documents: &Documents, origin: &Origin, if_closed: &str) -> Option<Tables> {
         let (consumer, link) = (self.counters.name(), self.link_in(documents)?.id());
-        let table = documents.policy.table(&documents.federation, link, self.signal, origin, self.day);
-        table.inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "{if_closed}")).ok()
+        let tables = documents.policy.tables(&documents.federation, link, self.signal, origin, self.day);
+        tables.inspect_err(|closed| tracing::warn!(consumer, %origin, %closed, "{if_closed}")).ok()
     }
 
     /// What rules in shadow would have done. It takes nothing where there are none.
-    fn count_shadows(&mut self, origin: &Origin, batch: Batch<'_>) {
+    fn count_shadows(&mut self, record: &Record, origin: &Origin, batch: Batch<'_>) {
         let link = self.link_in(&self.documents).map(Link::id);
         let (documents, today) = (&self.documents, self.day);
-        let crossing = |origin: &Origin| {
+        let sender = documents.policy.names_clusters().then(|| own_collector(record, &self.edge.0)).flatten();
+        let crossing = |origin: &Origin, cluster: Option<&str>| {
             let (policy, federation) = (&documents.policy, &documents.federation);
-            let shadows = link.map(|link| policy.shadows(federation, link, self.signal, origin, today));
+            let shadows = link.map(|link| policy.shadows(federation, (link, self.signal, origin), cluster, today));
             let shadows = shadows.unwrap_or_default();
             let link = link.filter(|_| !shadows.is_empty());
-            (link.and_then(|link| policy.table(federation, link, self.signal, origin, today).ok()), shadows)
+            let tables = link.and_then(|link| policy.tables(federation, link, self.signal, origin, today).ok());
+            (tables.and_then(|tables| tables.at(tables.place(cluster)).ok().cloned()), shadows)
         };
-        let would = self.shadows.of(origin, crossing).count(self.signal, batch);
+        let would =
+            self.shadows.of(origin, sender.as_ref().and_then(NodeId::cluster), crossing).count(self.signal, batch);
         would.into_iter().for_each(|(rule, (now, then), count)| self.counters.in_shadow(rule, now, then, count));
     }
 
@@ -220,7 +222,7 @@ impl Seal {
         let version = self.basis.keys.version();
         if version != self.keys {
             self.keys = version;
-            self.sealers.values_mut().flatten().for_each(Sealer::forget_gone_keys);
+            self.sealers.values_mut().flatten().for_each(Sealers::forget_gone_keys);
         }
     }
 
@@ -242,6 +244,12 @@ impl Seal {
 pub(crate) fn day(now: Timestamp) -> Date {
     let now = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.nanos()));
     now.map_or(Date::MAX, OffsetDateTime::date) // a clock beyond all dates closes every dated link
+}
+
+/// The collector of this region that sent a record and proved so. Whatever came over a link or from another tier names none.
+fn own_collector(record: &Record, region: &Name) -> Option<NodeId> {
+    let peer = record.peer.as_str().parse::<NodeId>().ok()?;
+    (peer.role() == Role::Collector && peer.region() == region).then_some(peer)
 }
 
 /// The items of the lanes that sweep now, as a request of their own.

@@ -32,7 +32,8 @@ pub struct Sealer {
     pseudonyms: Vec<Pseudonyms>,
     /// The attribute of a scope that says by which policy something may be missing.
     mark: Vec<u8>,
-    in_force: [u8; 32],
+    /// The policy that is applied, and the one in force.
+    policies: [[u8; 32]; 2],
 }
 
 impl Sealer {
@@ -43,19 +44,19 @@ impl Sealer {
         let pseudonyms = table.keyed().iter();
         let pseudonyms = pseudonyms.map(|keyed| Pseudonyms::new(keyed.clone(), origin.clone(), destination.clone()));
         let mark = surroundings::mark(&table.digest());
-        Self { pseudonyms: pseudonyms.collect(), in_force: table.digest(), table, keys, mark }
+        Self { pseudonyms: pseudonyms.collect(), policies: [table.digest(); 2], table, keys, mark }
     }
 
-    /// Says of which table in force this one is the meet with an earlier one; unless told, it is in force itself.
+    /// Says of which policy the table is, and which is in force; unless told, the table is all of both.
     #[must_use]
-    pub fn under(self, in_force: [u8; 32]) -> Self {
-        Self { in_force, ..self }
+    pub fn under(self, policy: [u8; 32], in_force: [u8; 32]) -> Self {
+        Self { policies: [policy, in_force], mark: surroundings::mark(&policy), ..self }
     }
 
-    /// Returns the digests of the table that is applied and of the one in force.
+    /// Returns the digests of the policy that is applied and of the one in force.
     #[must_use]
     pub fn digests(&self) -> [[u8; 32]; 2] {
-        [self.table.digest(), self.in_force]
+        self.policies
     }
 
     /// Returns the table that is applied.

@@ -3,8 +3,9 @@
 //! Promises:
 //! 1. What no rule allows is absent; a deny beats every allow; of several allows the strictest holds; no order counts.
 //! 2. A rule in shadow changes nothing.
-//! 3. What the data path cannot tell apart is answered for the strictest case: a narrowed allow lets nothing cross by itself
-//!    and still restricts what others allow; a narrowed deny, cap or pair holds for all data.
+//! 3. A rule that is narrowed to other clusters than the sender's says nothing. What cannot be told is answered for the
+//!    strictest case: a narrowed allow lets nothing cross by itself and still restricts what others allow; a narrowed deny,
+//!    cap or pair holds for all data.
 //! 4. What an allow rests on and has lapsed makes it absent, and opens nothing in its place.
 //! 5. Each value takes a few look-ups, however many rules there are.
 
@@ -18,12 +19,27 @@ use crate::day::When;
 use crate::document::Residency;
 use crate::form::{Action, Form};
 use crate::rule::{Crossing, Grant, Pair, Rule, Said};
+use crate::sender::{Sender, Speaks};
 
 /// A rule, and the place in it that counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct By<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) at: &'a At,
+}
+
+/// Whose data is asked about: of which crossing, and sent by whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'w> {
+    pub(crate) crossing: &'w Crossing,
+    pub(crate) sender: &'w Sender,
+}
+
+impl Whose<'_> {
+    /// The rules that speak of it, or may.
+    fn rules(self, residency: &Residency) -> impl Iterator<Item = &Rule> {
+        residency.rules_of(self.crossing).filter(move |rule| rule.speaks_of(self.sender) != Speaks::Not)
+    }
 }
 
 /// What an allow comes to.
@@ -33,6 +49,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) action: Action,
     /// What it came to before anything that it rests on had lapsed.
     at_first: Action,
+    /// Of how much of the data its rule speaks.
+    speaks: Speaks,
 }
 
 /// Why an answer is what it is.
@@ -44,7 +62,7 @@ pub(crate) enum Because<'a> {
     NeverAllowed,
     /// No rule allows it.
     Omitted,
-    /// Only rules that are narrowed to a part of the data allow it, and the data path cannot tell that part.
+    /// Only rules that are narrowed to a part of the data allow it, and nothing proves that this is of it.
     Narrowed(Vec<By<'a>>),
     /// Rules deny it.
     Denied(Vec<By<'a>>),
@@ -79,33 +97,37 @@ struct OfClass<'a> {
 }
 
 impl<'a> Answers<'a> {
-    pub(crate) fn of(residency: &'a Residency, crossing: &Crossing, when: When) -> Self {
-        let (rules, shadows) = residency.rules_of(crossing).partition(|rule| rule.is_active());
-        Self::from(residency, (rules, shadows), when)
+    pub(crate) fn of(residency: &'a Residency, whose: Whose<'_>, when: When) -> Self {
+        Self::holding(residency, whose, when, Rule::is_active)
     }
 
     /// As if one of the rules were not there.
-    pub(crate) fn without(residency: &'a Residency, crossing: &Crossing, when: When, gone: &str) -> Self {
-        let others = residency.rules_of(crossing).filter(|rule| rule.id != gone);
-        Self::from(residency, others.partition(|rule| rule.is_active()), when)
+    pub(crate) fn without(residency: &'a Residency, whose: Whose<'_>, when: When, gone: &str) -> Self {
+        let others = whose.rules(residency).filter(|rule| rule.id != gone);
+        Self::from(residency, others.partition(|rule| rule.is_active()), whose, when)
     }
 
     /// As if the rules in shadow held.
-    pub(crate) fn unshadowed(residency: &'a Residency, crossing: &Crossing, when: When) -> Self {
-        Self::from(residency, (residency.rules_of(crossing).collect(), Vec::new()), when)
+    pub(crate) fn unshadowed(residency: &'a Residency, whose: Whose<'_>, when: When) -> Self {
+        Self::holding(residency, whose, when, |_| true)
     }
 
     /// As if exactly these rules held.
     pub(crate) fn holding(
         residency: &'a Residency,
-        crossing: &Crossing,
+        whose: Whose<'_>,
         when: When,
         holds: impl Fn(&Rule) -> bool,
     ) -> Self {
-        Self::from(residency, residency.rules_of(crossing).partition(|rule| holds(rule)), when)
+        Self::from(residency, whose.rules(residency).partition(|rule| holds(rule)), whose, when)
     }
 
-    fn from(residency: &'a Residency, (rules, shadows): (Vec<&'a Rule>, Vec<&'a Rule>), when: When) -> Self {
+    fn from(
+        residency: &'a Residency,
+        (rules, shadows): (Vec<&'a Rule>, Vec<&'a Rule>),
+        whose: Whose<'_>,
+        when: When,
+    ) -> Self {
         let on = |when| residency.transforms.list.iter().map(|one| one.action(when)).collect::<Vec<Action>>();
         let (transforms, at_first) = (on(when), on(When::Ever));
         let mut answers = Self {
@@ -118,19 +140,19 @@ impl<'a> Answers<'a> {
             strip: BTreeSet::new(),
         };
         for rule in &rules {
-            answers.add(rule, (&transforms, &at_first), when);
+            answers.add(rule, rule.speaks_of(whose.sender), (&transforms, &at_first), when);
         }
         residency.not_together.iter().for_each(|pair| answers.add_pair(pair, None));
         answers.rules = rules;
         answers
     }
 
-    fn add(&mut self, rule: &'a Rule, (transforms, at_first): (&[Action], &[Action]), when: When) {
+    fn add(&mut self, rule: &'a Rule, speaks: Speaks, (transforms, at_first): (&[Action], &[Action]), when: When) {
         let by = |at: &'a At| By { rule, at };
         let lapsed = rule.risk.as_ref().is_some_and(|risk| risk.has_lapsed(when));
         let offer = |said: &'a Said| {
             let action = if lapsed { Action::Absent } else { said.how.action(transforms) };
-            Offer { by: by(&said.at), action, at_first: said.how.action(at_first) }
+            Offer { by: by(&said.at), action, at_first: said.how.action(at_first), speaks }
         };
         for (class, grant) in &rule.allow {
             match grant {
@@ -282,7 +304,7 @@ impl<'a> Answers<'a> {
         }
         let offers: Vec<Offer<'a>> = self.offers(class, attribute).copied().collect();
         let by = |offers: &[Offer<'a>]| offers.iter().map(|offer| offer.by).collect::<Vec<_>>();
-        let whole: Vec<Offer<'a>> = offers.iter().copied().filter(|offer| offer.by.rule.narrowing.is_none()).collect();
+        let whole: Vec<Offer<'a>> = offers.iter().copied().filter(|offer| offer.speaks == Speaks::Wholly).collect();
         if whole.is_empty() {
             return if offers.is_empty() { Because::Omitted } else { Because::Narrowed(by(&offers)) };
         }
@@ -312,7 +334,7 @@ fn strictest<'o, 'a: 'o>(
     offers: impl Iterator<Item = &'o Offer<'a>> + Clone,
     action: fn(&Offer<'a>) -> Action,
 ) -> Action {
-    if offers.clone().all(|offer| offer.by.rule.narrowing.is_some()) {
+    if offers.clone().all(|offer| offer.speaks != Speaks::Wholly) {
         return Action::Absent;
     }
     offers.map(action).reduce(Action::meet).unwrap_or(Action::Absent)

@@ -45,9 +45,9 @@ impl Broken {
     ) -> Option<Self> {
         let (one, origin) = (flow.one(arrival)?, flow.origin(arrival.at)?);
         let mut rules = Vec::new();
-        for link in flow.links(arrival) {
+        for (link, forms) in flow.links(arrival) {
             let crossing = (link, arrival.at.signal, &Origin::of(origin.clone()));
-            rules.extend(policy.explain_ever(federation, crossing, one.item()).rules);
+            rules.extend(policy.explain_ever(federation, crossing, one.item(), forms).rules);
         }
         rules.sort();
         rules.dedup();

@@ -20,7 +20,7 @@ use crate::table::Resource;
 
 /// The keys of a case, and of what it gives and expects.
 pub(crate) const KEYS: [&str; 3] = ["name", "given", "expect"];
-pub(crate) const GIVEN: [&str; 7] = ["origin", "path", "signal", "carrier", "attribute", "resource", "day"];
+pub(crate) const GIVEN: [&str; 8] = ["origin", "path", "signal", "carrier", "attribute", "resource", "cluster", "day"];
 pub(crate) const EXPECT: [&str; 3] = ["form", "rule", "class"];
 
 /// One golden case.
@@ -36,6 +36,7 @@ pub struct GoldenCase {
     carrier: Carrier,
     attribute: Option<String>,
     resource: Resource,
+    cluster: Option<String>,
     day: Option<Date>,
     form: Form,
     rules: Option<Vec<String>>,
@@ -69,6 +70,14 @@ pub enum NoPath {
     /// No link leads from one to the other.
     #[error("no link leads from {0} to {1}")]
     NoLink(String, String),
+    /// The region where it starts has no such cluster.
+    #[error("{from} has no cluster {cluster}")]
+    NoCluster {
+        /// Where the path starts.
+        from: String,
+        /// The cluster that would have sent the value.
+        cluster: String,
+    },
     /// Several links do.
     #[error("several links lead from {from} to {to}: say which of {places}")]
     Several {
@@ -106,6 +115,7 @@ impl GoldenCase {
         let resource = if_there(given.value("resource"), |value| {
             value.choice(&[("server", Resource::Server), ("device", Resource::Device)])
         });
+        let cluster = if_there(given.value("cluster"), Value::read::<String>);
         let on_day = if_there(given.value("day"), day);
         if let (Some(carrier), Some(attribute)) = (carrier, &attribute)
             && (carrier.holds() == Holds::Attributes) != attribute.is_some()
@@ -126,6 +136,7 @@ impl GoldenCase {
             carrier: carrier?,
             attribute: attribute?,
             resource: resource?.unwrap_or(Resource::Server),
+            cluster: cluster?,
             day: on_day?,
             form,
             rules,
@@ -142,7 +153,8 @@ impl GoldenCase {
         };
         let day = self.day.unwrap_or(today);
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        match policy.follow(federation, &path, (self.signal, &self.origin), item, day) {
+        let given = (self.signal, &self.origin, self.cluster.as_deref());
+        match policy.follow(federation, &path, given, item, day) {
             Ok(followed) => self.judge(&followed),
             Err(error) => Outcome::Failed(error.to_string()),
         }
@@ -204,7 +216,8 @@ impl Followed {
 
 impl Policy {
     /// Follows a value over a path of places: regions, tiers (`us-east/central`) or backends (`eu-west/backend/vendor`). A
-    /// hop acts on what the one before let through; behind one that lets nothing through there is none.
+    /// hop acts on what the one before let through; behind one that lets nothing through there is none. A cluster that sent the
+    /// value is proved on the first hop alone.
     ///
     /// # Errors
     /// When the federation has no such path.
@@ -212,7 +225,7 @@ impl Policy {
         &self,
         federation: &Federation,
         path: &[&str],
-        (signal, origin): (Signal, &Origin),
+        (signal, origin, mut cluster): (Signal, &Origin, Option<&str>),
         item: Item<'_>,
         today: Date,
     ) -> Result<Followed, NoPath> {
@@ -224,9 +237,14 @@ impl Policy {
             _ => None,
         });
         let links: Vec<&Link> = links.collect::<Result<_, _>>()?;
+        if let (Some(link), Some(cluster)) = (links.first(), cluster)
+            && federation.region(link.from()).is_none_or(|region| !region.clusters().contains_key(cluster))
+        {
+            return Err(NoPath::NoCluster { from: link.from().to_string(), cluster: cluster.to_owned() });
+        }
         let (mut form, mut hops) = (Form::Raw, Vec::new());
         for link in links {
-            let told = self.explain(federation, (link.id(), signal, origin), item, today);
+            let told = self.explain_sent(federation, (link.id(), signal, origin), cluster.take(), item, today);
             form = told.acts_on(form);
             hops.push((link.to_string(), told));
             if form == Form::Absent {

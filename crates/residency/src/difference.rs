@@ -1,6 +1,6 @@
 //! What crosses under one set of documents and not under another.
 //!
-//! Crossings are told apart by link (from where to where), origin, signal and item; what comes over a link is what can be at its
+//! Crossings are told apart by link (from where to where), origin, signal, item and, where rules do, by sender; what comes over a link is what can be at its
 //! source on that day, by any path, in the form that the link leaves.
 //!
 //! Promises:
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use time::Date;
-use tollgate_federation::{Federation, Regime, Signal};
+use tollgate_federation::{Federation, Origin, Regime, Signal};
 
 use crate::carrier::Carrier;
 use crate::catalogue::Guard;
@@ -21,6 +21,8 @@ use crate::day::When;
 use crate::flow::{Crossed, Flow, Kind, One, Owner, Universe};
 use crate::form::{Action, Form};
 use crate::policy::Policy;
+use crate::sender::{Sender, Told};
+use crate::transfer::Transfer;
 use crate::transform::KeyUse;
 
 /// How something crosses otherwise than before.
@@ -66,6 +68,8 @@ pub struct Difference {
     pub origin: Regime,
     /// The signal.
     pub signal: Signal,
+    /// Who sent it inside its region; none where it is the same for everybody.
+    pub sender: Option<Sender>,
     /// An attribute's key or a carrier.
     pub item: String,
     /// Its class now, or before where it crosses no longer.
@@ -80,14 +84,30 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (from, to) = &self.link;
         let Self { change, origin, signal, item, class, .. } = self;
-        write!(f, "{}: {item} ({class}) of {signal} from {origin} over {from} → {to}: ", change.as_str())?;
+        write!(f, "{}: {item} ({class}) of {signal} from {origin} over {from} → {to}", change.as_str())?;
+        if let Some(sender) = &self.sender {
+            write!(f, ", sent by {sender}")?;
+        }
+        f.write_str(": ")?;
         let said = |forms: &[String]| if forms.is_empty() { "absent".to_owned() } else { forms.join(" or ") };
         write!(f, "{} → {}", said(&self.before), said(&self.now))
     }
 }
 
-/// One link, origin, signal and item.
+/// One link, origin and signal.
+type Over = ((String, String), Regime, Signal);
+/// The same, and an item.
 type Key = ((String, String), Regime, Signal, String);
+
+/// The forms of one item, by who sent it.
+#[derive(Debug, Default)]
+struct Forms(BTreeMap<Sender, BTreeSet<Shown>>);
+
+/// Everything that crosses any link on a day.
+struct Side {
+    all: BTreeMap<Key, (Class, Forms)>,
+    told: BTreeMap<Over, Told>,
+}
 
 /// How something shows itself at the far end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,14 +173,48 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Everything that crosses any link on a day.
-fn crossings(
+impl Side {
+    /// In which forms something crosses that a cluster's collector sent, or of which no cluster is proved.
+    fn forms(&self, key: &Key, over: &Over, cluster: Option<&str>) -> BTreeSet<Shown> {
+        let sender = self.told.get(over).map(|told| told.sender(cluster)).unwrap_or_default();
+        self.all.get(key).and_then(|(_, forms)| forms.0.get(&sender)).cloned().unwrap_or_default()
+    }
+}
+
+/// Who is to be asked about, so that whatever either side tells apart is: with a cluster that stands for all of the kind.
+fn senders<'s>(sides: [&'s Side; 2], over: &Over) -> Vec<(Sender, Option<&'s str>)> {
+    let told = || sides.into_iter().filter_map(|side| side.told.get(over));
+    let named: BTreeSet<&str> = told().flat_map(Told::named).collect();
+    let clusters = told().flat_map(|told| &told.clusters).map(String::as_str);
+    let other = clusters.filter(|_| !named.is_empty()).find(|name| !named.contains(name));
+    let named = named.iter().map(|name| (Sender::Cluster((*name).to_owned()), Some(*name)));
+    let other = other.map(|name| (Sender::OtherCluster, Some(name)));
+    std::iter::once((Sender::Unproved, None)).chain(named).chain(other).collect()
+}
+
+fn told(policy: &Policy, federation: &Federation) -> BTreeMap<Over, Told> {
+    let mut all = BTreeMap::new();
+    for link in federation.links() {
+        for (origin, signal) in
+            link.carries().flat_map(|origin| link.signals().iter().map(move |signal| (origin, signal)))
+        {
+            let from = Origin::of(origin.clone());
+            if let Ok(transfer) = Transfer::over(federation, link.id(), signal, &from) {
+                let ends = (link.source().to_string(), link.to().to_string());
+                all.insert((ends, origin.clone(), signal), transfer.told(origin, &policy.residency));
+            }
+        }
+    }
+    all
+}
+
+fn side(
     (policy, federation): (&Policy, &Federation),
     (universe, markers): (&Universe, &BTreeSet<String>),
     today: Date,
-) -> BTreeMap<Key, (Class, BTreeSet<Shown>)> {
+) -> Side {
     let flow = Flow::within(universe, policy, federation, When::On(today));
-    let mut all: BTreeMap<Key, (Class, BTreeSet<Shown>)> = BTreeMap::new();
+    let mut all: BTreeMap<Key, (Class, Forms)> = BTreeMap::new();
     for crossed in flow.crossings() {
         let one = flow.items.get(&crossed.at.signal).and_then(|items| items.list.get(crossed.item));
         let (Some(one), Some(link), Some(origin)) = (one, federation.link(crossed.link), flow.origin(crossed.at))
@@ -168,13 +222,14 @@ fn crossings(
             continue;
         };
         let link = (link.source().to_string(), link.to().to_string());
-        let shown = Shown::of(&crossed, one.class, policy);
+        let (shown, sender) = (Shown::of(&crossed, one.class, policy), flow.sender(&crossed));
         for item in std::iter::once(one.full_name()).chain(below(one, policy, markers)) {
             let entry = all.entry((link.clone(), origin.clone(), crossed.at.signal, item));
-            entry.or_insert_with(|| (one.class, BTreeSet::new())).1.insert(shown.clone());
+            let (_, forms) = entry.or_insert_with(|| (one.class, Forms::default()));
+            forms.0.entry(sender.clone()).or_default().insert(shown.clone());
         }
     }
-    all
+    Side { all, told: told(policy, federation) }
 }
 
 /// What an item's answer stands for besides: each listed name of a span or an event, and resources that one of two policies
@@ -202,33 +257,39 @@ pub fn difference(old: (&Policy, &Federation), new: (&Policy, &Federation), toda
     let universe = Universe::names(old.0, new.0);
     let markers = &old.0.catalogue.devices ^ &new.0.catalogue.devices;
     let within = (&universe, &markers);
-    let (before, now) = (crossings(old, within, today), crossings(new, within, today));
-    let nothing = BTreeSet::new();
-    let keys: BTreeSet<&Key> = before.keys().chain(now.keys()).collect();
-    let mut differences = Vec::new();
-    for key in keys {
-        let (was, is) = (before.get(key), now.get(key));
-        let Some((class, _)) = is.or(was) else { continue };
-        let forms = |side: Option<&'_ (Class, BTreeSet<Shown>)>| {
-            side.map_or_else(|| nothing.clone(), |(_, forms)| forms.clone())
-        };
-        let (was, is) = (forms(was), forms(is));
-        let Some(change) = change(&was, &is) else { continue };
-        let (link, origin, signal, item) = key.clone();
-        let text = |forms: &BTreeSet<Shown>| forms.iter().map(ToString::to_string).collect();
-        differences.push(Difference {
-            change,
-            link,
-            origin,
+    let (before, now) = (side(old, within, today), side(new, within, today));
+    let keys: BTreeSet<&Key> = before.all.keys().chain(now.all.keys()).collect();
+    let mut differences: Vec<Difference> = keys.into_iter().flat_map(|key| of_item(&before, &now, key)).collect();
+    differences.sort();
+    differences
+}
+
+/// How one thing crosses otherwise: said once where that is the same for everybody.
+fn of_item(before: &Side, now: &Side, key: &Key) -> Vec<Difference> {
+    let (link, origin, signal, item) = key.clone();
+    let Some((class, _)) = now.all.get(key).or(before.all.get(key)) else { return Vec::new() };
+    let over = (link.clone(), origin.clone(), signal);
+    let senders = senders([before, now], &over);
+    let of = |cluster| (before.forms(key, &over, cluster), now.forms(key, &over, cluster));
+    let of_each: Vec<_> = senders.into_iter().map(|(sender, cluster)| (sender, of(cluster))).collect();
+    let first = of_each.first().map(|(_, forms)| forms.clone());
+    let is_same = of_each.iter().all(|(_, forms)| Some(forms) == first.as_ref());
+    let asked = of_each.into_iter().take(if is_same { 1 } else { usize::MAX });
+    let text = |forms: &BTreeSet<Shown>| forms.iter().map(ToString::to_string).collect();
+    let told = asked.filter_map(|(sender, (was, is))| {
+        Some(Difference {
+            change: change(&was, &is)?,
+            link: link.clone(),
+            origin: origin.clone(),
             signal,
-            item,
+            sender: (!is_same).then_some(sender),
+            item: item.clone(),
             class: *class,
             before: text(&was),
             now: text(&is),
-        });
-    }
-    differences.sort();
-    differences
+        })
+    });
+    told.collect()
 }
 
 fn change(was: &BTreeSet<Shown>, is: &BTreeSet<Shown>) -> Option<Change> {

@@ -1,6 +1,6 @@
 //! The sections of `policies/residency.yaml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_config::Value;
 
@@ -8,7 +8,8 @@ use crate::catalogue::Catalogue;
 use crate::instrument::Instruments;
 use crate::invariant::Invariant;
 use crate::reading::{Found, Named, if_there, only, unknown};
-use crate::rule::{Crossing, Mode, Outline, Pair, Rule, RuleDraft, Words, mode, pairs};
+use crate::rule::{Crossing, Mode, Narrowing, Outline, Pair, Rule, RuleDraft, Words, mode, pairs};
+use crate::sender::Sender;
 use crate::transform::Transforms;
 
 /// Every regime with the law that its exports need a basis in; some have none.
@@ -77,6 +78,16 @@ impl Residency {
     pub(crate) fn rules_of(&self, crossing: &Crossing) -> impl Iterator<Item = &Rule> {
         let places = self.by_crossing.get(crossing).map_or(&[][..], Vec::as_slice);
         places.iter().filter_map(|place| self.rules.get(*place))
+    }
+
+    /// The senders of one crossing that its rules tell apart, in shadow or not; the first is always the one of whom nothing is
+    /// proved.
+    pub(crate) fn senders(&self, crossing: &Crossing) -> Vec<Sender> {
+        let narrowings = self.rules_of(crossing).filter_map(|rule| rule.narrowing.as_ref());
+        let named: BTreeSet<&str> = narrowings.flat_map(Narrowing::clusters).collect();
+        let others = (!named.is_empty()).then_some(Sender::OtherCluster);
+        let named = named.into_iter().map(|name| Sender::Cluster(name.to_owned()));
+        std::iter::once(Sender::Unproved).chain(named).chain(others).collect()
     }
 
     /// Every crossing that a rule speaks of.

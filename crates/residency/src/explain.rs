@@ -10,7 +10,7 @@ use time::Date;
 use tollgate_config::At;
 use tollgate_federation::{Federation, LinkId, Origin, Regime, Signal};
 
-use crate::answers::{Answers, Because, By};
+use crate::answers::{Answers, Because, By, Whose};
 use crate::carrier::{Carrier, Holds};
 use crate::catalogue::Entry;
 use crate::class::Class;
@@ -20,6 +20,7 @@ use crate::form::{Action, Form};
 use crate::instrument::Lets;
 use crate::policy::Policy;
 use crate::rule::Mode;
+use crate::sender::Sender;
 use crate::table::Resource;
 use crate::transfer::{Named, Transfer};
 
@@ -80,6 +81,14 @@ struct Case<'a> {
     when: When,
 }
 
+/// Who sent a value inside its region.
+#[derive(Clone, Copy)]
+enum Sent<'s> {
+    /// A collector of this cluster, if the link can prove it.
+    ByCluster(Option<&'s str>),
+    By(&'s Sender),
+}
+
 impl Policy {
     /// Says what a link does on a day with a value of that origin and signal, and why. Merged data obeys the rules of every
     /// origin in it, so the strictest answer is the one explained.
@@ -91,17 +100,43 @@ impl Policy {
         item: Item<'_>,
         today: Date,
     ) -> Explanation {
-        self.explain_when(federation, (link, signal, origin), item, When::On(today))
+        self.explain_sent(federation, (link, signal, origin), None, item, today)
     }
 
-    /// As on the day on which most crosses.
-    pub(crate) fn explain_ever(
+    /// The same for what a cluster's collector sent. Where the link cannot prove that, nothing is proved.
+    #[must_use]
+    pub fn explain_sent(
         &self,
         federation: &Federation,
         crossing: (LinkId, Signal, &Origin),
+        cluster: Option<&str>,
         item: Item<'_>,
+        today: Date,
     ) -> Explanation {
-        self.explain_when(federation, crossing, item, When::Ever)
+        self.explain_when(federation, crossing, item, (Sent::ByCluster(cluster), When::On(today)))
+    }
+
+    /// As on the day on which most crosses, for a sender of whom it crosses in this form.
+    pub(crate) fn explain_ever(
+        &self,
+        federation: &Federation,
+        (link, signal, origin): (LinkId, Signal, &Origin),
+        item: Item<'_>,
+        (before, form): (Form, Form),
+    ) -> Explanation {
+        let transfer = Transfer::over(federation, link, signal, origin).ok();
+        let member = origin.regimes().first();
+        let senders = transfer.zip(member).map(|(transfer, member)| transfer.senders(member, &self.residency));
+        let of = |sender: &Sender| {
+            self.explain_when(federation, (link, signal, origin), item, (Sent::By(sender), When::Ever))
+        };
+        let mut told: Vec<Explanation> = senders.unwrap_or_default().iter().map(of).collect();
+        let in_that_form = told.iter().position(|one| one.acts_on(before) == form);
+        let crossing = || told.iter().position(|one| one.form != Form::Absent);
+        match in_that_form.or_else(crossing) {
+            Some(place) => told.swap_remove(place),
+            None => of(&Sender::Unproved),
+        }
     }
 
     fn explain_when(
@@ -109,7 +144,7 @@ impl Policy {
         federation: &Federation,
         (link, signal, origin): (LinkId, Signal, &Origin),
         item: Item<'_>,
-        when: When,
+        sent: (Sent<'_>, When),
     ) -> Explanation {
         let class = self.class_of(item);
         let transfer = match Transfer::over(federation, link, signal, origin) {
@@ -117,17 +152,27 @@ impl Policy {
             Err(closed) => return Explanation::closed(class, closed, Vec::new()),
         };
         let members = origin.regimes().iter();
-        let all: Vec<Explanation> = members.map(|member| self.explain_member(&transfer, member, item, when)).collect();
+        let all: Vec<Explanation> = members.map(|member| self.explain_member(&transfer, member, item, sent)).collect();
         let action = all.iter().map(|one| one.action).reduce(Action::meet).unwrap_or(Action::Absent);
         let rules = all.iter().flat_map(|one| one.rules.iter().cloned()).collect();
         let decided = all.into_iter().find(|one| one.action == action);
         decided.unwrap_or_else(|| Explanation::absent(class, Reason::Incomparable, rules))
     }
 
-    fn explain_member(&self, transfer: &Transfer<'_>, member: &Regime, item: Item<'_>, when: When) -> Explanation {
+    fn explain_member(
+        &self,
+        transfer: &Transfer<'_>,
+        member: &Regime,
+        item: Item<'_>,
+        (sent, when): (Sent<'_>, When),
+    ) -> Explanation {
         let class = self.class_of(item);
-        let crossing = transfer.crossing(member);
-        let answers = Answers::of(&self.residency, &crossing, when);
+        let sender = match sent {
+            Sent::By(sender) => sender.clone(),
+            Sent::ByCluster(cluster) => transfer.sender(member, &self.residency, cluster),
+        };
+        let whose = Whose { crossing: &transfer.crossing(member), sender: &sender };
+        let answers = Answers::of(&self.residency, whose, when);
         let instrument = match transfer.justified(member, &self.residency, when) {
             Ok(holding) => holding.into_iter().next(),
             Err(closed) => return Explanation::closed(class, closed, Vec::new()),
@@ -140,11 +185,11 @@ impl Policy {
                 _ => Vec::new(),
             };
             let closed = Explanation::closed(class, closed, placed(&by));
-            return self.with_shadows(closed, &answers, (transfer, member, instrument), item, when);
+            return self.with_shadows(closed, &answers, (transfer, member, whose, instrument), item, when);
         }
         let case = Case { policy: self, transfer, member, answers: &answers, instrument, when };
         let told = case.explain(item, class);
-        self.with_shadows(told, &answers, (transfer, member, instrument), item, when)
+        self.with_shadows(told, &answers, (transfer, member, whose, instrument), item, when)
     }
 
     /// Adds what would be if the rules in shadow held.
@@ -152,7 +197,7 @@ impl Policy {
         &self,
         mut told: Explanation,
         answers: &Answers<'_>,
-        (transfer, member, instrument): (&Transfer<'_>, &Regime, Option<Named<'_>>),
+        (transfer, member, whose, instrument): (&Transfer<'_>, &Regime, Whose<'_>, Option<Named<'_>>),
         item: Item<'_>,
         when: When,
     ) -> Explanation {
@@ -160,7 +205,7 @@ impl Policy {
         if told.shadows.is_empty() && self.residency.mode == Mode::Active {
             return told;
         }
-        let answers = Answers::unshadowed(&self.residency, &transfer.crossing(member), when);
+        let answers = Answers::unshadowed(&self.residency, whose, when);
         let case = Case { policy: self, transfer, member, answers: &answers, instrument, when };
         let open = transfer.open_by_rules(member, &answers).is_ok();
         told.unshadowed = Some(if open { case.explain(item, told.class).form } else { Form::Absent });

@@ -20,6 +20,7 @@ use tollgate_federation::{Federation, LinkId, PlaceId, Regime, Signal};
 use crate::day::When;
 use crate::form::{Action, Form};
 use crate::policy::Policy;
+use crate::sender::Sender;
 
 pub(crate) use items::{Items, Kind, One, Owner, Universe};
 use steps::{Step, Steps};
@@ -79,6 +80,8 @@ pub(crate) struct Crossed {
     pub(crate) form: Form,
     /// What the link did to it.
     pub(crate) action: Action,
+    /// The number of that among all that it may do.
+    number: usize,
 }
 
 impl Flow {
@@ -148,12 +151,18 @@ impl Flow {
         let items = present.forms.iter().enumerate();
         let before = items.flat_map(|(item, there)| forms(*there).map(move |before| (item, before)));
         let after = before.flat_map(|(item, before)| {
-            moves.iter().map(move |actions| {
+            moves.iter().enumerate().map(move |(number, actions)| {
                 let action = actions.as_ref().and_then(|all| all.get(item)).copied().unwrap_or(Action::Absent);
-                Crossed { link, at: to, onward: from.crossed, item, before, form: action.on(before), action }
+                Crossed { link, at: to, onward: from.crossed, item, before, form: action.on(before), action, number }
             })
         });
         after.filter(|crossed| crossed.form != Form::Absent).collect()
+    }
+
+    /// Who sent what crosses so.
+    pub(crate) fn sender(&self, crossed: &Crossed) -> Sender {
+        let step = self.steps.of_link(crossed.link);
+        step.and_then(|step| step.sender(crossed.at, crossed.number)).cloned().unwrap_or_default()
     }
 
     /// A shortest path over the link of a crossing: to its source, then over it.
@@ -205,9 +214,11 @@ impl Flow {
             .collect()
     }
 
-    /// The links of a path.
-    pub(crate) fn links(&self, arrival: Arrival) -> Vec<LinkId> {
-        self.path(arrival).into_iter().filter_map(|(step, _)| step.link).collect()
+    /// The links of a path, each with the forms before and after it.
+    pub(crate) fn links(&self, arrival: Arrival) -> Vec<(LinkId, (Form, Form))> {
+        let path = self.path(arrival);
+        let after = path.iter().skip(1).map(|(_, form)| *form).chain([arrival.form]);
+        path.iter().zip(after).filter_map(|((step, before), after)| Some((step.link?, (*before, after)))).collect()
     }
 
     pub(crate) fn one(&self, arrival: Arrival) -> Option<&One> {

@@ -10,6 +10,7 @@ use crate::class::Class;
 use crate::closed::Closed;
 use crate::form::{Action, Form};
 use crate::policy::Policy;
+use crate::sender::Sender;
 use crate::table::Table;
 
 /// What crosses one link of one origin and signal.
@@ -25,6 +26,8 @@ pub struct MatrixRow {
     pub origin: Regime,
     /// The signal.
     pub signal: Signal,
+    /// Who sent it inside its region; none where rules do not tell.
+    pub sender: Option<Sender>,
     /// The instrument in force, if one is needed.
     pub instrument: Option<String>,
     /// Why nothing crosses, if nothing does.
@@ -53,7 +56,8 @@ pub enum Whole {
 }
 
 impl Policy {
-    /// Returns a row for each link, origin and signal that can come over it, in the order of the documents.
+    /// Returns a row for each link, origin and signal that can come over it, in the order of the documents; where rules tell
+    /// senders apart, one for each of them.
     #[must_use]
     pub fn matrix(&self, federation: &Federation, today: Date) -> Vec<MatrixRow> {
         let mut rows = Vec::new();
@@ -63,7 +67,7 @@ impl Policy {
                 rows.extend(link.signals().iter().filter(comes).flat_map(|signal| {
                     let members = origin.regimes().iter();
                     members
-                        .map(|member| self.row(federation, link, (signal, origin, member), today))
+                        .flat_map(|member| self.rows(federation, link, (signal, origin, member), today))
                         .collect::<Vec<_>>()
                 }));
             }
@@ -71,24 +75,39 @@ impl Policy {
         rows
     }
 
-    fn row(
+    fn rows(
         &self,
         federation: &Federation,
         link: &Link,
         (signal, origin, member): (Signal, &Origin, &Regime),
         today: Date,
+    ) -> Vec<MatrixRow> {
+        match self.tables(federation, link.id(), signal, origin, today) {
+            Ok(tables) => {
+                let told = |sender: &Sender| tables.tell_apart().then(|| sender.clone());
+                tables.iter().map(|(sender, table)| self.row(link, (signal, member, told(sender)), table)).collect()
+            }
+            Err(closed) => vec![self.row(link, (signal, member, None), Err(&closed))],
+        }
+    }
+
+    fn row(
+        &self,
+        link: &Link,
+        (signal, member, sender): (Signal, &Regime, Option<Sender>),
+        table: Result<&Table, &Closed>,
     ) -> MatrixRow {
-        let table = self.table(federation, link.id(), signal, origin, today);
-        let instrument = table.as_ref().ok().and_then(|table| Some(table.instruments().next()?.1.to_owned()));
-        let classes = table.as_ref().map(|table| self.classes(table, signal)).unwrap_or_default();
+        let instrument = table.ok().and_then(|table| Some(table.instruments().next()?.1.to_owned()));
+        let classes = table.map(|table| self.classes(table, signal)).unwrap_or_default();
         MatrixRow {
             link: link.to_string(),
             reaching: link.regime().clone(),
             recipient: link.entity().to_owned(),
             origin: member.clone(),
             signal,
+            sender,
             instrument,
-            closed: table.err(),
+            closed: table.err().cloned(),
             classes,
         }
     }

@@ -22,8 +22,10 @@ use crate::document::Residency;
 use crate::finding::Finding;
 use crate::prove;
 use crate::rule::Mode;
+use crate::sender::Sender;
 use crate::standing::Standing;
 use crate::table::{Parts, Table};
+use crate::tables::Tables;
 use crate::transfer::{self, Transfer};
 use crate::transform::KeyUse;
 
@@ -169,7 +171,8 @@ impl Policy {
         transfer::standing(link, origin, &self.residency)
     }
 
-    /// Compiles what one link lets through of one signal from one origin on that day.
+    /// Compiles what one link lets through of one signal from one origin on that day, whoever sent it: what rules hold back
+    /// for any cluster is held back, and what they allow for some is not allowed.
     ///
     /// # Errors
     /// Says why nothing may cross at all.
@@ -181,9 +184,50 @@ impl Policy {
         origin: &Origin,
         today: Date,
     ) -> Result<Table, Closed> {
+        self.compile(&Transfer::over(federation, link, signal, origin)?, origin, &Sender::Unproved, today)
+    }
+
+    /// Compiles the same for each sender that rules tell apart.
+    ///
+    /// # Errors
+    /// Says why nothing may cross, whoever sent it.
+    pub fn tables(
+        &self,
+        federation: &Federation,
+        link: LinkId,
+        signal: Signal,
+        origin: &Origin,
+        today: Date,
+    ) -> Result<Tables, Closed> {
         let transfer = Transfer::over(federation, link, signal, origin)?;
+        let senders = origin.regimes().first().map(|member| transfer.senders(member, &self.residency));
+        let senders = senders.unwrap_or_default().into_iter().skip(1);
+        let compiled = |sender: Sender| {
+            let answer = self.compile(&transfer, origin, &sender, today);
+            (sender, answer)
+        };
+        let (_, unproved) = compiled(Sender::Unproved);
+        let proved: Vec<_> = senders.map(compiled).collect();
+        if proved.iter().all(|(_, answer)| answer.is_err()) {
+            unproved.as_ref().map_err(Clone::clone)?;
+        }
+        Ok(Tables::new(unproved, proved, transfer.clusters()))
+    }
+
+    /// Says whether any rule is narrowed to clusters, in shadow or not.
+    #[must_use]
+    pub fn names_clusters(&self) -> bool {
+        self.residency
+            .rules
+            .iter()
+            .filter_map(|rule| rule.narrowing.as_ref())
+            .any(|one| one.clusters().next().is_some())
+    }
+
+    fn compile(&self, transfer: &Transfer<'_>, origin: &Origin, sender: &Sender, today: Date) -> Result<Table, Closed> {
+        let (catalogue, residency) = (&self.catalogue, &self.residency);
         let members = origin.regimes().iter();
-        let parts = members.map(|member| transfer.compile(member, &self.catalogue, &self.residency, When::On(today)));
+        let parts = members.map(|member| transfer.compile(member, catalogue, residency, sender, When::On(today)));
         // Merged data obeys the rules of every origin in it.
         let strictest = parts.reduce(|one, two| Ok(Parts::meet(&one?, &two?)));
         strictest.unwrap_or_else(|| Err(Closed::Origin(origin.clone()))).map(Table::new)

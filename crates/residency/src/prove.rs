@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_config::Faults;
 use tollgate_federation::{Federation, FederationDraft, Reliance};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Whose};
 use crate::broken::Broken;
 use crate::carrier::Carrier;
 use crate::class::Class;
@@ -81,7 +81,9 @@ pub(crate) fn latent(policy: &Policy, of: impl Fn(&Crossing) -> bool) -> Vec<(&I
     let settled = |crossing: &&Crossing| !residency.unsettled.iter().any(|outline| outline.may_be(crossing));
     let mut found = Vec::new();
     for crossing in residency.crossings().filter(settled).filter(|crossing| of(crossing)) {
-        let passed = passed(policy, crossing);
+        // Nobody knows which region would send it, so every cluster that rules name counts.
+        let senders = residency.senders(crossing);
+        let passed: Passed = senders.iter().flat_map(|sender| passed(policy, Whose { crossing, sender })).collect();
         let id = residency.rules_of(crossing).find(|rule| rule.is_active()).map_or("", |rule| &rule.id);
         for invariant in &residency.invariants {
             let forbidden = |(_, class, action): &&(String, Class, Action)| {
@@ -103,8 +105,8 @@ pub(crate) fn latent(policy: &Policy, of: impl Fn(&Crossing) -> bool) -> Vec<(&I
 /// One thing that a crossing lets through: what, its class, in which form.
 type Passed = BTreeSet<(String, Class, Action)>;
 
-fn passed(policy: &Policy, crossing: &Crossing) -> Passed {
-    let answers = Answers::of(&policy.residency, crossing, When::Ever);
+fn passed(policy: &Policy, whose: Whose<'_>) -> Passed {
+    let (crossing, answers) = (whose.crossing, Answers::of(&policy.residency, whose, When::Ever));
     let mut passed = Passed::new();
     for (carrier, row) in Carrier::ALL.iter().zip(compile::cells(&answers, crossing)) {
         passed.extend(Class::ALL.into_iter().zip(row).map(|(class, action)| (carrier.to_string(), class, action)));

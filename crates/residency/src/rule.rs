@@ -3,8 +3,8 @@
 //! Promises:
 //! 1. Rules have no order, and each holds for the data of its origin on every hop.
 //! 2. Secret and unclassified values cannot be allowed, and nothing can be denied that the catalogue does not know.
-//! 3. What a rule asks that nobody carries out yet (`where`, `aggregated_at`, `min_group`) never lets more cross: see
-//!    `answers.rs`.
+//! 3. What a rule asks that nobody can tell or carries out yet (`where` beyond clusters, `aggregated_at`, `min_group`) never
+//!    lets more cross: see `answers.rs`.
 //!
 //! Not here: what several rules come to together (`answers.rs`).
 
@@ -20,6 +20,7 @@ use tollgate_federation::Signal;
 use crate::class::Class;
 use crate::form::{Action, Form};
 use crate::risk::Risk;
+use crate::sender::{Sender, Speaks};
 
 pub(crate) use narrowing::Narrowing;
 pub(crate) use read::{KEYS, Outline, RuleDraft, Words, mode, pairs};
@@ -114,6 +115,11 @@ pub(crate) struct Pair {
 impl Rule {
     pub(crate) fn is_active(&self) -> bool {
         self.mode == Mode::Active
+    }
+
+    /// Whether it speaks of what this sender sent.
+    pub(crate) fn speaks_of(&self, sender: &Sender) -> Speaks {
+        self.narrowing.as_ref().map_or(Speaks::Wholly, |narrowing| narrowing.speaks_of(sender))
     }
 
     /// The classes on which it says anything at all.

@@ -145,6 +145,7 @@ pub fn cases() -> Value {
         "carrier" => Some(words(Carrier::ALL.iter().map(|carrier| carrier.as_str()))),
         "attribute" => Some(text("an attribute's key, in a carrier that holds attributes")),
         "resource" => Some(words(["server", "device"])),
+        "cluster" => Some(text("the cluster whose collector sent it; none is proved unless given")),
         "day" => Some(day()),
         _ => None,
     });

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use time::Date;
 use tollgate_federation::{Federation, LinkId, Origin, Regime, Signal};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Whose};
 use crate::day::When;
 use crate::policy::Policy;
 use crate::rule::{Mode, Rule};
@@ -29,15 +29,15 @@ pub struct Shadow {
 }
 
 impl Policy {
-    /// Compiles what each rule in shadow would make of a crossing on that day. None where the rules have no say: no
+    /// Compiles what each rule in shadow would make of a crossing on that day, for what a cluster's collector sent or what no
+    /// cluster is proved of. None where the rules have no say: no
     /// instrument holds, or the link does not carry it.
     #[must_use]
     pub fn shadows(
         &self,
         federation: &Federation,
-        link: LinkId,
-        signal: Signal,
-        origin: &Origin,
+        (link, signal, origin): (LinkId, Signal, &Origin),
+        cluster: Option<&str>,
         today: Date,
     ) -> Vec<Shadow> {
         let Ok(transfer) = Transfer::over(federation, link, signal, origin) else { return Vec::new() };
@@ -45,7 +45,7 @@ impl Policy {
         if !origin.regimes().iter().all(justified) {
             return Vec::new();
         }
-        let compiled = |rule: Option<&str>| self.if_held(&transfer, origin, rule, today);
+        let compiled = |rule: Option<&str>| self.if_held(&transfer, (origin, cluster), rule, today);
         if self.residency.mode == Mode::Shadow {
             return vec![Shadow { rule: WHOLE.to_owned(), table: compiled(None) }];
         }
@@ -55,10 +55,18 @@ impl Policy {
         shadows.into_iter().map(|id| Shadow { rule: id.to_owned(), table: compiled(Some(id)) }).collect()
     }
 
-    fn if_held(&self, transfer: &Transfer<'_>, origin: &Origin, id: Option<&str>, today: Date) -> Option<Table> {
+    fn if_held(
+        &self,
+        transfer: &Transfer<'_>,
+        (origin, cluster): (&Origin, Option<&str>),
+        id: Option<&str>,
+        today: Date,
+    ) -> Option<Table> {
         let parts = |member: &Regime| {
             let holds = |rule: &Rule| rule.is_active() || id == Some(rule.id.as_str());
-            let answers = Answers::holding(&self.residency, &transfer.crossing(member), When::On(today), holds);
+            let sender = transfer.sender(member, &self.residency, cluster);
+            let whose = Whose { crossing: &transfer.crossing(member), sender: &sender };
+            let answers = Answers::holding(&self.residency, whose, When::On(today), holds);
             let instrument = transfer.justified(member, &self.residency, When::On(today)).ok()?.into_iter().next();
             transfer.open_by_rules(member, &answers).ok()?;
             Some(transfer.parts(member, &self.catalogue, &self.residency, &answers, instrument))

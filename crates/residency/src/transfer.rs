@@ -1,8 +1,8 @@
 //! One transfer over a link: whether the law allows it on that day, and what the rules make of it.
 
-use tollgate_federation::{Federation, Link, LinkId, Origin, Regime, Signal};
+use tollgate_federation::{Federation, Link, LinkId, Origin, Regime, Region, Signal};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Whose};
 use crate::catalogue::Catalogue;
 use crate::class::Class;
 use crate::closed::Closed;
@@ -12,6 +12,7 @@ use crate::document::Residency;
 use crate::form::Action;
 use crate::instrument::{Instrument, Lets, Need};
 use crate::rule::{Crossing, Mode};
+use crate::sender::{Sender, Told};
 use crate::standing::Standing;
 use crate::table::{Parts, Scope};
 
@@ -22,6 +23,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) sealed_in: &'a Regime,
     pub(crate) signal: Signal,
     origin: &'a Origin,
+    /// Where the data can come from collectors that proved their cluster: the region that seals, if its gateways do.
+    proving: Option<&'a Region>,
 }
 
 /// An instrument, by its name.
@@ -35,14 +38,47 @@ impl<'a> Transfer<'a> {
         origin: &'a Origin,
     ) -> Result<Self, Closed> {
         let link = federation.link(link).ok_or(Closed::NoLink)?;
-        let sealed_in = federation.region(link.from()).ok_or(Closed::NoLink)?.regime();
+        let region = federation.region(link.from()).ok_or(Closed::NoLink)?;
+        let sealed_in = region.regime();
         if !link.signals().contains(signal) {
             return Err(Closed::Signal(signal));
         }
         if !origin.regimes().iter().all(|member| link.carries().any(|carried| carried == member)) {
             return Err(Closed::Origin(origin.clone()));
         }
-        Ok(Self { link, sealed_in, signal, origin })
+        // Its own collectors send to its gateways alone, and nothing but its own data.
+        let is_own = link.source() == region.gateway().id() && *origin == Origin::of(sealed_in.clone());
+        Ok(Self { link, sealed_in, signal, origin, proving: is_own.then_some(region) })
+    }
+
+    /// The clusters of which it can be proved that they sent the data.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        self.proving.into_iter().flat_map(|region| region.clusters().keys()).map(|name| &**name)
+    }
+
+    /// The senders that the rules for one of the regimes tell apart; the first is always the one of whom nothing is proved.
+    pub(crate) fn senders(&self, member: &Regime, residency: &Residency) -> Vec<Sender> {
+        let mut senders = residency.senders(&self.crossing(member));
+        let names = |sender: &Sender, name: &str| matches!(sender, Sender::Cluster(own) if own == name);
+        let is_named = |name: &str| senders.iter().any(|sender| names(sender, name));
+        let has_others = self.clusters().any(|name| !is_named(name));
+        senders.retain(|sender| match sender {
+            Sender::Unproved => true,
+            Sender::Cluster(own) => self.clusters().any(|name| own == name),
+            Sender::OtherCluster => has_others,
+        });
+        senders
+    }
+
+    /// The senders that the rules tell apart, and the clusters that can be among them.
+    pub(crate) fn told(&self, member: &Regime, residency: &Residency) -> Told {
+        let clusters = self.clusters().map(str::to_owned).collect();
+        Told { senders: self.senders(member, residency), clusters }
+    }
+
+    /// The sender that a cluster's collector is to the rules.
+    pub(crate) fn sender(&self, member: &Regime, residency: &Residency, cluster: Option<&str>) -> Sender {
+        self.told(member, residency).sender(cluster)
     }
 
     /// What the rules for one of the regimes are about that the data comes from.
@@ -56,10 +92,11 @@ impl<'a> Transfer<'a> {
         member: &Regime,
         catalogue: &Catalogue,
         residency: &Residency,
+        sender: &Sender,
         when: When,
     ) -> Result<Parts, Closed> {
         let instrument = self.justified(member, residency, when)?.into_iter().next();
-        let answers = Answers::of(residency, &self.crossing(member), when);
+        let answers = Answers::of(residency, Whose { crossing: &self.crossing(member), sender }, when);
         self.open(member, residency, &answers)?;
         Ok(self.parts(member, catalogue, residency, &answers, instrument))
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::Date;
 use tollgate_federation::{Federation, Link, LinkId, Manifest, Origin, Signal};
-use tollgate_residency::Table;
+use tollgate_residency::Tables;
 use tollgate_runtime::Clock;
 
 use crate::documents::Documents;
@@ -95,24 +95,24 @@ impl Recognition {
 fn compare(edition: &Edition, (link, signal, origin): &(LinkId, Signal, Origin), today: Date) -> Crossing {
     let documents = &edition.documents;
     let Some(link) = documents.federation.link(*link) else { return Crossing::default() };
-    let of = |documents: &Documents| table(documents, link, *signal, origin, today);
+    let of = |documents: &Documents| tables(documents, link, *signal, origin, today);
     let own = of(documents);
-    let is_other = |table: &Table| own.as_ref().is_none_or(|own| own.digest() != table.digest());
+    let is_other = |tables: &Tables| own.as_ref().is_none_or(|own| own.digest() != tables.digest());
     let previous = edition.previous.iter().filter_map(|previous| of(previous)).find(is_other);
-    let within = |previous: &Table| own.as_ref().is_some_and(|own| previous.is_within(own));
+    let within = |previous: &Tables| own.as_ref().is_some_and(|own| previous.is_within(own));
     Crossing {
-        own: own.as_ref().map(Table::digest),
-        previous: previous.as_ref().map(Table::digest),
+        own: own.as_ref().map(Tables::digest),
+        previous: previous.as_ref().map(Tables::digest),
         previous_is_within: previous.as_ref().is_some_and(within),
     }
 }
 
-/// The table of the same link in a set of documents, whatever number it has there.
-fn table(documents: &Documents, link: &Link, signal: Signal, origin: &Origin, today: Date) -> Option<Table> {
+/// The tables of the same link in a set of documents, whatever number it has there.
+fn tables(documents: &Documents, link: &Link, signal: Signal, origin: &Origin, today: Date) -> Option<Tables> {
     let federation: &Federation = &documents.federation;
     let same = |other: &&Link| other.from() == link.from() && other.to() == link.to();
     let link = federation.links().iter().find(same)?.id();
-    documents.policy.table(federation, link, signal, origin, today).ok()
+    documents.policy.tables(federation, link, signal, origin, today).ok()
 }
 
 #[cfg(test)]
@@ -225,5 +225,33 @@ mod tests {
         assert_eq!(receiver.judge(&documents, &documents), Recognized::Within);
         hand.advance(std::time::Duration::from_secs(365 * 24 * 3600));
         assert_eq!(receiver.judge(&documents, &documents), Recognized::Unknown);
+    }
+
+    /// Scenario: an allow is narrowed to one cluster, then to the other. Guarantees: a receiver knows a parcel by the name of the
+    /// whole; neither narrowing is within the other, and both are within the allow for all.
+    #[test]
+    fn a_policy_is_within_another_if_it_is_for_every_cluster() {
+        let narrowed = |cluster: &str| {
+            let narrowed = format!("signal: traces\n    where: {{cluster: {cluster}}}");
+            rig::edited(|name, text| match name {
+                "policies/residency.yaml" => text.replacen("signal: traces", &narrowed, 1),
+                _ => text,
+            })
+        };
+        let (wide, (_one, a), (_two, b)) = (rig::documents(), narrowed("eu-west-a"), narrowed("eu-west-b"));
+        let judge = |own: &Arc<Documents>, before: &Arc<Documents>, sealed_by: &Arc<Documents>| {
+            let link = own.federation.links().iter();
+            let link = link.clone().find(|link| link.from() == "eu-west" && link.to().to_string() == CENTRAL).unwrap();
+            let today = day(rig::standing().0.now());
+            let digest = tables(sealed_by, link, Signal::Traces, &"EEA".parse().unwrap(), today).unwrap().digest();
+            let manifest = rig::manifest("eu-west/gateway/0", "EEA", 1);
+            let manifest = Manifest { policy: digest, in_force: digest, ..manifest };
+            let Receiver(edition, recognition) = Receiver::new(own, Some(before));
+            recognition.of(&edition, link.id(), &manifest)
+        };
+        assert_eq!([judge(&a, &wide, &a), judge(&a, &b, &a)], [Recognized::Within; 2]);
+        assert_eq!([judge(&wide, &a, &a), judge(&wide, &b, &b)], [Recognized::Within; 2]);
+        assert_eq!([judge(&a, &wide, &wide), judge(&a, &b, &b), judge(&b, &a, &a)], [Recognized::Wider; 3]);
+        assert_eq!(judge(&a, &a, &b), Recognized::Unknown);
     }
 }

@@ -16,7 +16,7 @@ use tollgate_config::ByteSize;
 use tollgate_federation::{Backend, BackendId, Federation, Link, NodeId, NodeIn, Origin, PlaceId, Role, Signal, Tls};
 use tollgate_keys::{KeyRing, start_text};
 use tollgate_redaction::Epoch;
-use tollgate_residency::Keyed;
+use tollgate_residency::{Keyed, Tables};
 use tollgate_runtime::{Clock, Timestamp, memory_limit};
 use tollgate_transport::{ServerTls, TierFiles, TierTls};
 
@@ -219,10 +219,11 @@ fn missing(Keyed { key, epoch, .. }: Keyed, keys: &KeyRing, now: Timestamp, to: 
 
 fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<Keyed> {
     let origins = documents.federation.origins_over(link.id()).iter();
-    let table = |signal, origin| documents.policy.table(&documents.federation, link.id(), signal, origin, today).ok();
+    let tables = |signal, origin| documents.policy.tables(&documents.federation, link.id(), signal, origin, today).ok();
     // A link that is closed today lets nothing across that a key could be missing for.
-    let tables = origins.flat_map(|origin| Signal::ALL.into_iter().filter_map(move |signal| table(signal, origin)));
-    tables.flat_map(|table| table.keyed().to_vec()).collect()
+    let tables = origins.flat_map(|origin| Signal::ALL.into_iter().filter_map(move |signal| tables(signal, origin)));
+    let keyed = |tables: Tables| tables.iter().filter_map(|(_, table)| Some(table.ok()?.keyed().to_vec())).collect();
+    tables.flat_map::<Vec<Vec<Keyed>>, _>(keyed).flatten().collect()
 }
 
 #[cfg(test)]

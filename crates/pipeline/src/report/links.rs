@@ -42,8 +42,8 @@ impl Report<'_> {
         let (federation, policy) = (self.documents.federation(), &self.documents.policy);
         let comes = move |signal: &Signal| federation.lets_over(link.id(), *signal, origin);
         link.signals().iter().filter(comes).map(move |signal| {
-            let table = policy.table(federation, link.id(), signal, origin, self.today);
-            (signal, table.map(drop))
+            let tables = policy.tables(federation, link.id(), signal, origin, self.today);
+            (signal, tables.map(drop))
         })
     }
 

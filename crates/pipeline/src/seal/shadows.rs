@@ -12,9 +12,9 @@ use tollgate_residency::{Action, Carrier, Form, Keyed, Resource, Shadow, Table};
 
 use crate::observe::attributes::each;
 
-/// What would hold, by origin. Made anew when the day or the documents change.
+/// What would hold, by origin and by the cluster that is proved to have sent it. Made anew when the day or the documents change.
 #[derive(Default)]
-pub(super) struct Shadows(BTreeMap<Origin, OfOrigin>);
+pub(super) struct Shadows(BTreeMap<(Origin, Option<String>), OfOrigin>);
 
 /// The table in force, if any, and what each rule in shadow would make of it.
 pub(super) struct OfOrigin {
@@ -29,10 +29,11 @@ impl Shadows {
     pub(super) fn of(
         &mut self,
         origin: &Origin,
-        compile: impl FnOnce(&Origin) -> (Option<Table>, Vec<Shadow>),
+        cluster: Option<&str>,
+        compile: impl FnOnce(&Origin, Option<&str>) -> (Option<Table>, Vec<Shadow>),
     ) -> &OfOrigin {
-        self.0.entry(origin.clone()).or_insert_with_key(|origin| {
-            let (now, shadows) = compile(origin);
+        self.0.entry((origin.clone(), cluster.map(str::to_owned))).or_insert_with_key(|(origin, cluster)| {
+            let (now, shadows) = compile(origin, cluster.as_deref());
             OfOrigin { now, shadows }
         })
     }

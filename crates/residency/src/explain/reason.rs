@@ -26,7 +26,7 @@ pub enum Reason {
     NeverAllowed(Class),
     /// No rule allows it: omission means absent.
     Omitted(Class),
-    /// Only rules that are narrowed to a part of the data allow it, and the data path cannot tell that part yet.
+    /// Only rules that are narrowed to a part of the data allow it, and nothing proves that this is of it.
     Narrowed,
     /// A rule denies it.
     Denied,
@@ -88,7 +88,7 @@ impl fmt::Display for Reason {
             Self::Unclassified => f.write_str("unclassified: no catalogue has it"),
             Self::NeverAllowed(class) => write!(f, "{class}: no rule can allow it"),
             Self::Omitted(class) => write!(f, "{class}: no rule allows it"),
-            Self::Narrowed => f.write_str("allowed only for a part of the data that the data path cannot tell yet"),
+            Self::Narrowed => f.write_str("allowed only for a part of the data, and nothing proves that this is of it"),
             Self::Denied => f.write_str("denied"),
             Self::Allowed => f.write_str("allowed"),
             Self::Incomparable => f.write_str("allowed in forms that cannot be compared"),

@@ -3,9 +3,12 @@
 use tollgate_federation::{Link, Origin, Regime, Signal};
 
 use super::{Finding, Kind, Look, few};
-use crate::answers::Answers;
+use crate::answers::{Answers, Whose};
 use crate::day::When;
 use crate::form::Action;
+use crate::rule::Narrowing;
+use crate::sender::Sender;
+use crate::transfer::Transfer;
 use crate::transform::Does;
 
 impl Look<'_> {
@@ -13,12 +16,12 @@ impl Look<'_> {
         let residency = &self.policy.residency;
         let mut found = Vec::new();
         for rule in residency.rules.iter().filter(|rule| rule.is_active()) {
-            if let Some(narrowing) = &rule.narrowing {
+            let untold = rule.narrowing.as_ref().map(Narrowing::untold).filter(|untold| !untold.is_empty());
+            if let Some(untold) = untold {
                 let message = format!(
-                    "rule {} is narrowed by {}, which the data path cannot tell yet: what it holds back is held back for all \
-                     data, and what it allows crosses for none",
-                    rule.id,
-                    narrowing.keys()
+                    "rule {} is narrowed by {untold}, which the data path cannot tell yet: what it holds back is held back \
+                     for all data, and what it allows crosses for none",
+                    rule.id
                 );
                 found.push(Finding::new(Kind::NotEnforced, Some(&rule.at), message));
             }
@@ -51,10 +54,32 @@ impl Look<'_> {
     }
 
     fn on_link(&self, link: &Link, signal: Signal, origin: &Origin, member: &Regime) -> Vec<Finding> {
-        let Ok(transfer) = crate::transfer::Transfer::over(self.federation, link.id(), signal, origin) else {
+        let Ok(transfer) = Transfer::over(self.federation, link.id(), signal, origin) else {
             return Vec::new();
         };
-        let answers = Answers::of(&self.policy.residency, &transfer.crossing(member), When::On(self.today));
+        let crossing = transfer.crossing(member);
+        let answers = |sender: &Sender| {
+            Answers::of(&self.policy.residency, Whose { crossing: &crossing, sender }, When::On(self.today))
+        };
+        let mut found = self.keyed_elsewhere(&transfer, member, &answers(&Sender::Unproved));
+        let parted = |sender: &Sender| self.parted(&answers(sender));
+        let of_all = parted(&Sender::Unproved);
+        let mut tell = |message: String, by: String| {
+            let message = format!("{signal} from {member} over {link}: {message}{by}");
+            found.push(Finding::new(Kind::Parted, Some(link.at()), message));
+        };
+        for sender in transfer.senders(member, &self.policy.residency).iter().skip(1) {
+            // What is said of all is not said again of some.
+            let own = parted(sender).into_iter().filter(|message| !of_all.contains(message));
+            own.for_each(|message| tell(message, format!(", if sent by {sender}")));
+        }
+        of_all.iter().for_each(|message| tell(message.clone(), String::new()));
+        found
+    }
+
+    /// Where the data is sealed in another regime than its own no cluster is proved.
+    fn keyed_elsewhere(&self, transfer: &Transfer<'_>, member: &Regime, answers: &Answers<'_>) -> Vec<Finding> {
+        let (link, signal) = (transfer.link, transfer.signal);
         let attributes = || self.policy.catalogue.attributes();
         let mut found = Vec::new();
         if member != transfer.sealed_in {
@@ -70,17 +95,21 @@ impl Look<'_> {
                 found.push(Finding::new(Kind::KeyElsewhere, Some(link.at()), message));
             }
         }
+        found
+    }
+
+    /// The pairs that are parted.
+    fn parted(&self, answers: &Answers<'_>) -> Vec<String> {
+        let mut found = Vec::new();
         let crosses = |name: &str| {
             let entry = self.policy.catalogue.first_named(name);
             entry.is_some_and(|entry| answers.crosses_at_first(&entry.attribute, entry.class))
         };
-        for entry in attributes().filter(|entry| crosses(&entry.attribute)) {
+        for entry in self.policy.catalogue.attributes().filter(|entry| crosses(&entry.attribute)) {
             let name = &entry.attribute;
             let partners = answers.partners(name).iter().map(|(other, _)| *other);
             for other in partners.filter(|other| name.as_str() < *other && crosses(other)) {
-                let message =
-                    format!("{signal} from {member} over {link}: {name} and {other} would both cross, so neither does");
-                found.push(Finding::new(Kind::Parted, Some(link.at()), message));
+                found.push(format!("{name} and {other} would both cross, so neither does"));
             }
         }
         found

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Kind, Look};
-use crate::answers::{Answers, Because, By};
+use crate::answers::{Answers, Because, By, Whose};
 use crate::catalogue::Entry;
 use crate::class::Class;
 use crate::compile;
@@ -12,12 +12,13 @@ use crate::explain::{Reason, RuleAt};
 use crate::form::Action;
 use crate::reading::Found;
 use crate::rule::{Crossing, Grant, Mode, Rule};
+use crate::sender::{Sender, Speaks};
 
 impl Look<'_> {
     pub(super) fn rules(&self) -> Vec<Finding> {
         let residency = &self.policy.residency;
         let crossed = self.crossed();
-        let mut together: BTreeMap<&Crossing, Answers<'_>> = BTreeMap::new();
+        let mut together: BTreeMap<&Crossing, Vec<(Sender, Answers<'_>)>> = BTreeMap::new();
         let mut found = Vec::new();
         if residency.mode == Mode::Shadow {
             found.push(Finding::new(Kind::Shadow, None, "the whole policy is in shadow: nothing crosses any link"));
@@ -29,10 +30,13 @@ impl Look<'_> {
                 continue;
             }
             if crossed.contains(&rule.crossing) {
-                let of_all = || Answers::of(residency, &rule.crossing, When::On(self.today));
-                let all = together.entry(&rule.crossing).or_insert_with(of_all);
-                found.extend(self.redundant(rule, all));
-                found.extend(contradicted(rule, all));
+                let all = together.entry(&rule.crossing).or_insert_with(|| self.by_sender(&rule.crossing));
+                let mut spoken_of = all.iter().filter(|(sender, _)| rule.speaks_of(sender) != Speaks::Not);
+                found.extend(contradicted(rule, spoken_of.clone().map(|(_, answers)| answers)));
+                if spoken_of.all(|(sender, answers)| self.is_redundant(rule, sender, answers)) {
+                    let message = format!("rule {} is redundant: without it the same would cross", rule.id);
+                    found.push(of_rule(Kind::RedundantRule, rule, message));
+                }
             } else {
                 let crossing = &rule.crossing;
                 let message = format!(
@@ -46,7 +50,17 @@ impl Look<'_> {
         found
     }
 
-    fn redundant(&self, rule: &Rule, all: &Answers<'_>) -> Option<Finding> {
+    /// What the rules of a crossing come to, for each sender that they tell apart.
+    fn by_sender(&self, crossing: &Crossing) -> Vec<(Sender, Answers<'_>)> {
+        let residency = &self.policy.residency;
+        let of = |sender: Sender| {
+            let answers = Answers::of(residency, Whose { crossing, sender: &sender }, When::On(self.today));
+            (sender, answers)
+        };
+        residency.senders(crossing).into_iter().map(of).collect()
+    }
+
+    fn is_redundant(&self, rule: &Rule, sender: &Sender, all: &Answers<'_>) -> bool {
         let differing = self.spoken_of(rule, all);
         // A rule changes nothing but what it speaks of: where that stands alone, nobody else has to be asked. With a thousand
         // rules, comparing everything for each of them would take minutes.
@@ -54,15 +68,14 @@ impl Look<'_> {
         if is_local
             && differing.iter().any(|attribute| all.partners(attribute.as_deref().unwrap_or_default()).is_empty())
         {
-            return None;
+            return false;
         }
-        let message = || format!("rule {} is redundant: without it the same would cross", rule.id);
         if is_local && differing.is_empty() {
-            return Some(of_rule(Kind::RedundantRule, rule, message()));
+            return true;
         }
-        let when = When::On(self.today);
-        let others = Answers::without(&self.policy.residency, &rule.crossing, when, &rule.id);
-        self.are_alike(all, &others, rule).then(|| of_rule(Kind::RedundantRule, rule, message()))
+        let whose = Whose { crossing: &rule.crossing, sender };
+        let others = Answers::without(&self.policy.residency, whose, When::On(self.today), &rule.id);
+        self.are_alike(all, &others, rule)
     }
 
     /// Of what a rule speaks, that which is answered otherwise without it: attributes, and classes as a whole as none.
@@ -118,15 +131,15 @@ impl Look<'_> {
     }
 }
 
-/// What the rule allows and nothing of it crosses.
-fn contradicted(rule: &Rule, answers: &Answers<'_>) -> Vec<Finding> {
+/// What the rule allows and nothing of it crosses, whoever sent it.
+fn contradicted<'a>(rule: &Rule, answers: impl Iterator<Item = &'a Answers<'a>> + Clone) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut judge = |class: Class, attribute: Option<&str>| {
-        let because = answers.why(class, attribute);
-        if matches!(because, Because::Allowed(_) | Because::Narrowed(_)) {
-            return;
-        }
-        let (reason, by) = Reason::of(&because, class);
+        let whys = answers.clone().map(|answers| answers.why(class, attribute));
+        let crosses = |because: &Because<'_>| matches!(because, Because::Allowed(_) | Because::Narrowed(_));
+        let whys: Vec<Because<'_>> = whys.collect();
+        let Some(because) = whys.first().filter(|_| !whys.iter().any(crosses)) else { return };
+        let (reason, by) = Reason::of(because, class);
         let what = attribute.map_or_else(|| class.to_string(), ToOwned::to_owned);
         let message = format!("rule {} allows {what}, and it does not cross: {reason} ({})", rule.id, ids(&by));
         let mut finding = of_rule(Kind::ContradictoryRule, rule, message);

@@ -6,10 +6,11 @@ use tollgate_federation::{Federation, Link, LinkId, Origin, PlaceId, Regime, Sig
 
 use super::At;
 use super::items::Items;
-use crate::answers::Answers;
+use crate::answers::{Answers, Whose};
 use crate::day::When;
 use crate::form::Action;
 use crate::policy::Policy;
+use crate::sender::Sender;
 use crate::transfer::Transfer;
 
 /// One way from a place to the next.
@@ -20,8 +21,19 @@ pub(crate) struct Step {
     /// The link, or none inside a region.
     pub(crate) link: Option<LinkId>,
     signals: Signals,
-    /// What a link does to each item, by origin and signal: once for each instrument that may be in force.
-    actions: BTreeMap<(usize, Signal), Vec<Option<Vec<Action>>>>,
+    /// What a link does to each item, by origin and signal.
+    actions: BTreeMap<(usize, Signal), Moves>,
+}
+
+/// What a link does to each item: once for each instrument that may be in force, and for each sender that rules tell apart.
+#[derive(Debug)]
+struct Moves {
+    /// What is of no proved cluster first.
+    all: Vec<Option<Vec<Action>>>,
+    /// How many of them are for that.
+    unproved: usize,
+    /// For each of them, who sent it.
+    senders: Vec<Sender>,
 }
 
 /// All places, where data enters, and the steps between them.
@@ -48,9 +60,17 @@ impl Step {
             None => Some((At { place: self.to, ..at }, AS_IT_IS)),
             Some(_) => {
                 let actions = self.actions.get(&(at.origin, at.signal))?;
-                Some((At { place: self.to, crossed: true, ..at }, actions))
+                // Of what came over a link no cluster is proved any more.
+                let unproved = actions.all.get(..actions.unproved).filter(|_| at.crossed);
+                let actions = unproved.unwrap_or(&actions.all);
+                (!actions.is_empty()).then_some((At { place: self.to, crossed: true, ..at }, actions))
             }
         }
+    }
+
+    /// Who sent what a link does this to, by the number of what it does.
+    pub(crate) fn sender(&self, at: At, number: usize) -> Option<&Sender> {
+        self.actions.get(&(at.origin, at.signal))?.senders.get(number)
     }
 }
 
@@ -121,16 +141,23 @@ fn compile(
     link: &Link,
     when: When,
     (origins, items): (&[Regime], &BTreeMap<Signal, Items>),
-) -> BTreeMap<(usize, Signal), Vec<Option<Vec<Action>>>> {
+) -> BTreeMap<(usize, Signal), Moves> {
     let mut compiled = BTreeMap::new();
     for (number, member) in origins.iter().enumerate() {
         let origin = Origin::of(member.clone());
         for signal in link.signals().iter() {
             let Ok(transfer) = Transfer::over(federation, link.id(), signal, &origin) else { continue };
             let Some(items) = items.get(&signal) else { continue };
-            let actions = of_transfer(policy, &transfer, member, items, when);
-            if !actions.is_empty() {
-                compiled.insert((number, signal), actions);
+            let (mut all, mut unproved, mut by) = (Vec::new(), 0, Vec::new());
+            for sender in transfer.senders(member, &policy.residency) {
+                all.extend(of_transfer(policy, &transfer, (member, &sender), items, when));
+                if sender == Sender::Unproved {
+                    unproved = all.len();
+                }
+                by.resize(all.len(), sender);
+            }
+            if !all.is_empty() {
+                compiled.insert((number, signal), Moves { all, unproved, senders: by });
             }
         }
     }
@@ -140,7 +167,7 @@ fn compile(
 fn of_transfer(
     policy: &Policy,
     transfer: &Transfer<'_>,
-    member: &Regime,
+    (member, sender): (&Regime, &Sender),
     items: &Items,
     when: When,
 ) -> Vec<Option<Vec<Action>>> {
@@ -150,7 +177,7 @@ fn of_transfer(
     let Some(holding) = transfer.justified(member, &policy.residency, when).ok().filter(|_| settled) else {
         return Vec::new();
     };
-    let answers = Answers::of(&policy.residency, &crossing, when);
+    let answers = Answers::of(&policy.residency, Whose { crossing: &crossing, sender }, when);
     if transfer.open(member, &policy.residency, &answers).is_err() {
         return Vec::new();
     }

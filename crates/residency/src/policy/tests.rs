@@ -1,3 +1,4 @@
+mod clusters;
 mod differences;
 mod faults;
 mod findings;

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use tollgate_config::{Faults, Located, Value};
 
 use crate::reading::{one_or_more, unknown};
+use crate::sender::{Sender, Speaks};
 
 /// What is authenticated: any rule can be narrowed by it.
 const AUTHENTICATED: [&str; 2] = ["cluster", "listener"];
 /// What the sender says of itself: it can narrow what holds data back, never what lets it cross.
 const CLAIMED: [&str; 3] = ["service", "namespace", "environment"];
 
-/// The part of the data that a rule speaks of. The data path cannot tell it apart yet; until it can, what the rule holds
-/// back is held back for all data, and what it allows is allowed for none.
+/// The part of the data that a rule speaks of. Clusters can be told apart where a collector proved its own; of the rest
+/// nothing downstream of a collector knows, so what the rule holds back is held back for all data, and what it allows is
+/// allowed for none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Narrowing {
     by: BTreeMap<&'static str, Vec<Located<String>>>,
@@ -43,6 +45,31 @@ impl Narrowing {
         self.by.keys().copied().find(|key| CLAIMED.contains(key))
     }
 
+    /// The clusters it names; none where it is not narrowed by cluster.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = &str> {
+        self.by.get("cluster").into_iter().flatten().map(|name| name.value.as_str())
+    }
+
+    /// What it is narrowed by that the data path cannot tell.
+    pub(crate) fn untold(&self) -> String {
+        self.by.keys().copied().filter(|key| *key != "cluster").collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Whether the rule speaks of what this sender sent.
+    pub(crate) fn speaks_of(&self, sender: &Sender) -> Speaks {
+        let excluded = self.by.contains_key("cluster")
+            && match sender {
+                Sender::Unproved => return Speaks::Partly,
+                Sender::Cluster(name) => !self.clusters().any(|cluster| cluster == name),
+                Sender::OtherCluster => true,
+            };
+        match self.untold().is_empty() {
+            _ if excluded => Speaks::Not,
+            true => Speaks::Wholly,
+            false => Speaks::Partly,
+        }
+    }
+
     /// Reports the clusters that no region has.
     pub(crate) fn check_clusters<'c>(&self, clusters: impl Iterator<Item = &'c String> + Clone, faults: &Faults) {
         for name in self.by.get("cluster").into_iter().flatten() {
@@ -50,11 +77,6 @@ impl Narrowing {
                 faults.report(&name.at, unknown("cluster", &name.value, clusters.clone()));
             }
         }
-    }
-
-    /// The keys it is narrowed by, as text.
-    pub(crate) fn keys(&self) -> String {
-        self.by.keys().copied().collect::<Vec<_>>().join(" and ")
     }
 }
 

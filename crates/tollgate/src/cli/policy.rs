@@ -93,6 +93,10 @@ pub(crate) struct Explain {
     /// Where the data comes from, such as `EEA` or `EEA+UK`; every origin that can come over a link unless given.
     #[arg(long, value_name = "REGIME", value_parser = origin)]
     pub(crate) origin: Option<Origin>,
+    /// The cluster of the sending region whose collector sent it; without it no cluster is proved, and what rules hold back for
+    /// any is held back.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) cluster: Option<String>,
     /// Take the resource for somebody's device.
     #[arg(long)]
     pub(crate) device: bool,
@@ -153,6 +157,10 @@ pub(crate) struct Seal {
     /// Where the data comes from; the regime of the sending region unless given.
     #[arg(long, value_name = "REGIME", value_parser = origin)]
     pub(crate) origin: Option<Origin>,
+    /// The cluster of the sending region whose collector sent it; without it no cluster is proved, and what rules hold back for
+    /// any is held back.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) cluster: Option<String>,
     /// Make pseudonyms with keys that are made up for this run; without it, what needs a key stays.
     #[arg(long)]
     pub(crate) dev_keys: bool,

@@ -12,6 +12,7 @@ mod what_if;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use tollgate_federation::{Federation, Link};
 use tollgate_residency::{Explanation, RuleAt};
 
 use crate::cli::policy::Policy;
@@ -38,6 +39,21 @@ fn schema(document: &str) -> Value {
         "cases" => tollgate_residency::schema::cases(),
         "sampling" => tollgate_sampling::schema(),
         _ => tollgate_residency::schema::residency(),
+    }
+}
+
+/// Ends with a message if no region that sends over one of the links has the cluster.
+fn known_cluster<'f>(
+    federation: &Federation,
+    cluster: &str,
+    mut links: impl Iterator<Item = &'f Link>,
+) -> Result<(), Exit> {
+    let has =
+        |link: &Link| federation.region(link.from()).is_some_and(|region| region.clusters().contains_key(cluster));
+    if links.any(has) {
+        Ok(())
+    } else {
+        Err(Exit::Failed(format!("no region that would send has a cluster {cluster}")))
     }
 }
 

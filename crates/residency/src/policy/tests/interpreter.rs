@@ -37,11 +37,22 @@ const CLASSES: [&str; 7] = ["direct", "online", "quasi", "special", "free", "op"
 const FORMS: [&str; 5] = ["raw", "user-key", "other-key", "ip-net", "ip-wide"];
 const CAPS: [&str; 5] = ["absent", "aggregated", "keyed", "generalised", "raw"];
 
+const NARROWED: [&str; 5] = [
+    "cluster: eu-west-a",
+    "cluster: eu-west-b",
+    "cluster: [eu-west-a, eu-west-b]",
+    "listener: otlp_grpc",
+    "cluster: eu-west-a, listener: otlp_grpc",
+];
+/// No proved cluster, and both clusters of the region that seals.
+pub(super) const SENDERS: [Option<&str>; 3] = [None, Some("eu-west-a"), Some("eu-west-b")];
+
 #[derive(Debug, Clone)]
 pub(super) struct Random {
     origin: &'static str,
     shadow: bool,
-    narrowed: bool,
+    /// What stands below `where`, if anything does.
+    narrowed: Option<&'static str>,
     allow: Vec<(&'static str, &'static str)>,
     /// An attribute's number, the name used, the form.
     only: Vec<(usize, usize, &'static str)>,
@@ -61,7 +72,7 @@ pub(super) fn random() -> impl Strategy<Value = Random> {
     let attribute = prop::option::weighted(0.2, 0..ATTRIBUTES.len());
     let cap = prop::option::weighted(0.3, (class(), prop::sample::select(&CAPS[..])));
     let pair = prop::option::weighted(0.2, (0..ATTRIBUTES.len(), 0..ATTRIBUTES.len()));
-    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.2));
+    let flags = (prop::bool::weighted(0.15), prop::option::weighted(0.4, prop::sample::select(&NARROWED[..])));
     (origin, flags, allow, only, deny, attribute, cap, pair).prop_map(
         |(origin, (shadow, narrowed), allow, only, deny, deny_attribute, cap, pair)| Random {
             origin,
@@ -88,9 +99,7 @@ impl Random {
         if self.shadow {
             parts.push("mode: shadow".to_owned());
         }
-        if self.narrowed {
-            parts.push("where: {cluster: eu-west-a}".to_owned());
-        }
+        parts.extend(self.narrowed.map(|narrowed| format!("where: {{{narrowed}}}")));
         let mut allow: Vec<String> = self.allow.iter().map(|(class, form)| format!("{class}: {form}")).collect();
         for class in CLASSES {
             let own = self.only.iter().filter(|(number, ..)| ATTRIBUTES[*number].1 == class);
@@ -142,6 +151,23 @@ fn is_within_cap(form: &str, cap: &str) -> bool {
     form == cap || form == "absent" || cap == "raw" || (form == "aggregated" && cap != "absent")
 }
 
+/// Whether a rule names the cluster.
+pub(super) fn is_named(rules: &[Random], cluster: &str) -> bool {
+    let own = rules.iter().filter(|rule| rule.origin == "EEA");
+    own.filter_map(|rule| rule.narrowed).any(|narrowed| narrowed.contains(cluster))
+}
+
+/// The rules that speak of what a cluster's collector sent, those narrowed that speak only of a part nobody can tell.
+pub(super) fn sent_by(rules: &[Random], cluster: Option<&str>) -> Vec<Random> {
+    let speaks = |rule: &&Random| match (rule.narrowed, cluster) {
+        (Some(narrowed), Some(cluster)) if narrowed.contains("cluster") => narrowed.contains(cluster),
+        _ => true,
+    };
+    let is_told = |narrowed: &&str| cluster.is_some() && !narrowed.contains("listener");
+    let rules = rules.iter().filter(speaks).cloned();
+    rules.map(|rule| Random { narrowed: rule.narrowed.filter(|narrowed| !is_told(narrowed)), ..rule }).collect()
+}
+
 /// Reads the rules one after the other for one attribute taken as one of a class.
 fn read(rules: &[Random], number: usize, class: &str) -> Answer {
     let active: Vec<&Random> = rules.iter().filter(|rule| rule.origin == "EEA" && !rule.shadow).collect();
@@ -157,13 +183,13 @@ fn read(rules: &[Random], number: usize, class: &str) -> Answer {
         for (allowed, form) in &rule.allow {
             if *allowed == class {
                 all.push(*form);
-                whole |= !rule.narrowed;
+                whole |= rule.narrowed.is_none();
             }
         }
         for (own, _, form) in &rule.only {
             if *own == number && ATTRIBUTES[number].1 == class {
                 all.push(*form);
-                whole |= !rule.narrowed;
+                whole |= rule.narrowed.is_none();
             }
         }
     }
@@ -180,6 +206,7 @@ fn read_on(rules: &[Random], number: usize, on: Resource) -> Answer {
     }
 }
 
+/// What becomes of something whose cluster is not proved.
 pub(super) fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
     if key.starts_with("acme.inner.") {
         return read(rules, usize::MAX, "free");
@@ -237,10 +264,8 @@ proptest! {
         let text = rules_of(&rules);
         let loaded = small(&format!("rules:\n{text}"));
         let table = loaded.table(TO_US, "EEA").unwrap();
-        let explain = |item| {
-            let policy = loaded.policy.as_ref().unwrap();
-            policy.explain(&loaded.federation, (TO_US, Signal::Traces, &origin("EEA")), item, TODAY)
-        };
+        let policy = loaded.policy.as_ref().unwrap();
+        let explain = |item| policy.explain(&loaded.federation, (TO_US, Signal::Traces, &origin("EEA")), item, TODAY);
         for key in KEYS {
             for on in [Resource::Server, Resource::Device] {
                 let cell = table.attribute(Carrier::SpanAttributes, key.as_bytes(), on);
@@ -255,5 +280,41 @@ proptest! {
             prop_assert_eq!(table.carrier(carrier) == Form::Raw, raw, "{}\n{}", carrier, text);
             prop_assert_eq!(explain(Item::Carrier(carrier)).form, table.carrier(carrier), "{}\n{}", carrier, text);
         }
+    }
+
+    /// Guarantees: each sender's table and explanation are what a slow reading of the rules for that sender says, and a set of
+    /// tables is within another exactly if that is so for every sender.
+    #[test]
+    fn the_table_of_a_sender_answers_as_a_slow_reading_of_the_rules_for_it(
+        one in prop::collection::vec(random(), 1..5),
+        two in prop::collection::vec(random(), 1..3),
+    ) {
+        let texts = [&one, &two].map(|rules| rules_of(rules));
+        let loaded = texts.each_ref().map(|text| small(&format!("rules:\n{text}")));
+        let tables = loaded.each_ref().map(|loaded| {
+            let policy = loaded.policy.as_ref().unwrap();
+            policy.tables(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), TODAY).unwrap()
+        });
+        for cluster in SENDERS.into_iter().chain([Some("uk-south-a"), Some("gone")]) {
+            // A cluster of another region cannot be proved here.
+            let rules = sent_by(&one, cluster.filter(|cluster| cluster.starts_with("eu-west")));
+            let table = tables[0].at(tables[0].place(cluster)).unwrap();
+            for (key, on) in KEYS.into_iter().flat_map(|key| [(key, Resource::Server), (key, Resource::Device)]) {
+                let action = table.attribute(Carrier::SpanAttributes, key.as_bytes(), on).action;
+                let expected = interpret(&rules, key, on);
+                prop_assert_eq!(name_of(table, action), expected, "{:?} {} {:?}\n{}", cluster, key, on, texts[0]);
+                let item = Item::Attribute { carrier: Carrier::SpanAttributes, key, resource: on };
+                let crossing = (TO_US, Signal::Traces, &origin("EEA"));
+                let policy = loaded[0].policy.as_ref().unwrap();
+                let told = policy.explain_sent(&loaded[0].federation, crossing, cluster, item, TODAY);
+                prop_assert_eq!(told.form, action.form(), "{:?} {} {:?}\n{}", cluster, key, on, texts[0]);
+            }
+        }
+        let [one, two] = tables;
+        let of = |tables: &Tables, cluster| tables.at(tables.place(cluster)).unwrap().clone();
+        let within = SENDERS.iter().all(|cluster| of(&one, *cluster).is_within(&of(&two, *cluster)));
+        prop_assert_eq!(one.is_within(&two), within, "{}\n{}", texts[0], texts[1]);
+        let same = SENDERS.iter().all(|cluster| of(&one, *cluster).digest() == of(&two, *cluster).digest());
+        prop_assert!(same || one.digest() != two.digest(), "{}\n{}", texts[0], texts[1]);
     }
 }

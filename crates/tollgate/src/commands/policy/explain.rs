@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tollgate_federation::{Link, Origin, Signal};
 use tollgate_residency::{Carrier, Explanation, Holds, Item, Resource};
 
-use super::{explanation_json, explanation_text};
+use super::{explanation_json, explanation_text, known_cluster};
 use crate::cli::Output;
 use crate::cli::policy::Explain;
 use crate::commands::unproved::Unproved;
@@ -43,6 +43,9 @@ pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
         None => (options.signal, Vec::new()),
     };
     let asked = asked(&unproved, options, signal)?;
+    if let Some(cluster) = &options.cluster {
+        known_cluster(&unproved.federation, cluster, asked.iter().map(|asked| asked.link))?;
+    }
     let mut told = Vec::new();
     for asked in &asked {
         let own = if options.file.is_none() { vec![subject(options, asked.signal)] } else { Vec::new() };
@@ -54,7 +57,8 @@ pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
                 _ => Item::Carrier(subject.carrier),
             };
             let crossing = (asked.link.id(), asked.signal, &asked.origin);
-            let explained = unproved.policy.explain(&unproved.federation, crossing, item, today);
+            let (policy, cluster) = (&unproved.policy, options.cluster.as_deref());
+            let explained = policy.explain_sent(&unproved.federation, crossing, cluster, item, today);
             told.push((asked, shown(subject), value_json(subject), explained));
         }
     }

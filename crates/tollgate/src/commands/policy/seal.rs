@@ -17,6 +17,7 @@ use tollgate_redaction::{Counts, Epoch, Keys, RootKey, Sealer};
 use tollgate_residency::link_between;
 use tollgate_runtime::Clock;
 
+use super::known_cluster;
 use crate::cli::policy::Seal;
 use crate::commands::unproved;
 use crate::exit::Exit;
@@ -30,9 +31,19 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
     let own = federation.region(link.from()).map(|region| Origin::of(region.regime().clone()));
     let origin = options.origin.clone().or(own).ok_or_else(|| Exit::Failed("the link starts nowhere".to_owned()))?;
     let recording = Recording::read(&options.file, options.signal)?;
-    let table = policy.table(federation, link.id(), options.signal, &origin, unproved::day(&options.day));
+    if let Some(cluster) = &options.cluster {
+        known_cluster(federation, cluster, std::iter::once(link))?;
+    }
+    let tables = policy.tables(federation, link.id(), options.signal, &origin, unproved::day(&options.day));
+    let table = tables.as_ref().map_err(Clone::clone).and_then(|tables| {
+        let table = tables.at(tables.place(options.cluster.as_deref())).map_err(Clone::clone)?;
+        Ok((Arc::new(table.clone()), tables.digest()))
+    });
     let summary = match table {
-        Ok(table) => run(&recording, options.signal, Sealer::new(Arc::new(table), keys(options)?))?,
+        Ok((table, digest)) => {
+            let sealer = Sealer::new(table, keys(options)?).under(digest, digest);
+            run(&recording, options.signal, sealer)?
+        }
         Err(closed) => Summary::closed(closed.to_string(), &recording),
     };
     summary.say();

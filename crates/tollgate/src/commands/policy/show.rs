@@ -42,6 +42,7 @@ fn to_json(row: &MatrixRow) -> Value {
         "recipient": row.recipient,
         "origin": row.origin.as_str(),
         "signal": row.signal.as_str(),
+        "sender": row.sender.as_ref().map(ToString::to_string),
         "instrument": row.instrument,
         "closed": row.closed.as_ref().map(ToString::to_string),
         "classes": classes.collect::<Map<_, _>>(),
@@ -53,6 +54,9 @@ fn text(rows: &[MatrixRow]) -> String {
     for row in rows {
         let (link, recipient, reaching) = (&row.link, &row.recipient, &row.reaching);
         text.push_str(&format!("{} from {} over {link} (to {recipient}, {reaching})", row.signal, row.origin));
+        if let Some(sender) = &row.sender {
+            text.push_str(&format!(", sent by {sender}"));
+        }
         if let Some(closed) = &row.closed {
             text.push_str(&format!("\n  nothing: {closed}\n\n"));
             continue;

@@ -30,13 +30,9 @@ pub(super) fn what_if(options: &WhatIf) -> Result<ExitCode, Exit> {
     }
     let today = unproved::day(&options.asked.day);
     let told = diff::compare(&before, &after, today);
-    let links: Vec<Fate> = before
-        .policy
-        .matrix(&before.federation, today)
-        .into_iter()
-        .zip(after.policy.matrix(&after.federation, today))
-        .filter_map(|(before, after)| Fate::of(before, after))
-        .collect();
+    let rows = after.policy.matrix(&after.federation, today);
+    let before = before.policy.matrix(&before.federation, today).into_iter();
+    let links: Vec<Fate> = before.filter_map(|row| Fate::of(row, &rows)).collect();
     match options.asked.output {
         Output::Text => print::text(&text(&links, &diff::text(&told))),
         Output::Json => {
@@ -57,10 +53,15 @@ struct Fate {
 }
 
 impl Fate {
-    fn of(before: MatrixRow, after: MatrixRow) -> Option<Self> {
+    fn of(before: MatrixRow, after: &[MatrixRow]) -> Option<Self> {
+        let crossing = |row: &MatrixRow| (row.link.clone(), row.origin.clone(), row.signal);
+        let of_it = after.iter().filter(|row| crossing(row) == crossing(&before));
+        // One row stands for every sender where the other side tells none apart.
+        let is_same = |row: &&MatrixRow| [&row.sender, &before.sender].contains(&&None) || row.sender == before.sender;
+        let after = of_it.clone().find(is_same).or_else(|| of_it.clone().next())?;
         let changed = before.instrument != after.instrument || before.closed != after.closed;
-        let why = after.closed.map(|closed| closed.to_string());
-        (changed && before.closed.is_none()).then_some(Self { row: before, fallback: after.instrument, why })
+        let (fallback, why) = (after.instrument.clone(), after.closed.as_ref().map(ToString::to_string));
+        (changed && before.closed.is_none()).then_some(Self { row: before, fallback, why })
     }
 
     fn json(&self) -> serde_json::Value {
@@ -68,6 +69,7 @@ impl Fate {
             "link": self.row.link,
             "origin": self.row.origin.as_str(),
             "signal": self.row.signal.as_str(),
+            "sender": self.row.sender.as_ref().map(ToString::to_string),
             "instrument": self.row.instrument,
             "becomes": if self.fallback.is_some() { "legal by a fallback" } else { "illegal" },
             "fallback": self.fallback,
@@ -84,7 +86,8 @@ fn text(links: &[Fate], told: &str) -> String {
             (None, Some(why)) => format!("becomes illegal: {why}"),
             (None, None) => "becomes illegal".to_owned(),
         };
-        text.push_str(&format!("{} from {} over {}: {fate}\n", row.signal, row.origin, row.link));
+        let by = row.sender.as_ref().map(|sender| format!(", sent by {sender}")).unwrap_or_default();
+        text.push_str(&format!("{} from {} over {}{by}: {fate}\n", row.signal, row.origin, row.link));
     }
     if links.is_empty() {
         text.push_str("no link rests on it today\n");
