@@ -129,10 +129,14 @@ pub(crate) fn links(residency: &Residency, federation: &FederationDraft, faults:
         );
     }
     if let Some(federation) = federation.federation() {
-        let clusters = federation.regions().flat_map(|region| region.clusters().keys());
-        let clusters: Vec<String> = clusters.map(ToString::to_string).collect();
-        for narrowing in residency.rules.iter().filter_map(|rule| rule.narrowing.as_ref()) {
-            narrowing.check_clusters(clusters.iter(), faults);
+        for rule in &residency.rules {
+            let origin = &rule.crossing.origin;
+            let regions = federation.regions().filter(|region| region.regime().as_str() == origin);
+            let clusters: Vec<String> =
+                regions.flat_map(|region| region.clusters().keys()).map(ToString::to_string).collect();
+            if let Some(narrowing) = &rule.narrowing {
+                narrowing.check_clusters((origin, clusters.iter()), faults);
+            }
         }
     }
     let abroad = |reliance: &&Reliance| reliance.reaching.as_ref() != Some(&reliance.origin);

@@ -70,11 +70,15 @@ impl Narrowing {
         }
     }
 
-    /// Reports the clusters that no region has.
-    pub(crate) fn check_clusters<'c>(&self, clusters: impl Iterator<Item = &'c String> + Clone, faults: &Faults) {
+    /// Reports the clusters that no region of the rule's origin has: no other data can be proved to come from them.
+    pub(crate) fn check_clusters<'c>(
+        &self,
+        (origin, clusters): (&str, impl Iterator<Item = &'c String> + Clone),
+        faults: &Faults,
+    ) {
         for name in self.by.get("cluster").into_iter().flatten() {
             if !clusters.clone().any(|cluster| *cluster == name.value) {
-                faults.report(&name.at, unknown("cluster", &name.value, clusters.clone()));
+                faults.report(&name.at, unknown(&format!("cluster of {origin}"), &name.value, clusters.clone()));
             }
         }
     }

@@ -22,8 +22,6 @@ fn an_invariant_is_broken_by_what_crosses_for_one_cluster() {
         |narrowed: &str| format!("rules:\n{BASIC}  - {{id: w, {TRACES}, {narrowed} allow: {{quasi: raw}}}}\n{never}");
     let loaded = small(&rule("where: {cluster: eu-west-a},"));
     assert!(loaded.policy.is_none() && loaded.faults.contains("rule w breaks it: acme.* (quasi)"), "{}", loaded.faults);
-    // No collector of the UK sends what comes from the EEA, so there is no path.
-    assert!(small(&rule("where: {cluster: uk-south-a},")).policy.is_some());
     assert!(small(&rule("where: {cluster: eu-west-a, listener: otlp_grpc},")).policy.is_some());
 }
 

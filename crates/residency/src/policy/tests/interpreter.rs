@@ -99,7 +99,11 @@ impl Random {
         if self.shadow {
             parts.push("mode: shadow".to_owned());
         }
-        parts.extend(self.narrowed.map(|narrowed| format!("where: {{{narrowed}}}")));
+        let here = |narrowed: &str| match self.origin {
+            "EEA" => narrowed.to_owned(),
+            _ => narrowed.replace("eu-west-a", "uk-south-a").replace("eu-west-b", "uk-south-a"),
+        };
+        parts.extend(self.narrowed.map(|narrowed| format!("where: {{{}}}", here(narrowed))));
         let mut allow: Vec<String> = self.allow.iter().map(|(class, form)| format!("{class}: {form}")).collect();
         for class in CLASSES {
             let own = self.only.iter().filter(|(number, ..)| ATTRIBUTES[*number].1 == class);

@@ -119,8 +119,15 @@ fn an_allow_cannot_rest_on_what_the_sender_says() {
 #[test]
 fn a_rule_is_narrowed_by_clusters_and_listeners_that_there_are() {
     for (narrowing, says) in [
-        ("cluster: eu-west-c", "rules[0].where.cluster: no cluster is called `eu-west-c`, did you mean `eu-west-a`?"),
-        ("cluster: [eu-west-a, gone]", "rules[0].where.cluster[1]: no cluster is called `gone`, known here: eu-west-a"),
+        (
+            "cluster: eu-west-c",
+            "rules[0].where.cluster: no cluster of EEA is called `eu-west-c`, did you mean `eu-west-a`?",
+        ),
+        (
+            "cluster: [eu-west-a, gone]",
+            "rules[0].where.cluster[1]: no cluster of EEA is called `gone`, known here: eu-west-a",
+        ),
+        ("cluster: uk-south-a", "rules[0].where.cluster: no cluster of EEA is called `uk-south-a`"),
         ("listener: grpc", "rules[0].where.listener: "),
         ("listener: [otlp_http, http]", "rules[0].where.listener[1]: "),
     ] {
