@@ -299,6 +299,15 @@ fn an_allow_for_one_cluster_is_told_as_such() {
     let said = tollgate(&["policy", "test", unknown.to_str().unwrap()], copy.path());
     let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
     assert!(said.contains("eu-west has no cluster gone"), "{said}");
+    let country = r#"{"key":"geo.country.iso_code","value":{"stringValue":"DE"}},{"key":"odd""#;
+    let file = copy.write("one.json", &RECORDED.replace(r#"{"key":"odd""#, country));
+    let sealing =
+        ["policy", "seal", "--from", "eu-west", "--to", "us-east", "--signal", "traces", "--on", "2026-12-01"];
+    let seal = |more: &[&str]| {
+        let words = [&sealing, more, &[file.to_str().unwrap()]].concat();
+        ended(&tollgate(&words, copy.path()), 0).contains("geo.country.iso_code")
+    };
+    assert_eq!([seal(&["--cluster", "eu-west-a"]), seal(&["--cluster", "eu-west-b"]), seal(&[])], [true, false, false]);
     let wide = Copy::example();
     let words = ["policy", "diff", copy.path().to_str().unwrap(), wide.path().to_str().unwrap()];
     let said = ended(&tollgate(&words, Path::new(TOP)), 3);

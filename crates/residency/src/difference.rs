@@ -186,7 +186,10 @@ fn senders<'s>(sides: [&'s Side; 2], over: &Over) -> Vec<(Sender, Option<&'s str
     let told = || sides.into_iter().filter_map(|side| side.told.get(over));
     let named: BTreeSet<&str> = told().flat_map(Told::named).collect();
     let clusters = told().flat_map(|told| &told.clusters).map(String::as_str);
-    let other = clusters.filter(|_| !named.is_empty()).find(|name| !named.contains(name));
+    let others = clusters.filter(|name| !named.is_empty() && !named.contains(name));
+    // One that was there before and still is; a new one says nothing of the others.
+    let stays = |name: &&str| told().all(|told| told.clusters.iter().any(|own| own == name));
+    let other = others.clone().find(stays).or_else(|| others.clone().next());
     let named = named.iter().map(|name| (Sender::Cluster((*name).to_owned()), Some(*name)));
     let other = other.map(|name| (Sender::OtherCluster, Some(name)));
     std::iter::once((Sender::Unproved, None)).chain(named).chain(other).collect()
