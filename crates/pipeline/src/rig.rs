@@ -437,7 +437,7 @@ impl Running {
     /// Starts a consumer whose records go to the far side as they are.
     pub(crate) fn start(log: &Spool, far: &Far, hop: &Arc<Hop>, counted: &Counted, dir: &Path) -> Self {
         let maker = LocalMaker::new(place());
-        let step = Pass { maker, which: Which::All, counters: Arc::clone(&counted.consumer) };
+        let step = Pass { maker, which: Which::All, ids: None, counters: Arc::clone(&counted.consumer) };
         Self::with(step, log, far, hop, counted, dir)
     }
 

@@ -17,15 +17,14 @@ use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
 use tollgate_federation::{Link, LinkId, Name, NodeId, Origin, PlaceId, Role, Signal};
-use tollgate_otlp::{Batch, Index, Limits, select};
-use tollgate_redaction::{Keys, Route, Sealed, SealedBatch};
+use tollgate_otlp::{Batch, Index, Limits, TraceId, select};
+use tollgate_redaction::{Keys, Route, Sealed, SealedBatch, Sealer};
 use tollgate_residency::{Class, Form, Tables};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Record;
 
 use crate::admit::walk;
 use crate::documents::Documents;
-use crate::load::map_keys;
 use crate::node::archive::Archive;
 use crate::node::counters::ConsumerCounters;
 use crate::node::in_force::InForce;
@@ -94,7 +93,13 @@ impl Step for Seal {
             return nothing();
         }
         // A lane that sweeps alone seals and counts what is its own, or the others would count it too.
-        let own = if share.is_complete() { None } else { own_part(self.signal, batch, share) };
+        let own = if share.is_complete() {
+            None
+        } else {
+            let signal = self.signal;
+            let sealer = origin.as_ref().and_then(|origin| self.sealer_of(record, origin.clone()));
+            own_part(signal, batch, share, route(sealer, record))
+        };
         let batch = own.as_ref().map_or(batch, |(payload, index)| Batch::new(payload, index));
         let offered = batch.index.items() as u64;
         self.counters.offered(offered);
@@ -151,7 +156,7 @@ impl Seal {
             .is_some_and(|link| origin.regimes().iter().all(|regime| link.carries().any(|carried| carried == regime)))
     }
 
-    /// The part of each resource, for items that have no trace: the one that [`map_keys`] would find.
+    /// The part of each resource, for items that have no trace: the one that `map_keys` would find.
     fn parts_of_resources(&self, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<usize>> {
         match self.signal {
             Signal::Traces => Vec::new(),
@@ -160,6 +165,11 @@ impl Seal {
     }
 
     fn seal(&mut self, record: &Record, origin: Origin, batch: Batch<'_>) -> Option<SealedBatch> {
+        let sealer = self.sealer_of(record, origin)?;
+        Some(sealer.seal(batch.payload, batch.index, record.arrival.nanos()))
+    }
+
+    fn sealer_of(&mut self, record: &Record, origin: Origin) -> Option<&mut Sealer> {
         let key = (origin, record.policy);
         if !self.sealers.contains_key(&key) {
             let sealers = self.sealers(&key.0, record.policy);
@@ -167,8 +177,7 @@ impl Seal {
         }
         let sealers = self.sealers.get_mut(&key)?.as_mut()?;
         let sender = if sealers.tell_apart() { own_collector(record, &self.edge.0) } else { None };
-        let sealer = sealers.of(sender.as_ref().and_then(NodeId::cluster), &self.basis.keys)?;
-        Some(sealer.seal(batch.payload, batch.index, record.arrival.nanos()))
+        sealers.of(sender.as_ref().and_then(NodeId::cluster), &self.basis.keys)
     }
 
     /// The same link in a set of documents, whatever number it has there.
@@ -252,9 +261,27 @@ fn own_collector(record: &Record, region: &Name) -> Option<NodeId> {
     (peer.role() == Role::Collector && peer.region() == region).then_some(peer)
 }
 
+/// By which id an item of a trace goes once it is sealed. What has no sealer goes nowhere, and is counted by its own id.
+fn route(mut sealer: Option<&mut Sealer>, record: &Record) -> impl FnMut(TraceId) -> TraceId {
+    let arrival = record.arrival.nanos();
+    move |trace| sealer.as_mut().map_or(trace, |sealer| sealer.route(trace, arrival))
+}
+
 /// The items of the lanes that sweep now, as a request of their own.
-fn own_part(signal: Signal, batch: Batch<'_>, share: &Share<'_>) -> Option<(Vec<u8>, Index)> {
-    let ours = map_keys(batch, &mut |key| share.part_of(key).is_some());
+fn own_part(
+    signal: Signal,
+    batch: Batch<'_>,
+    share: &Share<'_>,
+    mut route: impl FnMut(TraceId) -> TraceId,
+) -> Option<(Vec<u8>, Index)> {
+    let mut ours = Vec::with_capacity(batch.index.items());
+    for resource in batch.resources() {
+        let items = resource.scopes().flat_map(|scope| scope.items());
+        ours.extend(items.map(|item| match item.trace_id() {
+            Some(trace) => share.part_of(route(trace).as_bytes()).is_some(),
+            None => share.part_of(resource.resource()).is_some(),
+        }));
+    }
     let mut payload = Vec::new();
     select(batch, |item| ours.get(item) == Some(&true), &mut payload);
     let walked = walk(signal, &payload, &Limits::JOINED).ok()?;

@@ -19,11 +19,13 @@ pub enum Withheld {
     /// What it is told apart by does not cross, and without it it is none: the ids of a span, the name, times and values
     /// of a metric.
     Identity,
+    /// The key that blinds its ids is not here.
+    KeyMissing,
 }
 
 impl Withheld {
     /// Every reason, in order of discriminant.
-    pub const ALL: [Self; 3] = [Self::Malformed, Self::Surroundings, Self::Identity];
+    pub const ALL: [Self; 4] = [Self::Malformed, Self::Surroundings, Self::Identity, Self::KeyMissing];
 
     /// Returns the word for metrics and reports.
     #[must_use]
@@ -32,6 +34,7 @@ impl Withheld {
             Self::Malformed => "malformed",
             Self::Surroundings => "surroundings",
             Self::Identity => "identity",
+            Self::KeyMissing => "key_missing",
         }
     }
 }
@@ -49,7 +52,7 @@ pub struct Counts {
     pub items_in: u64,
     /// Items that crossed.
     pub items_out: u64,
-    /// Values left out because the key of their pseudonym is not here.
+    /// Values left out because the key of their pseudonym is not here, and items for want of the one that blinds.
     pub keys_missing: u64,
     withheld: [u64; Withheld::ALL.len()],
     values: Values,

@@ -25,6 +25,8 @@ pub(crate) struct ItemSealer<'s, 'a, 't> {
     memory: &'s mut Memory<'a>,
     /// Attributes that were left out of lists beside which no count stands.
     uncounted: u32,
+    /// The trace id in the message at hand, where ids are blinded: the id of a span is blinded by it, and may come first.
+    trace: &'a [u8],
 }
 
 /// The attribute of a metric that says how many attributes did not cross: a data point has no count of its own.
@@ -32,7 +34,7 @@ const DROPPED: &str = "tollgate.dropped_attributes_count";
 
 impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
     pub(crate) fn new(judge: &'s mut Judge<'t>, memory: &'s mut Memory<'a>) -> Self {
-        Self { judge, memory, uncounted: 0 }
+        Self { judge, memory, uncounted: 0, trace: &[] }
     }
 
     /// Appends the item's field; on an error what was appended means nothing.
@@ -60,6 +62,9 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
     }
 
     fn write(&mut self, message: &'static Message, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Withheld> {
+        if self.judge.blinder.is_some() {
+            self.trace = trace_of(message, body);
+        }
         if let Some((number, _)) = message.list {
             self.memory.attributes.begin(number, body);
         }
@@ -153,9 +158,7 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
             }
             (Field::Id(..), Wire::Bytes([])) => {}
             (Field::Id(carrier, length), Wire::Bytes(id)) if id.len() == length => {
-                if self.judge.passes(carrier, true) {
-                    out.bytes(number, id);
-                }
+                self.judge.write_id(carrier, (number, id), self.trace, out);
             }
             (Field::Unknown, _) => drop(self.judge.passes(Carrier::Unknown, false)),
             _ => return Err(Withheld::Malformed),
@@ -221,6 +224,15 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
         }
         Ok(())
     }
+}
+
+/// The trace id in a message, if there is one that can be told.
+fn trace_of<'a>(message: &Message, body: &'a [u8]) -> &'a [u8] {
+    let ids = Fields::new(body).flatten().filter_map(|field| match (message.field(field.number), field.value) {
+        (Field::Id(_, 16), Wire::Bytes(id)) => Some(id),
+        _ => None,
+    });
+    ids.last().unwrap_or_default()
 }
 
 /// Writes packed numbers anew: padding could hold anything.

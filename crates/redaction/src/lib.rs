@@ -10,7 +10,9 @@
 //! Not here: what is allowed (`tollgate_residency`), where keys lie and where sealed batches go (`tollgate_pipeline`).
 
 mod address;
+mod at_home;
 mod attributes;
+mod blind;
 mod canonical;
 mod counts;
 mod detect;
@@ -36,6 +38,8 @@ mod trace_state;
 mod value;
 mod verbatim;
 
+pub use at_home::AtHome;
+pub use blind::{Blinder, IdKey};
 pub use counts::{Counts, Withheld};
 pub use epoch::Epoch;
 pub use keys::{Keys, RootKey};

@@ -30,7 +30,7 @@ pub(crate) struct Seal {
 /// By what an item finds its way to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// The trace it belonged to when it came.
+    /// The trace it belongs to, by the id that it crosses with; where none crosses, by the one that it came with.
     Trace(TraceId),
     /// It belongs to none: the resource of this number in the request that was sealed.
     Resource(usize),

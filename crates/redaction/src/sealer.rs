@@ -14,6 +14,7 @@ use tollgate_otlp::{Batch, Index, Item as RawItem, ResourceGroup, ScopeGroup, Tr
 use tollgate_residency::{Class, Resource, Table};
 
 use crate::attributes::Care;
+use crate::blind::Blinder;
 use crate::counts::{Counts, Mark, Withheld};
 use crate::item::ItemSealer;
 use crate::keys::Keys;
@@ -30,6 +31,8 @@ pub struct Sealer {
     table: Arc<Table>,
     keys: Arc<dyn Keys>,
     pseudonyms: Vec<Pseudonyms>,
+    /// Blinds ids, where the table says so.
+    blinder: Option<Blinder>,
     /// The attribute of a scope that says by which policy something may be missing.
     mark: Vec<u8>,
     /// The policy that is applied, and the one in force.
@@ -44,7 +47,8 @@ impl Sealer {
         let pseudonyms = table.keyed().iter();
         let pseudonyms = pseudonyms.map(|keyed| Pseudonyms::new(keyed.clone(), origin.clone(), destination.clone()));
         let mark = surroundings::mark(&table.digest());
-        Self { pseudonyms: pseudonyms.collect(), policies: [table.digest(); 2], table, keys, mark }
+        let blinder = table.blinding().cloned().map(Blinder::new);
+        Self { pseudonyms: pseudonyms.collect(), blinder, policies: [table.digest(); 2], table, keys, mark }
     }
 
     /// Says of which policy the table is, and which is in force; unless told, the table is all of both.
@@ -68,6 +72,13 @@ impl Sealer {
     /// Forgets what was derived from roots that are not here any more. Sealing does so by itself.
     pub fn forget_gone_keys(&mut self) {
         self.pseudonyms.iter_mut().for_each(|pseudonyms| pseudonyms.refresh(self.keys.as_ref()));
+        self.blinder.iter_mut().for_each(|blinder| blinder.refresh(self.keys.as_ref()));
+    }
+
+    /// Says by which id what arrived then with an id is routed once it is sealed: by the one that it crosses with.
+    pub fn route(&mut self, trace: TraceId, arrival: u64) -> TraceId {
+        let ids = self.blinder.as_mut().and_then(|blinder| blinder.at(arrival, self.keys.as_ref()));
+        ids.map_or(trace, |ids| TraceId(ids.trace(trace.0)))
     }
 
     /// Seals a walked request that arrived then, in nanoseconds since the Unix epoch.
@@ -78,6 +89,7 @@ impl Sealer {
             table: &self.table,
             keys: self.keys.as_ref(),
             pseudonyms: &mut self.pseudonyms,
+            blinder: self.blinder.as_mut(),
             counts: &mut counts,
             arrival,
             resource: Resource::Device,
@@ -91,6 +103,8 @@ impl Sealer {
             run.resource(&group);
         }
         let layout = run.layout;
+        // Only now: what is counted on the way is taken back where nothing of a resource crosses.
+        counts.keys_missing += counts.withheld_for(Withheld::KeyMissing);
         let [digest, in_force] = self.digests();
         let seal = Seal {
             link: self.table.link(),
@@ -180,7 +194,7 @@ impl<'a> Run<'a, '_> {
             Signal::Metrics => &schema::METRIC,
             Signal::Logs => &schema::LOG_RECORD,
         };
-        let trace = item.trace_id();
+        let trace = item.trace_id().map(|trace| self.judge.route(trace));
         let sealed =
             self.attempt(|judge, memory, out| ItemSealer::new(judge, memory).seal(message, body, out).map(|()| trace));
         self.take(sealed);

@@ -7,7 +7,7 @@
 
 use tollgate_otlp::wire::{Field, Fields, Wire};
 use tollgate_otlp::{Fault, TraceId, ValueView, Writer};
-use tollgate_residency::{Carrier, Form};
+use tollgate_residency::{Carrier, Class, Form};
 
 use crate::attributes::Attributes;
 use crate::counts::Withheld;
@@ -84,9 +84,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     /// Appends the span's field and returns its trace; on an error what was appended means nothing.
     pub(crate) fn seal(&mut self, body: &'a [u8], out: &mut Vec<u8>) -> Result<TraceId, Withheld> {
         let identity = [Carrier::SpanTraceId, Carrier::SpanId];
-        if identity.iter().any(|carrier| self.judge.table.carrier(*carrier) != Form::Raw) {
-            return Err(Withheld::Identity);
-        }
+        let form = self.form_of(identity).ok_or(Withheld::Identity)?;
         let malformed = |_: Fault| Withheld::Malformed;
         let span = self.read(body).map_err(malformed)?;
         let trace = span.trace_id.and_then(|id| <[u8; 16]>::try_from(id).ok()).ok_or(Withheld::Malformed)?;
@@ -94,8 +92,17 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             return Err(Withheld::Malformed);
         }
         // As a rule a little less crosses than came.
+        if form == Form::Keyed && self.judge.ids().is_none() {
+            return Err(Withheld::KeyMissing);
+        }
         Writer::new(out).message_about(SPANS, body.len(), |writer| self.write(&span, writer)).map_err(malformed)?;
-        Ok(TraceId(trace))
+        Ok(self.judge.route(TraceId(trace)))
+    }
+
+    /// The form in which two ids cross that tell nothing without each other.
+    fn form_of(&self, carriers: [Carrier; 2]) -> Option<Form> {
+        let [one, other] = carriers.map(|carrier| self.judge.table.carrier(carrier));
+        (one == other && matches!(one, Form::Raw | Form::Keyed)).then_some(one)
     }
 
     fn read(&mut self, body: &'a [u8]) -> Result<Once<'a>, Fault> {
@@ -195,12 +202,13 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     fn write_identity(&mut self, span: &Once<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
-        self.id(Carrier::SpanTraceId, 1, span.trace_id, out);
-        self.id(Carrier::SpanId, 2, span.span_id, out);
-        self.trace_state(Carrier::SpanTraceState, span.trace_state, out);
+        let trace = span.trace_id.unwrap_or_default();
+        self.id(Carrier::SpanTraceId, (1, trace), trace, out);
+        self.id(Carrier::SpanId, (2, span.span_id.unwrap_or_default()), trace, out);
+        self.trace_state(Carrier::SpanTraceState, span.trace_state, trace, out);
         match span.parent_span_id {
             None | Some([]) => {}
-            Some(id) if id.len() == 8 => self.id(Carrier::SpanParentId, 4, Some(id), out),
+            Some(id) if id.len() == 8 => self.id(Carrier::SpanParentId, (4, id), trace, out),
             Some(_) => return Err(Fault::WireType),
         }
         Ok(())
@@ -263,16 +271,16 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             }
         }
         let withheld = self.memory.attributes.end();
-        let good = |id: Option<&[u8]>, length| id.is_some_and(|id| id.len() == length);
-        let ids = [Carrier::LinkTraceId, Carrier::LinkSpanId].map(|carrier| self.judge.table.carrier(carrier));
-        if ids != [Form::Raw; 2] || !good(trace_id, 16) || !good(span_id, 8) {
+        let [trace, span] = [trace_id, span_id].map(Option::unwrap_or_default);
+        let form = self.form_of([Carrier::LinkTraceId, Carrier::LinkSpanId]);
+        if form.is_none() || trace.len() != 16 || span.len() != 8 {
             self.judge.counts.put_back(mark);
             return Ok(false);
         }
         out.message(13, |link| {
-            self.id(Carrier::LinkTraceId, 1, trace_id, link);
-            self.id(Carrier::LinkSpanId, 2, span_id, link);
-            self.trace_state(Carrier::LinkTraceState, state, link);
+            self.id(Carrier::LinkTraceId, (1, trace), trace, link);
+            self.id(Carrier::LinkSpanId, (2, span), trace, link);
+            self.trace_state(Carrier::LinkTraceState, state, trace, link);
             link.raw(self.memory.attributes.bytes());
             self.dropped(Carrier::LinkDropped, 5, dropped, withheld, link);
             self.flags(Carrier::LinkFlags, 6, flags, link);
@@ -315,17 +323,33 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         self.judge.passes(Carrier::Unknown, false);
     }
 
-    fn id(&mut self, carrier: Carrier, number: u32, id: Option<&[u8]>, out: &mut Writer<'_>) {
-        if let Some(id) = id.filter(|_| self.judge.passes(carrier, true)) {
-            out.bytes(number, id);
-        }
+    fn id(&mut self, carrier: Carrier, id: (u32, &[u8]), trace: &[u8], out: &mut Writer<'_>) {
+        self.judge.write_id(carrier, id, trace, out);
     }
 
-    fn trace_state(&mut self, carrier: Carrier, state: Option<&str>, out: &mut Writer<'_>) {
+    fn trace_state(&mut self, carrier: Carrier, state: Option<&str>, trace: &[u8], out: &mut Writer<'_>) {
+        if self.judge.table.carrier(carrier) == Form::Keyed {
+            return self.blinded_state(carrier, state.unwrap_or_default(), trace, out);
+        }
         let Some(state) = state.filter(|state| !state.is_empty()) else { return };
         let kept = trace_state::opentelemetry(state);
         if self.judge.passes(carrier, kept.is_some()) {
             out.string(3, &kept.unwrap_or_default());
+        }
+    }
+
+    /// A link without a trace state goes without; a span's sampling hangs on it.
+    fn blinded_state(&mut self, carrier: Carrier, state: &str, trace: &[u8], out: &mut Writer<'_>) {
+        let writes = carrier == Carrier::SpanTraceState || trace_state::opentelemetry(state).is_some();
+        let ids = trace.try_into().ok().filter(|_| writes).zip(self.judge.ids());
+        let kept = ids.map(|(raw, ids)| trace_state::blinded(state, trace_state::Ids { raw, blinded: ids.trace(raw) }));
+        match kept {
+            Some(kept) => {
+                self.judge.counts.value(Class::Corr, Form::Keyed);
+                out.string(3, &kept);
+            }
+            None if state.is_empty() => {}
+            None => drop(self.judge.passes(carrier, false)),
         }
     }
 

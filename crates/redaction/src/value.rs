@@ -7,10 +7,11 @@
 //! 3. What a detector finds in a value that would cross raw raises its class: then the policy's answer for that class holds too.
 
 use tollgate_otlp::wire::{Fields, Wire};
-use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
+use tollgate_otlp::{Fault, RawAttribute, TraceId, ValueView, Writer};
 use tollgate_residency::{Action, Carrier, Cell, Class, Form, Guard, Resource, Table};
 
 use crate::address;
+use crate::blind::{Blinder, Derived};
 use crate::counts::Counts;
 use crate::detect::{self, Found, whole};
 use crate::keys::Keys;
@@ -25,6 +26,8 @@ pub(crate) struct Judge<'t> {
     pub(crate) table: &'t Table,
     pub(crate) keys: &'t dyn Keys,
     pub(crate) pseudonyms: &'t mut [Pseudonyms],
+    /// What blinds ids, where they are blinded.
+    pub(crate) blinder: Option<&'t mut Blinder>,
     pub(crate) counts: &'t mut Counts,
     /// When the batch arrived, in nanoseconds since the Unix epoch.
     pub(crate) arrival: u64,
@@ -45,6 +48,42 @@ impl Judge<'_> {
         let form = if passes { Form::Raw } else { Form::Absent };
         self.counts.value(carrier.class().unwrap_or(Class::Unclassified), form);
         passes
+    }
+
+    /// The key that blinds what arrived now, where ids are blinded and it is here.
+    pub(crate) fn ids(&mut self) -> Option<&mut Derived> {
+        self.blinder.as_mut()?.at(self.arrival, self.keys)
+    }
+
+    /// By which id an item of a trace is routed: the one that it crosses with, or the one that it came with.
+    pub(crate) fn route(&mut self, trace: TraceId) -> TraceId {
+        self.ids().map_or(trace, |ids| TraceId(ids.trace(trace.0)))
+    }
+
+    /// Writes an id of a trace, as it is or blinded, and counts it. Without a trace the id of a span tells too much.
+    pub(crate) fn write_id(
+        &mut self,
+        carrier: Carrier,
+        (number, id): (u32, &[u8]),
+        trace: &[u8],
+        out: &mut Writer<'_>,
+    ) {
+        if self.table.carrier(carrier) != Form::Keyed {
+            if self.passes(carrier, true) {
+                out.bytes(number, id);
+            }
+            return;
+        }
+        let Some(ids) = self.ids() else {
+            self.counts.keys_missing += 1;
+            return self.counts.value(Class::Corr, Form::Absent);
+        };
+        match (trace.try_into(), id.try_into()) {
+            (Ok(trace), Ok(span)) => out.bytes(number, &ids.span(trace, span)),
+            (Ok(trace), Err(_)) if *id == trace => out.bytes(number, &ids.trace(trace)),
+            _ => return self.counts.value(Class::Corr, Form::Absent),
+        }
+        self.counts.value(Class::Corr, Form::Keyed);
     }
 
     /// Asks whether a value crosses that may hold anything, a log's body or a description, and counts the answer. What a
@@ -75,7 +114,8 @@ impl Judge<'_> {
     ) -> Result<bool, Fault> {
         text.clear();
         let passed = match cell.action {
-            Action::Absent => return Ok(false),
+            // No attribute is an id.
+            Action::Absent | Action::Blind(_) => return Ok(false),
             Action::Raw if stack_trace::is_key(raw.key) => match ValueView::parse(raw.value)? {
                 ValueView::String(trace) => {
                     text.extend_from_slice(stack_trace::frames(trace).as_bytes());

@@ -20,7 +20,8 @@ pub(crate) fn cells(answers: &Answers<'_>, crossing: &Crossing) -> Cells {
             Holds::Nothing => false,
         };
         let crosses = holds && carrier.is_on(crossing.signal) && !answers.stripped().contains(&carrier);
-        if crosses { by_class.get(class as usize).copied().unwrap_or(Action::Absent) } else { Action::Absent }
+        let action = by_class.get(class as usize).copied().filter(|_| crosses).unwrap_or(Action::Absent);
+        if carrier.holds() == Holds::Attributes { action.on_attributes() } else { action }
     };
     Carrier::ALL.iter().map(|carrier| Class::ALL.map(|class| cell(*carrier, class))).collect()
 }
@@ -42,14 +43,11 @@ pub(crate) fn rows(answers: &Answers<'_>, catalogue: &Catalogue) -> Rows {
 }
 
 fn row(answers: &Answers<'_>, entry: &Entry) -> Row {
-    let action = answers.attribute(&entry.attribute, entry.class);
+    let answer = |class| answers.attribute(&entry.attribute, class).on_attributes();
+    let action = answer(entry.class);
     let server = Cell { class: entry.class, action, slot: None };
     // On a device both classes must let it cross: what the sender says of itself can only narrow.
-    let device = entry.on_device.map_or(server, |class| Cell {
-        class,
-        action: action.meet(answers.attribute(&entry.attribute, class)),
-        slot: None,
-    });
+    let device = entry.on_device.map_or(server, |class| Cell { class, action: action.meet(answer(class)), slot: None });
     Row { attribute: entry.attribute.clone(), server, device }
 }
 

@@ -126,7 +126,7 @@ impl Shown {
         let (mut bits, mut pseudonym) = (None, None);
         match crossed.action {
             Action::Truncate { v4, v6 } => bits = Some((v4, v6)),
-            Action::Hmac(index) => {
+            Action::Hmac(index) | Action::Blind(index) => {
                 pseudonym = policy.key_uses().get(index.position()).map(|KeyUse { keyed, retain }| {
                     (keyed.group.clone(), keyed.key.clone(), keyed.epoch.as_secs(), retain.as_secs())
                 });

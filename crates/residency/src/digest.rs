@@ -93,6 +93,10 @@ impl Framed {
                 self.0.update([1]);
                 self.count(index.position());
             }
+            Action::Blind(index) => {
+                self.0.update([4]);
+                self.count(index.position());
+            }
             Action::Truncate { v4, v6 } => self.0.update([2, v4, v6]),
             Action::Raw => self.0.update([3]),
         }

@@ -51,9 +51,11 @@ impl Residency {
         let laws = fields.required_value("regimes").map_or_else(Named::unread, |value| Named::read(value, law));
         let instruments =
             fields.value("instruments").map_or_else(Instruments::default, |value| Instruments::read(value, &laws));
-        let transforms = fields.value("transforms").map(Transforms::read).unwrap_or_default();
+        let mut transforms = fields.value("transforms").map(Transforms::read).unwrap_or_default();
+        let rules = fields.required_value("rules");
+        rules.into_iter().for_each(|rules| transforms.add_blinding(rules));
         let words = Words { catalogue, transforms: &transforms, regimes: &laws };
-        let drafts = fields.required_value("rules").map(|value| read_rules(value, words)).unwrap_or_default();
+        let drafts = rules.map(|value| read_rules(value, words)).unwrap_or_default();
         if let Some(defaults) = fields.required_value("defaults") {
             check_defaults(defaults);
         }

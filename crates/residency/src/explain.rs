@@ -246,12 +246,10 @@ impl Case<'_> {
 
     fn carrier(&self, class: Class) -> Explanation {
         let explained = self.judge(class, None, self.answers.class(class));
-        match explained.action {
-            Action::Absent | Action::Raw => explained,
-            Action::Hmac(_) | Action::Truncate { .. } => {
-                Explanation::absent(class, Reason::NoTransform, explained.rules)
-            }
+        if explained.action.outside_attributes() == explained.action {
+            return explained;
         }
+        Explanation::absent(class, Reason::NoTransform, explained.rules)
     }
 
     fn attribute(&self, key: &str, resource: Resource, class: Class) -> Explanation {
@@ -285,7 +283,13 @@ impl Case<'_> {
 
     /// An attribute as if no pair named it. On a device it is of both classes, and both must let it cross.
     fn alone(&self, entry: &Entry, resource: Resource) -> Explanation {
-        let judge = |class| self.judge(class, Some(&entry.attribute), self.answers.attribute(&entry.attribute, class));
+        let judge = |class| {
+            let told = self.judge(class, Some(&entry.attribute), self.answers.attribute(&entry.attribute, class));
+            if told.action.on_attributes() == told.action {
+                return told;
+            }
+            Explanation::absent(class, Reason::OnlyIds, told.rules)
+        };
         let own = judge(entry.class);
         let Some(class) = entry.on_device.filter(|_| resource == Resource::Device) else { return own };
         let other = judge(class);

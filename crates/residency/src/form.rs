@@ -84,6 +84,8 @@ pub enum Action {
     Absent,
     /// Replace it by a pseudonym.
     Hmac(TransformIndex),
+    /// Replace an id by a blinded one. It is for ids alone: anything else is left out.
+    Blind(TransformIndex),
     /// Keep as many leading bits of an IP address; anything but one clean address is left out.
     Truncate {
         /// Bits kept of an IPv4 address.
@@ -101,11 +103,11 @@ impl Action {
     pub fn meet(self, other: Self) -> Self {
         match (self, other) {
             (Self::Raw, action) | (action, Self::Raw) => action,
-            (Self::Hmac(one), Self::Hmac(two)) if one == two => self,
+            (Self::Hmac(one), Self::Hmac(two)) | (Self::Blind(one), Self::Blind(two)) if one == two => self,
             (Self::Truncate { v4, v6 }, Self::Truncate { v4: other_v4, v6: other_v6 }) => {
                 Self::Truncate { v4: v4.min(other_v4), v6: v6.min(other_v6) }
             }
-            (Self::Absent | Self::Hmac(_) | Self::Truncate { .. }, _) => Self::Absent,
+            (Self::Absent | Self::Hmac(_) | Self::Blind(_) | Self::Truncate { .. }, _) => Self::Absent,
         }
     }
 
@@ -118,8 +120,11 @@ impl Action {
             (Self::Absent, _) | (_, Form::Absent) => Form::Absent,
             (Self::Raw, form) => form,
             (Self::Hmac(_), Form::Raw | Form::Keyed | Form::Generalised) => Form::Keyed,
+            (Self::Blind(_), Form::Raw | Form::Keyed) => Form::Keyed,
             (Self::Truncate { .. }, Form::Raw | Form::Generalised) => Form::Generalised,
-            (Self::Hmac(_), Form::Aggregated) | (Self::Truncate { .. }, Form::Aggregated | Form::Keyed) => Form::Absent,
+            (Self::Blind(_), Form::Aggregated | Form::Generalised)
+            | (Self::Hmac(_), Form::Aggregated)
+            | (Self::Truncate { .. }, Form::Aggregated | Form::Keyed) => Form::Absent,
         }
     }
 
@@ -129,13 +134,30 @@ impl Action {
         self.meet(other) == self
     }
 
+    /// What comes of it outside attributes: nothing is defined there on ids, times and texts but blinding, which no class
+    /// but that of ids can ask for.
+    pub(crate) const fn outside_attributes(self) -> Self {
+        match self {
+            Self::Raw | Self::Blind(_) => self,
+            Self::Absent | Self::Hmac(_) | Self::Truncate { .. } => Self::Absent,
+        }
+    }
+
+    /// What comes of it on an attribute, which is no id.
+    pub(crate) const fn on_attributes(self) -> Self {
+        match self {
+            Self::Blind(_) => Self::Absent,
+            Self::Absent | Self::Hmac(_) | Self::Truncate { .. } | Self::Raw => self,
+        }
+    }
+
     /// Returns the form in which a value crosses.
     #[inline]
     #[must_use]
     pub const fn form(self) -> Form {
         match self {
             Self::Absent => Form::Absent,
-            Self::Hmac(_) => Form::Keyed,
+            Self::Hmac(_) | Self::Blind(_) => Form::Keyed,
             Self::Truncate { .. } => Form::Generalised,
             Self::Raw => Form::Raw,
         }
@@ -151,6 +173,7 @@ mod tests {
         prop_oneof![
             Just(Action::Absent),
             (0_u16..3).prop_map(|index| Action::Hmac(TransformIndex(index))),
+            (0_u16..3).prop_map(|index| Action::Blind(TransformIndex(index))),
             (0_u8..=24, 0_u8..=48).prop_map(|(v4, v6)| Action::Truncate { v4, v6 }),
             Just(Action::Raw),
         ]
@@ -177,6 +200,9 @@ mod tests {
         let keyed = Action::Hmac(TransformIndex(0));
         assert_eq!(keyed.meet(Action::Hmac(TransformIndex(1))), Action::Absent);
         assert_eq!(keyed.meet(Action::Truncate { v4: 24, v6: 48 }), Action::Absent);
+        let blind = |number| Action::Blind(TransformIndex(number));
+        assert_eq!([keyed.meet(blind(0)), blind(0).meet(blind(1))], [Action::Absent; 2]);
+        assert_eq!([blind(0).meet(Action::Raw), Action::Raw.meet(blind(0))], [blind(0); 2]);
         assert!(!Form::Keyed.exposes_at_least(Form::Generalised) && !Form::Generalised.exposes_at_least(Form::Keyed));
     }
 

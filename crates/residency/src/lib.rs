@@ -9,6 +9,7 @@
 //! Not here: applying a table to bytes (`tollgate_redaction`), who is linked with whom (`tollgate_federation`).
 
 mod answers;
+mod blinding;
 mod broken;
 mod carrier;
 mod cases;
@@ -63,4 +64,4 @@ pub use shadow::Shadow;
 pub use standing::{LastDay, Standing, Term};
 pub use table::{Cell, Resource, Table};
 pub use tables::Tables;
-pub use transform::{KeyUse, Keyed};
+pub use transform::{KeyUse, Keyed, Makes};

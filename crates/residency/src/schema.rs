@@ -236,7 +236,11 @@ fn transform() -> Value {
 
 fn rule_schema() -> Value {
     let form = text("`raw`, or the name of a transform");
-    let grant = json!({"oneOf": [form.clone(), object(&["only"], [("only", named(form))])]});
+    let only = object(&["only"], [("only", named(form.clone()))]);
+    let blind = text("the name of the key that ids are blinded with; the node file says where it lies");
+    let mut ids = object(&[], [("only", named(form.clone())), ("blind", blind)]);
+    ids["oneOf"] = json!([{"required": ["only"]}, {"required": ["blind"]}]);
+    let grant = |class: Class| json!({"oneOf": [form, if class == Class::Corr { &ids } else { &only }]});
     let attribute = object(&["attribute"], [("attribute", text("an attribute's key or template"))]);
     let denied: Vec<&str> = Class::ALL.iter().map(|class| class.as_str()).chain(["all"]).collect();
     let keys = described(&rule::KEYS, |key| match key {
@@ -253,7 +257,7 @@ fn rule_schema() -> Value {
         )),
         "allow" => {
             let classes = Class::ALL.into_iter().filter(|class| class.may_be_allowed());
-            let by_class = object(&[], classes.map(|class| (class.as_str(), grant.clone())));
+            let by_class = object(&[], classes.map(|class| (class.as_str(), grant(class))));
             Some(json!({"oneOf": [{"const": "all"}, {"const": ["all"]}, by_class]}))
         }
         "deny" => Some(list(json!({"oneOf": [words(denied.clone()), attribute.clone()]}))),

@@ -267,7 +267,8 @@ impl Table {
         self.lookup.len()
     }
 
-    /// Returns the form in which a carrier's value crosses: raw or absent. Attributes are asked for one by one.
+    /// Returns the form in which a carrier's value crosses: raw, absent, or keyed where ids are blinded. Attributes are
+    /// asked for one by one.
     #[inline]
     #[must_use]
     pub fn carrier(&self, carrier: Carrier) -> Form {
@@ -309,6 +310,16 @@ impl Table {
     #[must_use]
     pub fn keyed(&self) -> &[Keyed] {
         &self.parts.keyed
+    }
+
+    /// Returns with what ids are blinded, if they are.
+    #[must_use]
+    pub fn blinding(&self) -> Option<&Keyed> {
+        let index = self.parts.cells.iter().flatten().find_map(|action| match action {
+            Action::Blind(index) => Some(index),
+            Action::Absent | Action::Hmac(_) | Action::Truncate { .. } | Action::Raw => None,
+        })?;
+        self.parts.keyed.get(index.position())
     }
 
     /// Returns the link it holds for.
@@ -383,8 +394,7 @@ impl Parts {
 
     fn form(&self, carrier: Carrier) -> Form {
         let action = carrier.class().map_or(Action::Absent, |class| self.class(carrier, class));
-        // No transform is defined on ids, times or texts outside attributes, so what asks for one is left out.
-        if action == Action::Raw { Form::Raw } else { Form::Absent }
+        action.outside_attributes().form()
     }
 
     /// Cell by cell the stricter answer. The scope is taken from `self`.
@@ -419,13 +429,14 @@ impl Parts {
     /// Renumbers every action after a list of transforms; one whose transform is missing there becomes absent.
     fn with_transforms(&self, all: &[Keyed]) -> Self {
         let mut parts = self.clone();
+        let number = |index: TransformIndex| {
+            let transform = self.keyed.get(index.position());
+            let position = all.iter().position(|keyed| Some(keyed) == transform);
+            position.and_then(|position| u16::try_from(position).ok()).map(TransformIndex)
+        };
         let renumbered = |action: Action| match action {
-            Action::Hmac(index) => {
-                let transform = self.keyed.get(index.position());
-                let position = all.iter().position(|keyed| Some(keyed) == transform);
-                let index = position.and_then(|position| u16::try_from(position).ok());
-                index.map_or(Action::Absent, |index| Action::Hmac(TransformIndex(index)))
-            }
+            Action::Hmac(index) => number(index).map_or(Action::Absent, Action::Hmac),
+            Action::Blind(index) => number(index).map_or(Action::Absent, Action::Blind),
             Action::Absent | Action::Truncate { .. } | Action::Raw => action,
         };
         parts.actions_mut(|action| *action = renumbered(*action));
@@ -454,7 +465,7 @@ fn keep_used_transforms(parts: &mut Parts) {
     let mut used = BTreeSet::new();
     let keyed = parts.keyed.clone();
     parts.actions_mut(|action| {
-        if let Action::Hmac(index) = action {
+        if let Action::Hmac(index) | Action::Blind(index) = action {
             used.extend(keyed.get(index.position()).cloned());
         }
     });

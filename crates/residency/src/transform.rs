@@ -22,12 +22,23 @@ const HOUSEHOLD_V6: u8 = 33;
 /// A pseudonym: values of one group get equal pseudonyms, for one destination, within one epoch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Keyed {
-    /// Attributes of one group are joinable with each other: `user`.
+    /// What is made with it.
+    pub makes: Makes,
+    /// Attributes of one group are joinable with each other: `user`. Ids have none.
     pub group: String,
     /// The name of the root key; the node file says where it lies.
     pub key: String,
     /// How long a root key is used. Never zero.
     pub epoch: Duration,
+}
+
+/// What is made with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Makes {
+    /// Names of values, for one origin and one destination.
+    Pseudonyms,
+    /// Blinded ids, alike wherever they are made.
+    Ids,
 }
 
 /// What a policy needs root keys for. How long roots are kept says nothing of what crosses, so it is no part of [`Keyed`].
@@ -58,6 +69,8 @@ pub(crate) struct Transform {
 pub(crate) enum Does {
     /// A pseudonym for one destination.
     Keyed(TransformIndex),
+    /// A blinded id.
+    Blind(TransformIndex),
     /// A pseudonym that several destinations can join. Nothing makes one yet, so it stands for nothing at all.
     Shared,
     /// A shorter address.
@@ -72,6 +85,7 @@ impl Transform {
         }
         match self.does {
             Does::Keyed(index) => Action::Hmac(index),
+            Does::Blind(index) => Action::Blind(index),
             Does::Shared => Action::Absent,
             Does::Truncate { v4, v6 } => Action::Truncate { v4, v6 },
         }
@@ -155,7 +169,7 @@ fn keyed(value: Value<'_>, all: &mut Vec<KeyUse>) -> Option<Does> {
         value.fault("an epoch lasts whole seconds, at least one");
         return None;
     }
-    let keyed = Keyed { group: group?, key: key?, epoch: epoch? };
+    let keyed = Keyed { makes: Makes::Pseudonyms, group: group?, key: key?, epoch: epoch? };
     let kept = kept?;
     if !scope? {
         return Some(Does::Shared);

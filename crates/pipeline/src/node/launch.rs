@@ -14,7 +14,7 @@ use crate::load::local::LocalMaker;
 use crate::node::Node;
 use crate::node::counters::ConsumerCounters;
 use crate::node::ways::Out;
-use crate::pass::{Pass, Which};
+use crate::pass::{HomeIds, Pass, Which};
 use crate::prepare::Prepare;
 use crate::prepare::drop_rules::DropRules;
 use crate::prepare::stamp::Stamp;
@@ -117,7 +117,9 @@ impl Launch<'_> {
         let tier = federation.home_central(self.node.me.region().as_str())?;
         let place = federation.local_central(&self.node.me)?;
         let maker = LocalMaker::new(place.clone());
-        let step = Pass { maker, which: Which::Home, counters: Arc::clone(&self.counters) };
+        let keys = Arc::clone(&self.node.keys) as _;
+        let ids = HomeIds::new(self.node.reloader.follow(), keys, self.node.me.region().clone());
+        let step = Pass { maker, which: Which::Home, ids: Some(ids), counters: Arc::clone(&self.counters) };
         self.start_tier(tier, place, step);
         Some(())
     }
@@ -163,7 +165,7 @@ impl Launch<'_> {
         let backend = tier.and_then(|tier| tier.backend(id.name().as_str())).ok_or_else(no_place)?;
         let place = self.node.federation.local_backend(&self.node.me, id.name().as_str()).ok_or_else(no_place)?;
         let maker = LocalMaker::new(place.clone());
-        let step = Pass { maker, which: Which::All, counters: Arc::clone(&self.counters) };
+        let step = Pass { maker, which: Which::All, ids: None, counters: Arc::clone(&self.counters) };
         let hop = Arc::new(Hop::to_one(id.name().as_str(), self.signal, self.node.clock.clone()));
         match (backend.target(), self.exporter(backend)?) {
             (_, Some(exporter)) => self.start(step, BackendDoor::new(exporter, place), hop),

@@ -197,13 +197,17 @@ fn memory(budget: Option<ByteSize>, limit: Option<u64>) -> (ByteSize, Option<War
 fn missing_keys(documents: &Documents, me: &NodeId, keys: &KeyRing, now: Timestamp) -> Vec<Warning> {
     let federation = &documents.federation;
     let links = federation.links_from(me.region()).filter(|link| *link.source() == me.tier());
+    let central = federation.home_central(me.region().as_str()).map(|tier| PlaceId::Tier(tier.id().clone()));
+    let at_home = documents.policy.blinding_at_home(federation, me.region().as_str());
+    let at_home = at_home.filter(|_| me.role() == Role::Gateway).cloned().zip(central);
+    let at_home = at_home.and_then(|(keyed, central)| missing(keyed, keys, now, &central));
     let missing = links.flat_map(|link| {
         let mut needed = keys_of(documents, link, day(now));
         needed.sort_by(|one, other| (&one.key, one.epoch).cmp(&(&other.key, other.epoch)));
         needed.dedup_by(|one, other| (&one.key, one.epoch) == (&other.key, other.epoch));
         needed.into_iter().filter_map(|keyed| missing(keyed, keys, now, link.to()))
     });
-    missing.collect()
+    missing.chain(at_home).collect()
 }
 
 fn missing(Keyed { key, epoch, .. }: Keyed, keys: &KeyRing, now: Timestamp, to: &PlaceId) -> Option<Warning> {

@@ -15,6 +15,7 @@ use crate::records;
 use crate::rig::{self, Counted, entry, node, numbers, spans};
 use crate::seal::manifests::Manifests;
 
+mod blinded;
 mod clusters;
 mod signals;
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use tollgate_residency::Makes;
+
 use crate::memo;
 
 const DAY: u64 = 86_400_000_000_000;
@@ -18,7 +20,7 @@ impl Keys for Roots {
 
 fn pseudonyms(group: &str, key: &str, origin: &str, destination: &str) -> Pseudonyms {
     let epoch = Duration::from_secs(30 * 86_400);
-    let transform = Keyed { group: group.to_owned(), key: key.to_owned(), epoch };
+    let transform = Keyed { makes: Makes::Pseudonyms, group: group.to_owned(), key: key.to_owned(), epoch };
     Pseudonyms::new(transform, origin.to_owned(), destination.to_owned())
 }
 
@@ -49,7 +51,8 @@ fn name_is_pinned_so_that_no_release_changes_it_unseen() {
 fn names_of_another_context_and_of_roots_are_pinned_too() {
     // Recomputed by a program of its own; the value was decomposed and in capitals there.
     let day = Duration::from_secs(86_400);
-    let transform = Keyed { group: "session".to_owned(), key: "session".to_owned(), epoch: day };
+    let transform =
+        Keyed { makes: Makes::Pseudonyms, group: "session".to_owned(), key: "session".to_owned(), epoch: day };
     let (epoch, root) = (Epoch::at(18_000 * DAY, day), RootKey::new([250; 32]));
     let key = PseudonymKey::derive(&transform, "UK", "uk-south/gateway", epoch, &root).unwrap();
     assert_eq!(key.name("JOSE\u{301}@Example.org").unwrap(), "tg1.nk2loay.ljqfyplijt3v2vzs5d2eidwbva");
@@ -159,7 +162,7 @@ fn what_arrived_before_the_turn_is_named_with_the_old_root_and_never_another_one
 #[test]
 fn the_key_of_a_search_is_the_key_of_the_data_path() {
     let epoch = Epoch::at(DAY, MONTH);
-    let transform = Keyed { group: "user".to_owned(), key: "user".to_owned(), epoch: MONTH };
+    let transform = Keyed { makes: Makes::Pseudonyms, group: "user".to_owned(), key: "user".to_owned(), epoch: MONTH };
     let root = Roots.root("user", epoch).unwrap();
     let key = PseudonymKey::derive(&transform, "EEA", "us-east/central", epoch, &root).unwrap();
     assert_eq!(key.name(" jane@example.org"), usual("jane@example.org"));

@@ -53,7 +53,7 @@ pub(crate) struct Group {
 
 /// An item's whole field: tag, length, body.
 pub(crate) struct Item {
-    /// The trace it came with, by which it is routed; a metric has none.
+    /// The trace by which it is routed; a metric has none.
     pub(crate) trace: Option<TraceId>,
     pub(crate) field: Range<usize>,
 }

@@ -4,6 +4,7 @@
 mod answered;
 mod arbitrary;
 mod beside;
+mod blinded;
 mod conservation;
 mod detectors;
 mod golden;

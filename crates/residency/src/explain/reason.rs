@@ -42,6 +42,8 @@ pub enum Reason {
     NotTogether(String),
     /// Only attributes can be transformed.
     NoTransform,
+    /// Only ids can be blinded.
+    OnlyIds,
     /// The instrument in force is not for this class.
     OutOfScope(String),
     /// The instrument in force lets the class cross at most in another form.
@@ -96,6 +98,7 @@ impl fmt::Display for Reason {
             Self::Capped => f.write_str("capped below the form in which it is allowed"),
             Self::NotTogether(other) => write!(f, "not together with {other}, which would cross too"),
             Self::NoTransform => f.write_str("only attributes can be transformed"),
+            Self::OnlyIds => f.write_str("only ids can be blinded, not attributes"),
             Self::OutOfScope(instrument) => write!(f, "outside the scope of instrument {instrument}"),
             Self::AboveCap { instrument, cap } => write!(f, "instrument {instrument} lets it cross at most {cap}"),
             Self::KeyElsewhere { transform, place } => {

@@ -132,11 +132,7 @@ impl Items {
 impl One {
     fn action(&self, parts: &Parts) -> Action {
         match &self.kind {
-            Kind::Carrier(carrier) => match parts.class(*carrier, self.class) {
-                Action::Raw => Action::Raw,
-                // No transform is defined outside attributes.
-                Action::Absent | Action::Hmac(_) | Action::Truncate { .. } => Action::Absent,
-            },
+            Kind::Carrier(carrier) => parts.class(*carrier, self.class).outside_attributes(),
             Kind::Attribute { name, carrier, on, .. } => {
                 let row = parts.rows.of(name).filter(|_| !parts.strips(*carrier));
                 let action = |row: &crate::table::Row| match on {

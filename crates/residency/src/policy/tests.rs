@@ -1,3 +1,4 @@
+mod blinding;
 mod clusters;
 mod differences;
 mod faults;

@@ -245,6 +245,11 @@ impl Words<'_> {
             return self.said(value).map(Grant::All);
         }
         let mut fields = value.fields()?;
+        let blind = if class == Class::Corr { fields.value("blind") } else { None };
+        if let Some(key) = blind {
+            let (known, grant) = (fields.done(), self.blinded(key));
+            return known.and(grant);
+        }
         let list = fields.required_value("only");
         let known = fields.done();
         let list: Vec<_> = list?.entries()?.into_iter().map(|(name, value)| self.only(class, &name, value)).collect();

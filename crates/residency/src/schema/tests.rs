@@ -64,6 +64,10 @@ fn the_schema_of_the_policy_has_the_keys_that_its_readers_know() {
             format!("rules: [{{allow: {{op: {{{Q}}}}}}}]"),
             format!("{rule}/properties/allow/oneOf/2/properties/op/oneOf/1"),
         ),
+        (
+            format!("rules: [{{allow: {{corr: {{{Q}}}}}}}]"),
+            format!("{rule}/properties/allow/oneOf/2/properties/corr/oneOf/1"),
+        ),
         (format!("rules: [{{deny: [{{{Q}}}]}}]"), format!("{rule}/properties/deny/items/oneOf/1")),
         (format!("rules: [{{cap: {{{Q}}}}}]"), format!("{rule}/properties/cap")),
         (format!("rules: [{{require: {{{Q}}}}}]"), format!("{rule}/properties/require")),

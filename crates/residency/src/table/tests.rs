@@ -47,7 +47,9 @@ fn is_within(narrow: &Table, wide: &Table) -> bool {
         });
         let cells = Carrier::ALL.iter().flat_map(|carrier| Class::ALL.map(|class| table.class(*carrier, class)));
         let named = |action| match action {
-            Action::Hmac(index) => (Form::Keyed, table.keyed().get(index.position()).cloned(), Action::Raw),
+            Action::Hmac(index) | Action::Blind(index) => {
+                (Form::Keyed, table.keyed().get(index.position()).cloned(), Action::Raw)
+            }
             other => (other.form(), None, other),
         };
         attributes.chain(cells).map(named).collect()

@@ -15,10 +15,14 @@ use super::{Output, Set, duration};
 pub(crate) enum Keys {
     /// Make keys: a folder for each, and in it the root of the epoch that is now.
     ///
+    /// A key that blinds ids is made in one region only, for all: it is left out unless it is named.
+    ///
     /// Refuses where there is a root already. All gateways of a region need the same roots: make them on one machine and
     /// copy the folders, or let all read one folder.
     New(New),
     /// Make the roots that are missing of this epoch and of those that come; does nothing if all are there.
+    ///
+    /// A key that blinds ids is left out unless it is named: one region makes its roots, and the others get copies.
     ///
     /// For a scheduled job: it can run at any time and as often as it likes. Running gateways take new roots up by
     /// themselves. Of the gateways of a region one runs it, and the others get its roots.

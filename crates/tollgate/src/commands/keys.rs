@@ -16,7 +16,7 @@ use tollgate_federation::Federation;
 use tollgate_keys::{KeyError, KeyFolder, length_text, start_text};
 use tollgate_pipeline::NodeFile;
 use tollgate_redaction::Epoch;
-use tollgate_residency::KeyUse;
+use tollgate_residency::{KeyUse, Makes};
 use tollgate_runtime::{Clock, Timestamp, refuse_core_dumps};
 
 use super::{print, unproved};
@@ -78,6 +78,11 @@ impl Place {
         lengths
     }
 
+    /// Whether several regions hold the same roots of a key: one of them makes these, by name.
+    fn is_shared(&self, key: &str) -> bool {
+        self.uses.iter().any(|one| one.keyed.key == key && one.keyed.makes == Makes::Ids)
+    }
+
     /// How long a root is kept after its epoch: as long as who uses it says, or did last.
     fn retain(&self, key: &str, epoch: Epoch) -> Duration {
         let of_key = || self.uses.iter().filter(|one| one.keyed.key == key);
@@ -96,6 +101,10 @@ fn make(
     let (mut text, mut faults) = (String::new(), Vec::new());
     for folder in place.folders(&which.keys)? {
         let (key, lengths) = (folder.name(), place.lengths(folder.name()));
+        // Two regions that each made a root of their own would not join any more.
+        if which.keys.is_empty() && place.is_shared(key) {
+            continue;
+        }
         if lengths.is_empty() {
             if !which.keys.is_empty() {
                 return Err(Exit::Config(format!(

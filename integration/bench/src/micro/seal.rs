@@ -135,7 +135,7 @@ impl Editor {
             Some(Action::Raw) => true,
             Some(Action::Hmac(_)) => text(attribute).map(|value| *value = self.name(value)).is_some(),
             Some(Action::Truncate { .. }) => text(attribute).is_some_and(shorten),
-            Some(Action::Absent) | None => false,
+            Some(Action::Absent | Action::Blind(_)) | None => false,
         });
     }
 

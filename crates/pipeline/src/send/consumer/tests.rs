@@ -368,8 +368,12 @@ async fn what_must_not_be_sent_any_more_is_taken_back() {
     let bench = Bench::new(&["a"]);
     bench.far.set("a", Answer::Unreachable);
     let due = Arc::new(AtomicBool::new(false));
-    let pass =
-        Pass { maker: LocalMaker::new(rig::place()), which: Which::All, counters: Arc::clone(&bench.counted.consumer) };
+    let pass = Pass {
+        maker: LocalMaker::new(rig::place()),
+        which: Which::All,
+        ids: None,
+        counters: Arc::clone(&bench.counted.consumer),
+    };
     let step = Renewing { pass, due: Arc::clone(&due) };
     let running = Running::with(step, &bench.log, &bench.far, &bench.hop, &bench.counted, bench.dir.path());
     bench.append(0..30).await;

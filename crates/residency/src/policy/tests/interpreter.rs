@@ -234,7 +234,7 @@ fn name_of(table: &Table, action: Action) -> Answer {
         Action::Truncate { v4: 24, .. } => "ip-net",
         Action::Truncate { .. } => "ip-wide",
         Action::Hmac(index) if table.keyed()[index.position()].group == "user" => "user-key",
-        Action::Hmac(_) => "other-key",
+        Action::Hmac(_) | Action::Blind(_) => "other-key",
     }
 }
 

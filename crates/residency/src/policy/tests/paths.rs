@@ -255,7 +255,7 @@ fn next(table: &Table, key: &'static str, on: Resource, form: Form) -> Option<(&
     let form = match (action, form) {
         (Action::Absent, _) => return None,
         (Action::Raw, form) => form,
-        (Action::Hmac(_), _) => Form::Keyed,
+        (Action::Hmac(_) | Action::Blind(_), _) => Form::Keyed,
         (Action::Truncate { .. }, Form::Raw | Form::Generalised) => Form::Generalised,
         (Action::Truncate { .. }, _) => return None,
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollgate_federation::{NodeId, Origin};
 use tollgate_pipeline::node_of;
 use tollgate_redaction::{Epoch, PseudonymKey, RootKey};
-use tollgate_residency::Keyed;
+use tollgate_residency::{Keyed, Makes};
 use tollgate_runtime::Clock;
 
 use super::Place;
@@ -58,7 +58,8 @@ impl Ways {
         epoch: Epoch,
         root: &RootKey,
     ) -> Vec<Derived<'a>> {
-        let uses = place.uses.iter().map(|one| &one.keyed);
+        // What blinds ids names nobody.
+        let uses = place.uses.iter().map(|one| &one.keyed).filter(|keyed| keyed.makes == Makes::Pseudonyms);
         let mut seen = BTreeSet::new();
         let uses = uses.filter(|keyed| keyed.key == key && keyed.epoch == epoch.length() && seen.insert(&keyed.group));
         let uses: Vec<_> = uses.collect();
