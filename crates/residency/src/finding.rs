@@ -6,6 +6,7 @@
 
 mod dates;
 mod enforced;
+mod ids;
 mod names;
 mod onward;
 mod rules;
@@ -90,6 +91,8 @@ kinds! {
     NotEnforced "not-enforced" Warning;
     /// The key of a transform lies elsewhere than where the data is sealed, so the value does not cross.
     KeyElsewhere "key-elsewhere" Warning;
+    /// Ids reach one place as they are and blinded, so what belongs together does not join there.
+    Unjoinable "unjoinable-ids" Warning;
     /// Both of a pair would cross, so neither does.
     Parted "not-together" Note;
     /// The last day of an instrument has passed.
@@ -165,6 +168,7 @@ impl Policy {
         all.extend(look.onward());
         all.extend(look.rules());
         all.extend(look.unenforced());
+        all.extend(look.ids());
         all.extend(look.dates());
         all.extend(look.names());
         all.sort_by(|one, two| order(one).cmp(&order(two)));

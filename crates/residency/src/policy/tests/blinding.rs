@@ -126,3 +126,18 @@ fn a_region_blinds_at_home_what_it_would_have_to_be_joined_with() {
     let elsewhere = rule("{blind: ids}").replace("reaching: US", "reaching: UK");
     assert_eq!(at_home(&elsewhere, "us-east"), None);
 }
+
+#[test]
+fn ids_that_reach_one_place_in_two_forms_are_found() {
+    let unjoinable = |uk: &str| {
+        let uk = rule(uk).replace("id: blinded, origin: EEA", "id: other, origin: UK");
+        let loaded = policy(&(rule("{blind: ids}") + &uk));
+        let policy = loaded.policy.unwrap_or_else(|| panic!("{}", loaded.faults));
+        let found = policy.findings(&loaded.federation, TODAY).into_iter();
+        found.filter(|one| one.kind == crate::Kind::Unjoinable).map(|one| one.message).collect::<Vec<_>>()
+    };
+    assert!(unjoinable("{blind: ids}").is_empty());
+    let found = unjoinable("raw");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|message| message.starts_with("traces from UK over ")), "{found:?}");
+}
