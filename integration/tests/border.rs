@@ -334,3 +334,33 @@ fn keys_that_the_catalogue_does_not_know_never_arrive() {
     let (arrived, left_out) = cross(&keys);
     assert_eq!((arrived, left_out as usize), (Attributes::new(), unknown.len()));
 }
+
+/// Scenario: an allow is narrowed to one of a region's two clusters, and collectors of both send the same attribute.
+/// Guarantees: what the one sent arrives with it, what the other sent arrives without; nothing waits for ever.
+#[test]
+fn an_allow_for_one_cluster_lets_through_what_its_collector_sent() {
+    const ALLOWED: &str = "      quasi: {only: {geo.country.iso_code: raw}}\n";
+    let (mut fleet, backend) = fleet();
+    let rule = "rules:\n  - {id: country, origin: EEA, reaching: US, signal: traces, where: {cluster: eu-west-a}, allow: {quasi: \
+                {only: {geo.country.iso_code: raw}}}}\n";
+    fleet.edit("policies/residency.yaml", |text| text.replacen(ALLOWED, "", 1).replacen("rules:\n", rule, 1));
+    let collectors = [(EU_COLLECTOR, 1, "DE"), ("eu-west-collector-eu-west-b-0", 2, "FR")];
+    fleet.start(collectors.map(|(name, ..)| name).into_iter().chain(EU_GATEWAYS).chain(CENTRAL));
+    let now = Clock::system().now().nanos();
+    for (collector, number, country) in collectors {
+        let sent = span(numbered(number), |span| {
+            span.string(5, "GET");
+            span.fixed64(7, now);
+            span.fixed64(8, now + 1);
+            span.key_string(9, "geo.country.iso_code", country);
+        });
+        Client::plain(fleet.otlp(collector)).export(Service::Traces, request(&[sent])).unwrap();
+    }
+    wait_until(LIMIT, "both spans arrive", || backend.spans().len() == 2);
+    let spans = backend.spans();
+    let crossed: Vec<_> = spans.iter().flat_map(|found| attributes_of(&found.span.attributes)).collect();
+    assert_eq!(
+        crossed.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(),
+        [("geo.country.iso_code", Some("DE"))]
+    );
+}
