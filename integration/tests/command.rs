@@ -480,7 +480,7 @@ fn keys_that_cannot_be_used_are_named_and_never_shown() {
     let said = tollgate_in(fleet.folder(), &check(NODE_FILE, NODE));
     assert_eq!(said.code, 0, "{}", said.err);
     for to in ["us-east/central", "uk-south/gateway"] {
-        let absent = format!("what crosses to {to} as a pseudonym by it is absent then");
+        let absent = format!("what crosses to {to} as a pseudonym or a blinded id by it is absent then");
         let line = said.out.lines().find(|line| line.contains(&absent)).unwrap_or_default();
         assert!(line.trim_start().starts_with("warning: key user has no root for "), "{}", said.out);
     }

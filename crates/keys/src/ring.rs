@@ -185,7 +185,7 @@ impl Keys for KeyRing {
             tracing::error!(
                 key = name,
                 file,
-                "no root for this epoch: what arrived in it does not cross as a pseudonym"
+                "no root for this epoch: what arrived in it gets no pseudonym and no blinded id"
             );
         }
         if key.missed.len() > MOST_MISSED {

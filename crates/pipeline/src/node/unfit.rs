@@ -20,8 +20,10 @@ use crate::send::backends::BackendError;
 /// Something that lets a node run, but hardly as it was meant to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Warning {
-    /// The policy asks for pseudonyms that nobody can make here.
-    #[error("no key {key} in the node file: what crosses to {to} as a pseudonym by it is absent instead")]
+    /// The policy asks for pseudonyms or blinded ids that nobody can make here.
+    #[error(
+        "no key {key} in the node file: what crosses to {to} as a pseudonym or a blinded id by it is absent instead"
+    )]
     KeyMissing {
         /// The key's name in the policy.
         key: String,
@@ -29,7 +31,9 @@ pub(crate) enum Warning {
         to: PlaceId,
     },
     /// The key is named, and its folder has no root for what arrives now or soon.
-    #[error("key {key} has no root for {from} to {until}: what crosses to {to} as a pseudonym by it is absent then")]
+    #[error(
+        "key {key} has no root for {from} to {until}: what crosses to {to} as a pseudonym or a blinded id by it is absent then"
+    )]
     RootMissing {
         /// The key's name in the policy.
         key: String,

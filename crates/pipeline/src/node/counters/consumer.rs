@@ -78,7 +78,7 @@ impl Consumers {
         registry.register("tollgate_consumer_bytes", "Bytes by what became of them", self.bytes.clone());
         registry.register("tollgate_consumer_held", "Nodes of the destination that refuse us", self.held.clone());
         registry.register("tollgate_sealed_values", "Values by class and form on a link", self.sealed.clone());
-        let help = "Values that are absent on a link because the key of their pseudonym is not here";
+        let help = "Values and spans absent on a link because the key of their pseudonyms or blinded ids is not here";
         registry.register("tollgate_sealed_keys_missing", help, self.keys_missing.clone());
         let help = "Attributes that would cross a link otherwise if a rule in shadow held, by their form now and then";
         registry.register("tollgate_shadow_values", help, self.in_shadow.clone());
