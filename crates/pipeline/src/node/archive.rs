@@ -5,7 +5,8 @@
 //! 2. A set that is not found, or is not what its digest says, lets nothing cross.
 //! 3. A set is kept, durably, before it comes into force; which ones were in force before it outlives a restart.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,18 +106,23 @@ impl Archive {
     }
 }
 
+/// Makes the copy of a folder have its documents and no other: one that an earlier attempt left there would stay in every
+/// later one.
 fn keep(disk: &Disk, folder: &Path, copy: &Path) -> io::Result<()> {
     disk.make_dir(copy)?;
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().filter(|_| is_document(&path));
-        name.map_or(Ok(()), |name| disk.replace(&copy.join(name), &fs::read(&path)?))?;
-    }
-    Ok(())
+    let names = names_of_documents(folder)?;
+    names.iter().try_for_each(|name| disk.replace(&copy.join(name), &fs::read(folder.join(name))?))?;
+    names_of_documents(copy)?.difference(&names).try_for_each(|name| disk.remove(&copy.join(name)))
 }
 
-fn is_document(path: &Path) -> bool {
-    path.is_file() && path.extension().is_some_and(|extension| extension == "yaml")
+fn names_of_documents(folder: &Path) -> io::Result<BTreeSet<OsString>> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_document = path.is_file() && path.extension().is_some_and(|extension| extension == "yaml");
+        names.extend(path.file_name().filter(|_| is_document).map(OsStr::to_owned));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -185,5 +191,19 @@ mod tests {
         fs::write(&policy, fs::read_to_string(&policy).unwrap().replace("RISK-77", "RISK-78")).unwrap();
         let dir = tempfile::tempdir().unwrap();
         assert!(archive(&dir).adopt(&documents).is_err());
+    }
+
+    /// Scenario: a document is written while a set is copied, and taken away again.
+    /// Guarantees: the set that it never belonged to can still come into force, on this machine and after a restart.
+    #[test]
+    fn a_document_that_came_and_went_while_a_set_was_kept_does_not_stay_in_it() {
+        let (folder, documents) = rig::edited(|_, text| text);
+        let own = folder.path().join("policies/catalogue-own.yaml");
+        fs::write(&own, "attributes:\n  shop.till: op\n").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        assert!(archive(&dir).adopt(&documents).is_err(), "it is not the set that was read");
+        fs::remove_file(&own).unwrap();
+        archive(&dir).adopt(&documents).unwrap();
+        assert!(archive(&dir).find(&documents.federation.digest()).is_some());
     }
 }
