@@ -34,6 +34,9 @@ use sealers::Sealers;
 use shadows::Shadows;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// So many sets of documents at arrival are compared at a reload: each takes as long as a start on it. With more of them
+/// all that is under way is made anew, and what no record needs any more is forgotten.
+const MOST: usize = 8;
 
 /// What sealing rests on.
 #[derive(Clone)]
@@ -129,12 +132,20 @@ impl Step for Seal {
         self.day = today;
         self.documents = Arc::clone(&edition.documents);
         self.shadows = Shadows::default();
+        let before = std::mem::take(&mut self.sealers);
+        if before.len() > MOST {
+            return true;
+        }
         let mut changed = false;
-        for ((origin, arrived_under), before) in std::mem::take(&mut self.sealers) {
+        for ((origin, arrived_under), before) in before {
             let now = self.is_carried(&origin).then(|| self.sealers(&origin, arrived_under)).flatten();
             // A receiver may not know for long what was in force before, so what names it is made anew too.
             changed |= now.as_ref().map(Sealers::digests) != before.as_ref().map(Sealers::digests);
             self.sealers.insert((origin, arrived_under), now);
+        }
+        if changed {
+            // All that is under way is made anew, and asks for the ones it needs.
+            self.sealers.clear();
         }
         changed
     }

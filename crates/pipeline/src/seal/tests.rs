@@ -330,6 +330,33 @@ fn a_reload_is_taken_in_between_two_batches() {
     assert_eq!(crossing(&mut seal, &first), (true, true, false, true));
 }
 
+/// Guarantees: a reload does not take longer with every one before it; one that leaves the link alone takes nothing back
+/// until there are so many of them, and what arrived under any of them still crosses.
+#[test]
+fn sets_that_no_record_needs_any_more_are_forgotten() {
+    let bench = Bench::new(rig::documents());
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let other = |number: usize| {
+        rig::edited(move |name, text| match name {
+            "policies/residency.yaml" => text.replace("RISK-77", &format!("RISK-{number}")),
+            _ => text,
+        })
+    };
+    let sets: Vec<_> = (0..=MOST).map(other).collect();
+    let taken_back = sets.iter().filter(|(_, documents)| {
+        bench.adopt(documents);
+        let taken_back = seal.renew();
+        assert!(run(&mut seal, &record(spans([1]), documents.federation.digest()), &["a"], &["a"])[0].is_some());
+        taken_back
+    });
+    assert_eq!(taken_back.count(), 0, "none of them changes the link");
+    bench.adopt(&rig::documents());
+    assert!(seal.renew() && seal.sealers.is_empty());
+    for (_, documents) in &sets {
+        assert!(run(&mut seal, &record(spans([1]), documents.federation.digest()), &["a"], &["a"])[0].is_some());
+    }
+}
+
 /// Guarantees: whoever waits for the log learns of other documents without any record or clock.
 #[tokio::test]
 async fn a_reload_wakes_whoever_waits() {
