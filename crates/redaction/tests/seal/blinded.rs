@@ -1,7 +1,7 @@
 //! Ids that cross blinded: one line of a rule, and one key that several regions hold.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -13,13 +13,15 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
+use proptest::prelude::*;
 use prost::Message;
 use tollgate_federation::Signal;
 use tollgate_otlp::{Batch, TraceId};
 use tollgate_redaction::{AtHome, Route, SealedBatch, Sealer, Withheld};
-use tollgate_residency::{Class, Form};
+use tollgate_residency::{Class, Form, Table};
 
 use crate::signals::{log_records, logs_of, metrics, metrics_of, opened, sealed};
+use crate::sow::Sower;
 use crate::world::*;
 
 const KEYS: Roots = Roots { names: &["user", "session", "ids"] };
@@ -29,8 +31,11 @@ fn blinding(residency: &str) -> String {
     residency.replace("corr: raw", "corr: {blind: ids}")
 }
 
-fn sealer_of((origin, link): (&str, u16), keys: Roots) -> Sealer {
-    Sealer::new(Arc::new(table_with(blinding, origin, link)), Arc::new(keys))
+fn sealer_of(link: (&str, u16), keys: Roots) -> Sealer {
+    static TABLES: LazyLock<[Arc<Table>; 2]> =
+        LazyLock::new(|| TO_CENTRAL.map(|(origin, link)| Arc::new(table_with(blinding, origin, link))));
+    let table = TO_CENTRAL.iter().position(|one| *one == link).and_then(|at| TABLES.get(at)).unwrap();
+    Sealer::new(Arc::clone(table), Arc::new(keys))
 }
 
 /// A trace with a root, its child and a link to another trace, in which one span has the id of the child.
@@ -216,4 +221,42 @@ fn logs_and_exemplars_follow_the_spans() {
         exemplars
     };
     assert_eq!((points(KEYS), points(ALL_KEYS)), (BTreeSet::from([expected]), BTreeSet::from([nowhere])));
+}
+
+/// Takes out what blinding changes: ids, states, and the digest of the policy.
+fn without_ids(mut request: ExportTraceServiceRequest) -> ExportTraceServiceRequest {
+    for scope in request.resource_spans.iter_mut().flat_map(|group| &mut group.scope_spans) {
+        let own = scope.scope.iter_mut().flat_map(|scope| &mut scope.attributes);
+        own.filter(|attribute| attribute.key == "tollgate.policy").for_each(|attribute| attribute.value = None);
+        for span in &mut scope.spans {
+            span.links.iter_mut().for_each(|link| {
+                (link.trace_id, link.span_id, link.trace_state) = Default::default();
+            });
+            (span.trace_id, span.span_id, span.parent_span_id, span.trace_state) = Default::default();
+        }
+    }
+    request
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Guarantees: blinding changes ids and nothing else of what crosses, whatever is sent, and no id comes out that went in.
+    #[test]
+    fn blinding_changes_ids_and_nothing_else(seed: u64) {
+        let sent = Sower::new(seed).request();
+        let raw = decoded(&seal(&mut example(), &sent).whole().bytes());
+        let blinded = seal(&mut sealer_of(TO_CENTRAL[0], KEYS), &sent).whole().bytes();
+        for span in spans(&raw) {
+            let links = span.links.iter().flat_map(|link| [link.trace_id.clone(), link.span_id.clone()]);
+            let ids = [span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone()].into_iter().chain(links);
+            for id in ids.filter(|id| id.iter().any(|byte| *byte != 0)) {
+                prop_assert!(!is_in(&blinded, &id), "{:02x?}", id);
+            }
+        }
+        let spans_of = spans(&decoded(&blinded));
+        prop_assert_eq!(spans_of.iter().map(|span| span.parent_span_id.len()).collect::<Vec<_>>(),
+            spans(&raw).iter().map(|span| span.parent_span_id.len()).collect::<Vec<_>>());
+        prop_assert_eq!(without_ids(decoded(&blinded)), without_ids(raw));
+    }
 }
