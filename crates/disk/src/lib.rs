@@ -19,4 +19,4 @@ pub use disk::Disk;
 pub use fault::{Fault, Faults, Gate, Operation, Torn};
 pub use file::DiskFile;
 pub use lock::{DirLock, LockError};
-pub use private::{PrivateError, check_private_folder, may_pass, open_private};
+pub use private::{PrivateError, check_private_folder, may_pass, open_private, open_regular};

@@ -1,11 +1,12 @@
 //! Files that hold secrets: opened only where nobody else can read them. Folders of such files: only where nobody else can
 //! put one of his own into them.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use thiserror::Error;
 
 /// The bits that nobody but the owner may have.
@@ -42,11 +43,27 @@ pub enum PrivateError {
 /// # Errors
 /// When it cannot be opened, or is not its owner's alone.
 pub fn open_private(path: &Path) -> Result<File, PrivateError> {
-    let file = File::open(path)?;
+    let file = open_regular(OpenOptions::new().read(true), path)?;
     let metadata = file.metadata()?;
     let mode = metadata.mode() & 0o7777;
     let ours = rustix::process::geteuid().as_raw();
     if is_private(mode, metadata.uid(), ours) { Ok(file) } else { Err(PrivateError::Exposed { mode }) }
+}
+
+/// Opens a file that is there and holds bytes. A pipe of the same name keeps nobody waiting for its other end.
+///
+/// # Errors
+/// When it cannot be opened, or is no regular file.
+pub fn open_regular(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "it is no regular file");
+    let is_pipe = |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error());
+    let opened = options.clone().custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+    let file = opened.map_err(|error| if is_pipe(&error) { odd() } else { error })?;
+    match file.metadata()?.file_type() {
+        kind if kind.is_file() => Ok(file),
+        kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        _ => Err(odd()),
+    }
 }
 
 /// Asks whether the secrets of a folder are whose they seem to be.
@@ -99,6 +116,20 @@ mod tests {
         }
         let error = open_private(&dir.path().join("missing")).unwrap_err();
         assert!(matches!(error, PrivateError::Io(error) if !may_pass(&error)));
+    }
+
+    #[test]
+    fn a_pipe_is_refused_at_once_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("key");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let error = open_private(&pipe).unwrap_err();
+        assert!(error.to_string().contains("no regular file"), "{error}");
+        assert!(matches!(error, PrivateError::Io(error) if !may_pass(&error)));
+        let error = open_regular(OpenOptions::new().write(true), &pipe).unwrap_err();
+        assert!(error.kind() == io::ErrorKind::InvalidData, "nor is its reader waited for: {error}");
+        assert!(open_private(dir.path()).is_err());
     }
 
     #[test]
