@@ -15,7 +15,7 @@ use crate::file_name::{self, SUFFIX};
 /// Bytes of a root.
 pub(crate) const ROOT_BYTES: usize = 32;
 /// More than this is no root, whatever it is.
-const LONGEST: usize = 2 * ROOT_BYTES + 16;
+pub(crate) const LONGEST: usize = 2 * ROOT_BYTES + 16;
 
 /// One key by name, and where its roots lie. Nothing is read before it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,24 +47,27 @@ impl KeyFolder {
     /// # Errors
     /// When the folder cannot be read, is not its owner's alone or holds a root that is not named after an epoch.
     pub fn epochs(&self) -> Result<Vec<Epoch>, KeyError> {
-        match self.names()? {
-            (epochs, None) => Ok(epochs),
-            (_, Some(path)) => Err(KeyError::NoEpoch { key: self.name.clone(), path }),
-        }
+        let (epochs, odd) = self.names()?;
+        odd.into_iter().next().map_or(Ok(epochs), Err)
     }
 
-    /// The same, with the first file that is not named after an epoch beside it.
-    pub(crate) fn names(&self) -> Result<(Vec<Epoch>, Option<PathBuf>), KeyError> {
+    /// Returns the same, and beside it the files that are not named after an epoch, each as a fault.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or is not its owner's alone.
+    pub fn names(&self) -> Result<(Vec<Epoch>, Vec<KeyError>), KeyError> {
         check_private_folder(&self.dir).map_err(|error| self.private(&self.dir, error))?;
         let unreadable = |source| self.unreadable(&self.dir, source);
-        let (mut epochs, mut odd) = (Vec::new(), None);
+        let (mut epochs, mut odd) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(&self.dir).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name();
             let name = name.to_string_lossy();
             match file_name::epoch(&name) {
                 Some(epoch) => epochs.push(epoch),
                 // A leading dot hides what is still being made.
-                None if name.ends_with(SUFFIX) && !name.starts_with('.') => odd = Some(self.dir.join(&*name)),
+                None if name.ends_with(SUFFIX) && !name.starts_with('.') => {
+                    odd.push(KeyError::NoEpoch { key: self.name.clone(), path: self.dir.join(&*name) });
+                }
                 None => {}
             }
         }
@@ -210,6 +213,18 @@ pub(crate) mod tests {
         assert_eq!(folder.epochs().unwrap(), [first, first.next()]);
         put(&folder, "user.root", KEY, 0o400);
         assert!(matches!(folder.epochs(), Err(KeyError::NoEpoch { path, .. }) if path.ends_with("user.root")));
+    }
+
+    #[test]
+    fn odd_files_are_told_beside_the_epochs() {
+        let (_dir, folder) = folder();
+        // No epoch of 30 days begins then.
+        for name in ["20200106T000000Z-30d.root", "user.root", "20261103T000000Z-30d.root"] {
+            put(&folder, name, KEY, 0o400);
+        }
+        let (epochs, odd) = folder.names().unwrap();
+        assert_eq!((epochs, odd.len()), (vec![Epoch::at(NOW, MONTH)], 2));
+        assert!(odd.iter().all(|fault| matches!(fault, KeyError::NoEpoch { .. })));
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn roots(folder: &KeyFolder, before: &BTreeMap<Epoch, Root>, faults: &mut Vec<Ke
             return stay;
         }
     };
-    faults.extend(odd.map(|path| KeyError::NoEpoch { key: folder.name().to_owned(), path }));
+    faults.extend(odd);
     let mut found = BTreeMap::new();
     for epoch in epochs {
         match root(folder, epoch, before.get(&epoch)) {

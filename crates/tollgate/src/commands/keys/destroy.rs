@@ -18,7 +18,17 @@ pub(super) fn destroy(options: &Destroy) -> Result<ExitCode, Exit> {
     let ways = Ways::of(&place, &options.which.set, &options.node)?;
     let (mut text, mut faults, mut found) = (String::new(), Vec::new(), false);
     for folder in place.folders(&options.which.keys)? {
-        let there = folder.epochs().map_err(|fault| faults.push(fault)).unwrap_or_default();
+        // A file of another name keeps none of the others.
+        let there = match folder.names() {
+            Ok((there, odd)) => {
+                faults.extend(odd);
+                there
+            }
+            Err(fault) => {
+                faults.push(fault);
+                continue;
+            }
+        };
         for epoch in there.into_iter().filter(|epoch| is_meant(options, &place, folder, *epoch)) {
             found = true;
             // The names of what was derived are the only trace that is left.

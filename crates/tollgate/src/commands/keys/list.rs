@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tollgate_keys::{KeyFolder, State, length_text, start_text};
+use tollgate_keys::{KeyError, KeyFolder, State, length_text, start_text};
 use tollgate_redaction::Epoch;
 
 use super::derived::{Derived, Ways};
@@ -30,7 +31,7 @@ pub(super) fn list(options: &List) -> Result<ExitCode, Exit> {
     let ways = Ways::of(&place, &options.which.set, &options.node)?;
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     for folder in place.folders(&options.which.keys)? {
-        let there = folder.epochs().map_err(|fault| faults.push(fault)).unwrap_or_default();
+        let (there, absent) = look(folder, &mut faults);
         let needed = place.lengths(folder.name()).into_iter().map(|length| Epoch::at(place.now.nanos(), length));
         let needed = needed.flat_map(|epoch| [epoch, epoch.next()]);
         let all: BTreeSet<Epoch> = there.iter().copied().chain(needed).collect();
@@ -38,7 +39,7 @@ pub(super) fn list(options: &List) -> Result<ExitCode, Exit> {
             let is_there = there.contains(&epoch);
             let root = is_there.then(|| folder.read(epoch).map_err(|fault| faults.push(fault)).ok()).flatten();
             let state = if !is_there {
-                "missing"
+                absent
             } else if root.is_none() {
                 "unusable"
             } else {
@@ -54,6 +55,22 @@ pub(super) fn list(options: &List) -> Result<ExitCode, Exit> {
         Output::Json => print::json(&json!({"roots": rows.iter().map(to_json).collect::<Vec<_>>()})),
     }
     done(faults)
+}
+
+/// The epochs that have a file, and what is said of those that have none.
+fn look(folder: &KeyFolder, faults: &mut Vec<KeyError>) -> (Vec<Epoch>, &'static str) {
+    match folder.names() {
+        Ok((there, odd)) => {
+            faults.extend(odd);
+            (there, "missing")
+        }
+        Err(fault) => {
+            // What lies in a folder that cannot be trusted or read is not known to be missing.
+            let is_gone = matches!(&fault, KeyError::Unreadable { source, .. } if source.kind() == ErrorKind::NotFound);
+            faults.push(fault);
+            (Vec::new(), if is_gone { "missing" } else { "unusable" })
+        }
+    }
 }
 
 fn state(place: &Place, folder: &KeyFolder, epoch: Epoch) -> &'static str {
