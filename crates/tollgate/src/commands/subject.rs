@@ -93,9 +93,14 @@ fn folders<'a>(place: &'a Place, group: &str) -> Result<Vec<&'a KeyFolder>, Exit
 
 fn value() -> Result<Zeroizing<String>, Exit> {
     let mut value = Zeroizing::new(String::with_capacity(4096));
-    let read = std::io::stdin().lock().take(LONGEST).read_to_string(&mut value);
-    read.map_err(|fault| Exit::Failed(format!("cannot read the value from standard input: {fault}")))?;
-    Ok(value)
+    // One more than is taken: what is cut off would be another's name.
+    let read = std::io::stdin().lock().take(LONGEST + 1).read_to_string(&mut value);
+    let read = read.map_err(|fault| Exit::Failed(format!("cannot read the value from standard input: {fault}")))?;
+    if u64::try_from(read).is_ok_and(|read| read <= LONGEST) {
+        Ok(value)
+    } else {
+        Err(Exit::Failed(format!("the value on standard input is longer than {LONGEST} bytes")))
+    }
 }
 
 fn to_json(row: &Row) -> Value {
