@@ -51,6 +51,19 @@ fn the_image_and_the_units_give_the_process_the_same_environment() {
     assert!(!of_units.is_empty() && of_image == of_units, "{of_image:?} and {of_units:?}");
 }
 
+/// Guarantees: a machine with copies destroys them and makes no roots of its own, and neither keeps the other from running.
+#[test]
+fn roots_are_made_and_destroyed_by_units_of_their_own() {
+    let units = top().join("deploy/systemd");
+    for verb in ["rotate", "destroy"] {
+        let name = format!("tollgate-keys-{verb}@");
+        let service = fs::read_to_string(units.join(format!("{name}.service"))).unwrap();
+        let runs: Vec<_> = service.lines().filter_map(|line| line.strip_prefix("ExecStart=")).collect();
+        assert!(runs.len() == 1 && runs[0].starts_with(&format!("/usr/bin/tollgate keys {verb} ")), "{runs:?}");
+        assert!(units.join(format!("{name}.timer")).exists());
+    }
+}
+
 #[test]
 fn it_copies_what_is_there_and_every_package_of_the_workspace() {
     let copied: Vec<String> = lines("COPY")
