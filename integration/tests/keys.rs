@@ -25,6 +25,8 @@ const COLLECTOR: &str = "eu-west-collector-eu-west-a-0";
 const GATEWAYS: [&str; 2] = ["eu-west-gateway-0", "eu-west-gateway-1"];
 const CENTRAL: [&str; 2] = ["us-east-central-0", "us-east-central-1"];
 const USER: &str = "usr-7f3a9c";
+/// Bytes of a root that no command made.
+const ROOT: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 /// Each of its own trace, so that both gateways get some.
 const SPANS: u64 = 32;
 
@@ -81,6 +83,26 @@ impl Keys {
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
+    }
+
+    /// What a command ends with and says.
+    fn said(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+        let output = self.command(GATEWAYS[0], arguments, input);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Lets no epoch end before 2052, whatever the hour of the test; returns the folder of a key that has such roots.
+    fn long_epochs(&self, key: &str) -> PathBuf {
+        let longer = |text: String| text.replace("epoch: 30d", "epoch: 10000d").replace("epoch: 1d", "epoch: 10000d");
+        self.fleet.edit("policies/residency.yaml", longer);
+        for name in ["user", "session"] {
+            fs::remove_dir_all(self.fleet.folder().join("keys/eu-west").join(name)).unwrap();
+        }
+        for verb in ["new", "rotate"] {
+            assert_eq!(self.said(&["keys", verb, "user", "session"], "").0, 0);
+        }
+        self.fleet.folder().join("keys/eu-west").join(key)
     }
 
     /// The pseudonyms at central that `subject find` prints.
@@ -142,12 +164,8 @@ fn a_running_gateway_takes_a_root_up_and_forgets_one_that_is_gone() {
 #[test]
 fn roots_are_made_listed_and_destroyed_by_command() {
     let keys = Keys::lay_out();
-    let folder = keys.fleet.folder().join("keys/eu-west/session");
-    let run = |arguments: &[&str]| {
-        let output = keys.command(GATEWAYS[0], arguments, "");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    };
+    let folder = keys.long_epochs("session");
+    let run = |arguments: &[&str]| keys.said(arguments, "");
     let states = || {
         let (code, out, err) = run(&["keys", "list", "session", "--output", "json"]);
         assert_eq!((code, &*err), (0, ""));
@@ -155,9 +173,9 @@ fn roots_are_made_listed_and_destroyed_by_command() {
         let rows = list["roots"].as_array().unwrap().clone();
         rows.iter().map(|row| format!("{} {}", row["from"], row["state"]).replace('"', "")).collect::<Vec<_>>()
     };
-    // Two of a time when nobody ran this: one to be destroyed by its age, one before its time.
-    let ancient = ["20200101T000000Z-1d.root", "20200102T000000Z-1d.root"].map(|name| folder.join(name));
-    let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    // Two of a time when nobody ran this: one to be destroyed by its age, one by its name.
+    let ancient = ["19700101T000000Z-10000d.root", "19970519T000000Z-10000d.root"].map(|name| folder.join(name));
+    let text = ROOT;
     ancient.iter().for_each(|path| fs::write(path, text).unwrap());
     let modes = |mode| ancient.iter().for_each(|path| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap());
     modes(0o644);
@@ -165,20 +183,20 @@ fn roots_are_made_listed_and_destroyed_by_command() {
     assert!(code == 78 && out.contains("unusable") && err.contains("its mode is 0644"), "{out}{err}");
     modes(0o400);
     let listed = states();
-    assert_eq!(listed[..2], ["2020-01-01T00:00:00Z due", "2020-01-02T00:00:00Z due"]);
+    assert_eq!(listed[..2], ["1970-01-01T00:00:00Z due", "1997-05-19T00:00:00Z due"]);
     assert!(listed[2].ends_with(" live") && listed[3..].iter().all(|row| row.ends_with(" ahead")), "{listed:?}");
 
-    let (code, out, _) = run(&["keys", "destroy", "session", "--epoch", "2020-01-01", "--yes"]);
-    assert!(code == 0 && out.starts_with("destroyed key session of 2020-01-01T00:00:00Z"), "{out}");
+    let (code, out, _) = run(&["keys", "destroy", "session", "--epoch", "1970-01-01", "--yes"]);
+    assert!(code == 0 && out.starts_with("destroyed key session of 1970-01-01T00:00:00Z"), "{out}");
     let live = listed[2].split(' ').next().unwrap();
     let (code, out, err) = run(&["keys", "destroy", "session", "--epoch", live, "--yes"]);
     assert!(code == 1 && out.is_empty() && err.contains("is not over; its root is in use"), "{err}");
     let (code, out, _) = run(&["keys", "destroy"]);
-    assert!(code == 0 && out.starts_with("destroyed key session of 2020-01-02T00:00:00Z"), "{out}");
+    assert!(code == 0 && out.starts_with("destroyed key session of 1997-05-19T00:00:00Z"), "{out}");
     assert_eq!(run(&["keys", "destroy"]), (0, "no root is due\n".to_owned(), String::new()));
     let record = fs::read_to_string(folder.join("destroyed.jsonl")).unwrap();
     let days = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["epoch"]["from"].clone());
-    assert_eq!(days.collect::<Vec<_>>(), ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"]);
+    assert_eq!(days.collect::<Vec<_>>(), ["1970-01-01T00:00:00Z", "1997-05-19T00:00:00Z"]);
     assert!(!record.contains(text) && record.contains("us-east/central"), "{record}");
     assert_eq!(states()[0], listed[2], "all others are as they were");
 
@@ -192,4 +210,44 @@ fn roots_are_made_listed_and_destroyed_by_command() {
     assert_eq!(states().len(), 2, "the one of now, and the next that is missing");
     let (code, _, err) = run(&["keys", "new", "sesion"]);
     assert!(code == 78 && err.contains("does not say where key sesion lies"), "{err}");
+}
+
+/// Guarantees: one odd file in a key's folder is said and keeps nothing else from being done; a pipe keeps nobody waiting.
+#[test]
+fn what_is_odd_in_a_folder_is_said_and_the_rest_is_done() {
+    let keys = Keys::lay_out();
+    let folder = keys.long_epochs("session");
+    let put = |name: &str| {
+        fs::write(folder.join(name), ROOT).unwrap();
+        fs::set_permissions(folder.join(name), Permissions::from_mode(0o400)).unwrap();
+    };
+    // No epoch of 30 days begins then.
+    ["20200106T000000Z-30d.root", "19700101T000000Z-10000d.root"].into_iter().for_each(put);
+    let (code, out, err) = keys.said(&["keys", "list", "session"], "");
+    assert!(code == 78 && out.contains(" due ") && out.contains(" live ") && err.contains("20200106T"), "{out}{err}");
+    let (code, out, err) = keys.said(&["keys", "destroy", "session"], "");
+    assert!(code == 78 && out.starts_with("destroyed key session of 1970-01-01") && err.contains("20200106T"), "{err}");
+    fs::remove_file(folder.join("20200106T000000Z-30d.root")).unwrap();
+
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let pipe = folder.join("19970519T000000Z-10000d.root");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let (code, out, err) = keys.said(&["keys", "list", "session"], "");
+    assert!(code == 78 && out.contains("unusable") && err.contains("it is no regular file"), "{out}{err}");
+    let (code, out, err) = keys.said(&["subject", "find", "--group", "session"], USER);
+    assert!(code == 78 && out.is_empty() && err.contains("it is no regular file"), "{out}{err}");
+    fs::remove_file(pipe).unwrap();
+
+    fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    let (code, out, err) = keys.said(&["keys", "list", "session"], "");
+    assert!(code == 78 && out.contains("unusable") && !out.contains("missing"), "{out}");
+    assert!(err.contains("the mode of the folder is 0777"), "{err}");
+}
+
+/// Guarantees: a value that is too long is refused, rather than answered for what was cut from it.
+#[test]
+fn no_answer_is_given_for_a_part_of_a_value() {
+    let keys = Keys::lay_out();
+    let (code, out, err) = keys.said(&["subject", "find", "--group", "user"], &"u".repeat((1 << 20) + 1));
+    assert!(code == 1 && out.is_empty() && err.contains("is longer than 1048576 bytes"), "{err}");
 }
