@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tollgate_redaction::{Epoch, Keys, RootKey};
 use tollgate_runtime::Timestamp;
@@ -85,18 +86,24 @@ pub struct KeyStatus {
 }
 
 impl KeyStatus {
-    /// Until when there is a root for every moment from now on, in seconds since the Unix epoch; zero if there is none now.
-    /// Of several lengths of epochs, the one that ends first.
+    /// Until when there is a root for every moment from now on, in seconds since the Unix epoch; of several lengths of epochs,
+    /// the one that ends first. Zero if one of them has no root now: those that are in use, and those that are missed now.
     #[must_use]
-    pub fn until(&self, now: Timestamp) -> u64 {
-        let lengths: BTreeSet<_> = self.roots.iter().map(|(epoch, _)| epoch.length()).collect();
+    pub fn until(&self, in_use: impl IntoIterator<Item = Duration>, now: Timestamp) -> u64 {
+        let missed = self.missing.iter().filter(|epoch| Epoch::at(now.nanos(), epoch.length()) == **epoch);
+        let needed: BTreeSet<_> = in_use.into_iter().chain(missed.map(|epoch| epoch.length())).collect();
         let has = |epoch: &Epoch| self.roots.iter().any(|(held, _)| held == epoch);
         let until = |length| {
             let first = Epoch::at(now.nanos(), length);
             let held = std::iter::successors(Some(first), |epoch| Some(epoch.next())).take_while(has);
             held.take(self.roots.len()).last().map_or(0, |last| last.seconds().end)
         };
-        lengths.into_iter().map(until).filter(|until| *until > 0).min().unwrap_or(0)
+        if needed.is_empty() {
+            // Nobody uses the key: what lies there tells.
+            let held: BTreeSet<_> = self.roots.iter().map(|(epoch, _)| epoch.length()).collect();
+            return held.into_iter().map(until).filter(|until| *until > 0).min().unwrap_or(0);
+        }
+        needed.into_iter().map(until).min().unwrap_or(0)
     }
 }
 
@@ -277,7 +284,6 @@ fn compare(
 mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
-    use std::time::Duration;
 
     use super::*;
     use crate::folder::tests::{MONTH, NOW, folder, put};
@@ -363,7 +369,7 @@ mod tests {
     fn it_is_known_until_when_there_are_roots() {
         let (_dir, key) = folder();
         let first = key.begin(&[MONTH], at(NOW)).unwrap()[0];
-        let until = || KeyRing::load(vec![key.clone()]).unwrap().status()[0].until(at(NOW));
+        let until = || KeyRing::load(vec![key.clone()]).unwrap().status()[0].until([], at(NOW));
         assert_eq!(until(), first.seconds().end);
         key.rotate(&[MONTH], at(NOW), 2 * MONTH).unwrap();
         assert_eq!(until(), first.next().next().seconds().end);
@@ -371,5 +377,18 @@ mod tests {
         assert_eq!(until(), first.seconds().end, "a gap counts");
         fs::remove_file(key.path(first).unwrap()).unwrap();
         assert_eq!(until(), 0);
+    }
+
+    #[test]
+    fn a_length_that_is_needed_and_has_no_root_now_counts_as_none() {
+        let (_dir, key) = folder();
+        let first = key.begin(&[MONTH], at(NOW)).unwrap()[0];
+        let (week, ring) = (MONTH / 4, KeyRing::load(vec![key]).unwrap());
+        let until = |in_use: &[Duration]| ring.status()[0].until(in_use.iter().copied(), at(NOW));
+        assert_eq!((until(&[MONTH]), until(&[week]), until(&[MONTH, week])), (first.seconds().end, 0, 0));
+        assert!(ring.root("user", first.next()).is_none());
+        assert_eq!(until(&[MONTH]), first.seconds().end, "what is missing later is not missing now");
+        assert!(ring.root("user", Epoch::at(NOW, week)).is_none());
+        assert_eq!(until(&[MONTH]), 0, "somebody asked for it");
     }
 }

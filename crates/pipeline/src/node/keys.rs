@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use tollgate_keys::{KeyRing, KeyStatus, start_text};
 use tollgate_runtime::{Clock, Shutdown, TaskGroup};
 
+use crate::node::in_force::InForce;
+
 /// How often a node looks whether roots came or went, and whoever derives from them forgets what is gone.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -54,6 +56,7 @@ pub(crate) fn status(keys: &KeyRing) -> Value {
 /// What `/metrics` says.
 pub(crate) struct KeyGauges {
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) in_force: InForce,
     pub(crate) clock: Clock,
 }
 
@@ -71,6 +74,7 @@ impl fmt::Debug for KeyGauges {
 impl Collector for KeyGauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (keys, now) = (self.keys.status(), self.clock.now());
+        let edition = self.in_force.edition();
         let gauge = |value| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let kind = gauge(0_u64).metric_type();
@@ -85,6 +89,9 @@ impl Collector for KeyGauges {
         let help = "Epochs whose root key was asked for lately and is not here";
         show("tollgate_key_roots_missing", help, &|key| count(key.missing.len()))?;
         let help = "Until when there is a root key for every moment, in seconds since the Unix epoch";
-        show("tollgate_key_roots_until_timestamp_seconds", help, &|key| key.until(now))
+        show("tollgate_key_roots_until_timestamp_seconds", help, &|key| {
+            let uses = edition.documents.policy.key_uses().iter().filter(|one| one.keyed.key == key.key);
+            key.until(uses.map(|one| one.keyed.epoch), now)
+        })
     }
 }

@@ -28,7 +28,8 @@ pub(crate) struct NodePages {
 impl NodePages {
     pub(crate) fn new(node: Arc<Node>, logs: Logs, metrics: Metrics) -> Self {
         let backlogs = backlogs(&node, &logs);
-        let gauges = KeyGauges { keys: Arc::clone(&node.keys), clock: node.clock.clone() };
+        let gauges =
+            KeyGauges { keys: Arc::clone(&node.keys), in_force: node.reloader.follow(), clock: node.clock.clone() };
         metrics.register(|registry| {
             registry.register_collector(Box::new(backlogs));
             registry.register_collector(Box::new(gauges));
