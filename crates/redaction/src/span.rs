@@ -91,10 +91,10 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         if span.span_id.is_none_or(|id| id.len() != 8) {
             return Err(Withheld::Malformed);
         }
-        // As a rule a little less crosses than came.
         if form == Form::Keyed && self.judge.ids().is_none() {
             return Err(Withheld::KeyMissing);
         }
+        // As a rule a little less crosses than came.
         Writer::new(out).message_about(SPANS, body.len(), |writer| self.write(&span, writer)).map_err(malformed)?;
         Ok(self.judge.route(TraceId(trace)))
     }
@@ -339,6 +339,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     /// A link without a trace state goes without; a span's sampling hangs on it.
+    #[cold]
     fn blinded_state(&mut self, carrier: Carrier, state: &str, trace: &[u8], out: &mut Writer<'_>) {
         let writes = carrier == Carrier::SpanTraceState || trace_state::opentelemetry(state).is_some();
         let ids = trace.try_into().ok().filter(|_| writes).zip(self.judge.ids());
