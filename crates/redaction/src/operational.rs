@@ -2,7 +2,8 @@
 //!
 //! Promises:
 //! 1. E-mail addresses, query strings, quoted or assigned values, control and non-ASCII characters never look so.
-//! 2. Neither does text of more than a few words, nor anything longer than 256 bytes, nor a list that adds up to more.
+//! 2. Neither does anything longer than 256 bytes, nor a list that adds up to more.
+//! 3. Nor does text of more than one word, but under the keys of [`SPACED`], after a first word that is listed there.
 //!
 //! It refuses more than it must (`text/html; charset=utf-8`): a missing value is a nuisance, a leaked one is not
 //! undone. A name spelt in plain letters passes, which is why classes come first.
@@ -13,6 +14,37 @@ use crate::detect::{self, Found};
 const LONGEST: usize = 256;
 /// `SELECT orders JOIN customers` is operational; a sentence is not.
 const MOST_SPACES: usize = 4;
+/// The keys whose values have blanks by the conventions, with the words that such a value begins with: names that vendors
+/// gave, and what a statement does. Keys whose values people choose, such as the name of a pipeline, are not among them.
+const SPACED: [(&[u8], &[&str]); 3] = [
+    (
+        b"db.query.summary",
+        &[
+            "ALTER", "BATCH", "CALL", "CREATE", "DELETE", "DROP", "EXEC", "EXECUTE", "INSERT", "MERGE", "REPLACE",
+            "SELECT", "TRUNCATE", "UPDATE", "UPSERT", "WITH",
+        ],
+    ),
+    (
+        b"os.name",
+        &[
+            "Alpine",
+            "Amazon",
+            "Arch",
+            "CentOS",
+            "Debian",
+            "Fedora",
+            "Mac",
+            "Microsoft",
+            "Oracle",
+            "Red",
+            "Rocky",
+            "SUSE",
+            "Ubuntu",
+            "Windows",
+        ],
+    ),
+    (b"process.runtime.name", &[".NET", "GraalVM", "IBM", "Java(TM)", "OpenJDK"]),
+];
 /// Image tags and finish reasons are few; the words or letters of a sentence are more.
 const MOST_ELEMENTS: usize = 16;
 /// Longest key below a template, in bytes.
@@ -34,12 +66,14 @@ pub(crate) enum Look {
     Plain,
     /// Operational, with so many digits, colons or capital letters that a detector may find something.
     Detectable,
+    /// A few words, which are operational under some keys; a detector may find something.
+    Spaced,
 }
 
 /// Says whether a name looks operational and no detector finds anything in it.
 pub(crate) fn looks_so(text: &str) -> bool {
     match look(text.as_bytes()) {
-        Look::Otherwise => false,
+        Look::Otherwise | Look::Spaced => false,
         Look::Plain => true,
         Look::Detectable => detect::in_text(text.as_bytes()) == Found::NOTHING,
     }
@@ -52,10 +86,26 @@ pub(crate) fn look(text: &[u8]) -> Look {
         return Look::Otherwise;
     }
     let sum = sum_of(text);
-    if sum & (ODD * FIELD) != 0 && !is_odd_but_fine(text) {
-        return Look::Otherwise;
+    if sum & (ODD * FIELD) != 0 {
+        return odd(text);
     }
     if detect::may_find(sum & FIELD, sum / CAPITAL) { Look::Detectable } else { Look::Plain }
+}
+
+/// Says whether a text looks operational under this key, whatever a detector may find in it.
+pub(crate) fn looks_so_under(key: &[u8], text: &[u8]) -> bool {
+    match look(text) {
+        Look::Otherwise => false,
+        Look::Plain | Look::Detectable => true,
+        Look::Spaced => may_be_spaced(key, text),
+    }
+}
+
+/// Says whether a few words may stand under this key.
+pub(crate) fn may_be_spaced(key: &[u8], text: &[u8]) -> bool {
+    let words = SPACED.iter().find(|(spaced, _)| *spaced == key).map_or(&[][..], |(_, words)| *words);
+    let first = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+    words.iter().any(|word| word.as_bytes() == first)
 }
 
 /// Says whether a list of operational values is short enough to be no text taken apart.
@@ -132,8 +182,10 @@ const fn weights() -> [u32; 256] {
     weights
 }
 
-fn is_odd_but_fine(text: &[u8]) -> bool {
-    text.iter().all(|byte| WEIGHTS[usize::from(*byte)] & ODD == 0 || *byte == b' ') && spaces_are_few(text)
+#[cold]
+fn odd(text: &[u8]) -> Look {
+    let is_fine = text.iter().all(|byte| WEIGHTS[usize::from(*byte)] & ODD == 0 || *byte == b' ');
+    if is_fine && spaces_are_few(text) { Look::Spaced } else { Look::Otherwise }
 }
 
 fn spaces_are_few(text: &[u8]) -> bool {
@@ -156,14 +208,13 @@ mod tests {
             "1.2.3+build.7",
             "java.util.List<String>",
             "Foo$Bar.<init>",
-            "SELECT orders JOIN customers",
             "checkout-7d9f5c6b8-x2x7k",
             "2001:db8::1",
             "application/json",
             "[::]:4317",
             "8f14e45f-ceea-467f-a8b0-2b1e0e6c6a1d",
         ] {
-            assert!(look(text.as_bytes()) != Look::Otherwise, "{text}");
+            assert!(matches!(look(text.as_bytes()), Look::Plain | Look::Detectable), "{text}");
         }
     }
 
@@ -186,6 +237,23 @@ mod tests {
             &"x".repeat(257),
         ] {
             assert!(!looks_so(text) && look(text.as_bytes()) == Look::Otherwise, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_few_words_look_so_only_where_vendors_or_statements_have_them() {
+        for (key, text) in [
+            ("db.query.summary", "SELECT orders JOIN customers"),
+            ("os.name", "Red Hat Enterprise Linux"),
+            ("process.runtime.name", "OpenJDK Runtime Environment"),
+        ] {
+            assert!(looks_so_under(key.as_bytes(), text.as_bytes()), "{key}: {text}");
+            assert!(!looks_so_under(b"error.type", text.as_bytes()) && !looks_so(text), "{text}");
+            for words in
+                ["Maria Keller wrote this", "SELECT  orders", "SELECT a b c d e", "OpenJDK of jane@example.org"]
+            {
+                assert!(!looks_so_under(key.as_bytes(), words.as_bytes()), "{key}: {words}");
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 pub(crate) fn frames(text: &str) -> String {
     let mut frames = String::new();
     for frame in text.lines().filter_map(|line| frame(line.trim())).filter(|frame| operational::looks_so(frame)) {
-        let separator = if frames.is_empty() { "" } else { "\n" };
+        let separator = if frames.is_empty() { "at " } else { "\nat " };
         frames.extend([separator, frame.as_str()]);
     }
     frames
@@ -31,7 +31,7 @@ fn frame(line: &str) -> Option<String> {
     };
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.$<>/:`".contains(&byte);
     let named = !function.is_empty() && function.bytes().all(good);
-    named.then(|| format!("at {function}({place})"))
+    named.then(|| format!("{function}({place})"))
 }
 
 /// `a.B.c(B.java:7)`, `c (/a/b.js:7:1)`, `A.B.C(String d) in /a/b.cs:line 7`.

@@ -143,7 +143,9 @@ pub(crate) fn scope<'a>(
 }
 
 fn operational_text<'a>(carrier: Carrier, value: Option<&'a str>, judge: &mut Judge<'_>) -> &'a str {
-    value.filter(|value| judge.passes(carrier, operational::looks_so(value))).unwrap_or_default()
+    let guard = judge.table.guard(carrier.class().unwrap_or(Class::Unclassified));
+    let fits = |value: &str| guard.admits(value.as_bytes()) && operational::looks_so(value);
+    value.filter(|value| judge.passes(carrier, fits(value))).unwrap_or_default()
 }
 
 fn write_schema_url(carrier: Carrier, url: &str, judge: &mut Judge<'_>, out: &mut Vec<u8>) {

@@ -105,7 +105,7 @@ impl Judge<'_> {
         }
         let stays = |found| list.is_none_or(|list| self.table.class(list, found) != Action::Raw);
         let raised = found_in(value)?.classes().any(|found| raises(Class::Free, found) && stays(found));
-        let fit = !raised && crosses(value, Class::Free, self.table.guard(Class::Free))?;
+        let fit = !raised && crosses((&[], value), Class::Free, self.table.guard(Class::Free))?;
         Ok(self.passes(carrier, fit))
     }
 
@@ -171,6 +171,10 @@ impl Judge<'_> {
         match verbatim::look(raw.value) {
             Look::Plain => Ok(self.is_copied(cell.class)),
             Look::Detectable => Ok(self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell),
+            Look::Spaced => {
+                let fits = verbatim::text(raw.value)?.is_some_and(|text| operational::may_be_spaced(raw.key, text));
+                Ok(fits && self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell)
+            }
             Look::Otherwise => Ok(false),
         }
     }
@@ -208,7 +212,7 @@ impl Judge<'_> {
     /// Writes a value as it is, built anew from what it means.
     fn write_raw(&self, raw: RawAttribute<'_>, class: Class, number: u32, out: &mut Vec<u8>) -> Result<bool, Fault> {
         let (key, value) = (text(raw.key)?, ValueView::parse(raw.value)?);
-        if !crosses(value, class, self.table.guard(class))? {
+        if !crosses((raw.key, value), class, self.table.guard(class))? {
             return Ok(false);
         }
         Writer::new(out).message(number, |pair| {
@@ -258,11 +262,10 @@ fn found_in_one(value: ValueView<'_>) -> Found {
     }
 }
 
-fn crosses(value: ValueView<'_>, class: Class, guard: Guard) -> Result<bool, Fault> {
+fn crosses((key, value): (&[u8], ValueView<'_>), class: Class, guard: Guard) -> Result<bool, Fault> {
     // Whoever lets these cross raw lets texts cross. All others are words of a system, whatever a sender writes there.
     let free = matches!(class, Class::Direct | Class::Special | Class::Free);
-    let fits =
-        |text: &str| free || operational::look(text.as_bytes()) != Look::Otherwise && guard.admits(text.as_bytes());
+    let fits = |text: &str| free || operational::looks_so_under(key, text.as_bytes()) && guard.admits(text.as_bytes());
     let ValueView::Array(list) = value else { return Ok(flat_crosses(value, fits)) };
     let (mut count, mut bytes) = (0, 0);
     for element in elements(list) {
