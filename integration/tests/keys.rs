@@ -105,6 +105,13 @@ impl Keys {
         self.fleet.folder().join("keys/eu-west").join(key)
     }
 
+    /// Where a gateway keeps the documents that it has run on.
+    fn archive(&self) -> PathBuf {
+        let text = fs::read_to_string(self.fleet.folder().join(format!("nodes/{}.yaml", GATEWAYS[0]))).unwrap();
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        self.fleet.folder().join(data).join("documents")
+    }
+
     /// The pseudonyms at central that `subject find` prints.
     fn found(&self) -> BTreeSet<Option<String>> {
         let find = ["subject", "find", "--group", "user", "--output", "json"];
@@ -242,6 +249,52 @@ fn what_is_odd_in_a_folder_is_said_and_the_rest_is_done() {
     let (code, out, err) = keys.said(&["keys", "list", "session"], "");
     assert!(code == 78 && out.contains("unusable") && !out.contains("missing"), "{out}");
     assert!(err.contains("the mode of the folder is 0777"), "{err}");
+}
+
+/// Guarantees: what a root that still lies there has named is found whatever the documents say by now; where earlier ones are
+/// not known that is said, and is no success.
+#[test]
+fn what_was_named_by_documents_of_another_day_is_found() {
+    let mut keys = Keys::lay_out();
+    keys.fleet.start([GATEWAYS[0]]);
+    keys.fleet.stop(GATEWAYS[0]);
+    let find = |keys: &Keys| {
+        let (code, out, err) = keys.said(&["subject", "find", "--group", "user", "--output", "json"], USER);
+        let found: Value = serde_json::from_str(&out).unwrap();
+        let rows = found["pseudonyms"].as_array().unwrap().iter();
+        (code, rows.map(|row| row["pseudonym"].to_string()).collect::<BTreeSet<_>>(), err)
+    };
+    let (code, before, err) = find(&keys);
+    assert!(code == 0 && !before.is_empty(), "{err}");
+
+    let closed = |text: String| {
+        let lines = text.lines().filter(|line| !line.contains("{from: eu-west, to: uk-south/gateway"));
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    keys.fleet.edit("regions/federation.yaml", closed);
+    let (code, less, err) = find(&keys);
+    assert!(code == 0 && less == before, "a link that is no more: {err}");
+
+    let week = |text: String| text.replace("key: user, epoch: 30d", "key: user, epoch: 7d");
+    keys.fleet.edit("policies/residency.yaml", week);
+    assert_eq!(keys.said(&["keys", "rotate", "user"], "").0, 0);
+    let (code, shorter, err) = find(&keys);
+    assert!(code == 0 && shorter.is_superset(&before) && shorter.len() > before.len(), "another length: {err}");
+
+    keys.fleet.edit("policies/residency.yaml", |text| text.replace("key: user, epoch: 7d", "key: person, epoch: 7d"));
+    let person = "keys:\n  person:\n    dir: keys/eu-west/person\n";
+    keys.fleet.edit(&format!("nodes/{}.yaml", GATEWAYS[0]), |text| text.replacen("keys:\n", person, 1));
+    assert_eq!(keys.said(&["keys", "new", "person"], "").0, 0);
+    let (code, renamed, err) = find(&keys);
+    assert!(code == 0 && renamed.is_superset(&shorter) && renamed.len() > shorter.len(), "another key: {err}");
+
+    let user = "  user:\n    dir: keys/eu-west/user\n";
+    keys.fleet.edit(&format!("nodes/{}.yaml", GATEWAYS[0]), |text| text.replacen(user, "", 1));
+    let (code, found, err) = find(&keys);
+    assert!(code == 78 && !found.is_empty() && err.contains("does not say where key user lies"), "{err}");
+    fs::remove_dir_all(keys.archive()).unwrap();
+    let (code, found, err) = find(&keys);
+    assert!(code == 78 && !found.is_empty() && err.contains("cannot read the earlier documents"), "{err}");
 }
 
 /// Guarantees: a value that is too long is refused, rather than answered for what was cut from it.

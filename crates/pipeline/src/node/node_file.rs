@@ -156,6 +156,12 @@ impl NodeFile {
     pub fn data(&self) -> &Path {
         &self.data
     }
+
+    /// Returns where every set of documents that was in force here is kept, a folder each.
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
+        self.data.join("documents")
+    }
 }
 
 fn read(root: Value<'_>, base: &Path) -> Option<NodeFile> {

@@ -143,7 +143,7 @@ fn node(
     let disk = Disk::real();
     let cannot = |what: &str| RunError::machine(format!("cannot {what} {}", file.data.display()));
     disk.make_dir(&file.data).map_err(cannot("make the data folder"))?;
-    let archive = Arc::new(Archive::new(&disk, file.data.join("documents")));
+    let archive = Arc::new(Archive::new(&disk, file.archive()));
     let first = archive.adopt(documents).map_err(cannot("keep the documents in the data folder"))?;
     let counters = Counters::register(metrics, me.role());
     let reloader = Reloader::new(me.clone(), Arc::clone(&archive), first, clock.clone(), counters.reload.clone());

@@ -42,7 +42,9 @@ pub(crate) enum Subject {
     /// Print the pseudonyms of somebody, whose name in the data is read from standard input.
     ///
     /// For requests of access and erasure. Only where the roots lie, in the region that the data comes from. Every
-    /// pseudonym is printed that can have been made with a root that is still there: for each destination and epoch.
+    /// pseudonym is printed that can have been made with a root that is still there: for each epoch of any length, and each
+    /// destination, by the documents of --set and by all that were in force on this node before. Where these cannot be
+    /// read, or name a key that the node file does not, that is said and the command ends with 78.
     Find(Find),
 }
 

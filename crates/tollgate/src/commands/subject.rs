@@ -2,7 +2,8 @@
 //!
 //! Promises:
 //! 1. The value comes from standard input: what is on a command line, others can read.
-//! 2. Where the keys of a group do not lie nothing is answered, rather than something that is not all.
+//! 2. Where the keys of a group do not lie nothing is answered, rather than something that is not all. Where documents of
+//!    another day are not known the answer says so, and the command ends with 78.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -38,8 +39,8 @@ pub(crate) fn subject(command: &Subject) -> Result<ExitCode, Exit> {
     let Subject::Find(options) = command;
     refuse_core_dumps().map_err(Exit::failed)?;
     let place = Place::load(&options.set, &options.node_file)?;
-    let folders = folders(&place, &options.group)?;
     let ways = Ways::of(&place, &options.set, &options.node)?;
+    let (folders, gone) = folders(&place, &ways, &options.group)?;
     let value = value()?;
     let mut rows = Vec::new();
     for folder in folders {
@@ -48,7 +49,7 @@ pub(crate) fn subject(command: &Subject) -> Result<ExitCode, Exit> {
                 continue; // nothing has been named with it
             }
             let root = folder.read(epoch).map_err(Exit::config)?;
-            for derived in ways.derived(&place, folder.name(), epoch, &root) {
+            for derived in ways.derived(folder.name(), epoch, &root) {
                 if derived.keyed.group != options.group {
                     continue;
                 }
@@ -67,28 +68,36 @@ pub(crate) fn subject(command: &Subject) -> Result<ExitCode, Exit> {
             print::json(&json!({"group": options.group, "pseudonyms": rows}));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let unknown: Vec<String> = ways.unknown.iter().cloned().chain(gone).collect();
+    if unknown.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let unknown = unknown.join("\n");
+    Err(Exit::Config(format!("{unknown}\nthere may be other pseudonyms, made by documents of another day")))
 }
 
-/// The keys of a group; all of them have to lie here.
-fn folders<'a>(place: &'a Place, group: &str) -> Result<Vec<&'a KeyFolder>, Exit> {
-    let mut keys: Vec<&str> =
-        place.uses.iter().filter(|one| one.keyed.group == group).map(|one| one.keyed.key.as_str()).collect();
-    keys.sort_unstable();
-    keys.dedup();
+/// The keys of a group: all of today have to lie here; what is said of earlier ones that do not comes beside them.
+fn folders<'a>(place: &'a Place, ways: &Ways, group: &str) -> Result<(Vec<&'a KeyFolder>, Vec<String>), Exit> {
+    let (today, keys) = (ways.keys_today(group), ways.keys(group));
     if keys.is_empty() {
         return Err(Exit::Config(format!("no transform of the policy makes pseudonyms of the group {group}")));
     }
-    let find = |key: &str| {
-        let found = place.node_file.keys().iter().find(|folder| folder.name() == key);
-        found.ok_or_else(|| {
-            Exit::Config(format!(
-                "key {key} of the group {group} does not lie here: its pseudonyms can be found only where they are made, \
-                 in the region that the data comes from"
-            ))
-        })
-    };
-    keys.into_iter().map(find).collect()
+    let (mut folders, mut gone) = (Vec::new(), Vec::new());
+    for key in keys {
+        match place.node_file.keys().iter().find(|folder| folder.name() == key) {
+            Some(folder) => folders.push(folder),
+            None if today.contains(key) => {
+                return Err(Exit::Config(format!(
+                    "key {key} of the group {group} does not lie here: its pseudonyms can be found only where they are \
+                     made, in the region that the data comes from"
+                )));
+            }
+            None => gone.push(format!(
+                "the node file does not say where key {key} lies, which made pseudonyms of the group {group} before"
+            )),
+        }
+    }
+    Ok((folders, gone))
 }
 
 fn value() -> Result<Zeroizing<String>, Exit> {

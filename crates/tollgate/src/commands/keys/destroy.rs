@@ -33,7 +33,7 @@ pub(super) fn destroy(options: &Destroy) -> Result<ExitCode, Exit> {
             found = true;
             // The names of what was derived are the only trace that is left.
             let root = folder.read(epoch).ok();
-            let derived = root.map(|root| ways.derived(&place, folder.name(), epoch, &root)).unwrap_or_default();
+            let derived = root.map(|root| ways.derived(folder.name(), epoch, &root)).unwrap_or_default();
             let derived: Value = derived.iter().map(Derived::to_json).collect();
             match folder.destroy(epoch, &derived, place.now) {
                 Ok(destroyed) => {

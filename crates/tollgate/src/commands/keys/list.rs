@@ -45,7 +45,7 @@ pub(super) fn list(options: &List) -> Result<ExitCode, Exit> {
             } else {
                 state(&place, folder, epoch)
             };
-            let derived = root.as_ref().map(|root| ways.derived(&place, folder.name(), epoch, root));
+            let derived = root.as_ref().map(|root| ways.derived(folder.name(), epoch, root));
             let (root, derived) = (root.map(|root| root.id()), derived.unwrap_or_default());
             rows.push(Row { key: folder.name(), epoch, state, root, derived });
         }
