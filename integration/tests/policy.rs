@@ -318,6 +318,44 @@ fn an_allow_for_one_cluster_is_told_as_such() {
     );
 }
 
+/// Guarantees: shapes of one region are no word about another one; counts beyond any number are no panic.
+#[test]
+fn shapes_say_nothing_of_regions_that_they_were_not_recorded_in() {
+    let (old, new) = (Copy::example(), Copy::example());
+    let residency = fs::read_to_string(new.path().join("policies/residency.yaml")).unwrap();
+    let stricter = residency.replace("quasi: {only: {geo.country.iso_code: raw}}", "quasi: {only: {}}");
+    fs::write(new.path().join("policies/residency.yaml"), stricter).unwrap();
+    let shape = |kind: &str| {
+        format!(
+            r#"{{"signal": "traces", "carrier": "span.attributes", "attribute": "geo.country.iso_code", "class": "quasi", "type": "{kind}", "length": 16, "records": {}}}"#,
+            u64::MAX
+        )
+    };
+    let records = r#"{"traces": {"passed": 10, "looked_at": 10}}"#;
+    let shapes = new.write(
+        "shapes.json",
+        &format!(
+            r#"{{"version": 1, "region": "eu-west", "regime": "EEA", "from": 0, "to": 86400, "records": {records}, "left_out": 3, "shapes": [{}, {}]}}"#,
+            shape("text"),
+            shape("int")
+        ),
+    );
+    let diff = |more: &[&str]| {
+        let words =
+            ["policy", "diff", old.path().to_str().unwrap(), new.path().to_str().unwrap(), "--on", "2026-12-01"];
+        tollgate(&[&words[..], &["--shapes", shapes.to_str().unwrap()], more].concat(), Path::new(TOP))
+    };
+    let said = ended(&diff(&[]), 0);
+    assert!(said.contains("eu-west/gateway → us-east/central no longer crosses: at most 10 records a day"), "{said}");
+    assert!(!said.contains("no record had such an attribute"), "{said}");
+    assert!(said.contains("the shapes say nothing of ") && said.contains("and 3 times there was no room"), "{said}");
+    let told = json(&diff(&["--output", "json"]), 0);
+    assert_eq!(told["shapes_left_out"], 3);
+    let differences = told["differences"].as_array().unwrap();
+    let uk = differences.iter().find(|one| one["from"] == "uk-south/gateway").unwrap();
+    assert!(uk["records_a_day"].is_null(), "{uk}");
+}
+
 /// Guarantees: EEA → UK → US is seen when it is added, by `diff` and by `check`.
 #[test]
 fn a_way_onward_that_is_added_is_reported() {

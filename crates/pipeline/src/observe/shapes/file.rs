@@ -57,10 +57,16 @@ impl Recorded {
     pub fn records_a_day(&self, signal: Signal, attribute: &str) -> f64 {
         let shapes = self.shapes.iter();
         let of = shapes.filter(|(shape, _)| shape.signal == signal && shape.attribute == attribute);
-        let count: u64 = of.map(|(_, count)| count).sum();
-        let looked_at = self.records.get(&signal).map_or(0, |records| records.looked_at);
+        let count = of.fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        let looked_at = self.looked_at(signal);
         let all = self.all_records_a_day(signal);
         if looked_at == 0 { 0.0 } else { (count as f64 / looked_at as f64 * all).min(all) }
+    }
+
+    /// How many records of a signal were looked at.
+    #[must_use]
+    pub fn looked_at(&self, signal: Signal) -> u64 {
+        self.records.get(&signal).map_or(0, |records| records.looked_at)
     }
 
     /// How many records of a signal there are a day.

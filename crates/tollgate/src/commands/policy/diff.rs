@@ -30,10 +30,12 @@ pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
     };
     let told = compare(&old, &new, unproved::day(&options.asked.day));
     let ends = ends(&old, &new);
-    let touched = Touched::read(&options.shapes)?.map(|touched| touched.by(&told, &old, &new));
+    let touched = Touched::read(&options.shapes)?;
+    let touched = touched.map(|touched| (touched.by(&told, &old, &new), touched.left_out()));
     match options.asked.output {
         Output::Text => {
-            let touched = touched.map(|touched| shapes::text(&told, &touched)).unwrap_or_default();
+            let touched =
+                touched.map(|(touched, left_out)| shapes::text(&told, &touched, left_out)).unwrap_or_default();
             print::text(
                 &(text(&told)
                     + &touched
@@ -43,8 +45,10 @@ pub(super) fn diff(options: &Diff) -> Result<ExitCode, Exit> {
         Output::Json => {
             let mut value = to_json(&told);
             value["ends"] = json!(ends);
-            if let (Some(touched), Some(list)) = (touched, value["differences"].as_array_mut()) {
-                list.iter_mut().zip(touched).for_each(|(one, touched)| one["records_a_day"] = json!(touched));
+            if let Some((touched, left_out)) = touched {
+                value["shapes_left_out"] = json!(left_out);
+                let differences = value["differences"].as_array_mut().into_iter().flatten();
+                differences.zip(touched).for_each(|(one, touches)| one["records_a_day"] = json!(touches.records()));
             }
             print::json(&value);
         }

@@ -12,48 +12,73 @@ use crate::commands::unproved::Unproved;
 use crate::exit::Exit;
 
 /// What the collectors recorded.
-pub(super) struct Touched(Vec<Recorded>);
+pub(super) struct Touched {
+    files: Vec<Recorded>,
+}
+
+/// What a difference touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touches {
+    /// At most so many records a day.
+    Records(u64),
+    /// The shapes cannot say: the key had no class when they were recorded.
+    HadNoClass,
+    /// Nor can they here: no record of that region and signal was looked at.
+    NotLookedAt,
+}
+
+impl Touches {
+    pub(super) fn records(self) -> Option<u64> {
+        match self {
+            Self::Records(records) => Some(records),
+            Self::HadNoClass | Self::NotLookedAt => None,
+        }
+    }
+}
 
 impl Touched {
     /// Reads the files; `None` if there are none to read.
     pub(super) fn read(files: &[PathBuf]) -> Result<Option<Self>, Exit> {
         let read =
             |file: &PathBuf| Recorded::read(file).map_err(|error| Exit::failed(format!("{}: {error}", file.display())));
-        let recorded: Vec<_> = files.iter().map(read).collect::<Result<_, _>>()?;
-        Ok((!recorded.is_empty()).then_some(Self(recorded)))
+        let files: Vec<_> = files.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((!files.is_empty()).then_some(Self { files }))
     }
 
-    /// Records a day of each difference; `None` where the shapes cannot say: the key had no class when they were recorded.
-    pub(super) fn by(&self, told: &[Difference], old: &Unproved, new: &Unproved) -> Vec<Option<u64>> {
+    /// What each difference touches.
+    pub(super) fn by(&self, told: &[Difference], old: &Unproved, new: &Unproved) -> Vec<Touches> {
         told.iter().map(|one| self.of(one, old, new)).collect()
     }
 
-    fn of(&self, one: &Difference, old: &Unproved, new: &Unproved) -> Option<u64> {
+    /// How often there was no room for one shape more: of what they had, the files say nothing.
+    pub(super) fn left_out(&self) -> u64 {
+        self.files.iter().fold(0, |sum, recorded| sum.saturating_add(recorded.left_out))
+    }
+
+    fn of(&self, one: &Difference, old: &Unproved, new: &Unproved) -> Touches {
+        let region = one.link.0.split('/').next().unwrap_or_default();
+        let home = old.federation.region(region).or_else(|| new.federation.region(region));
+        let is_home = home.is_some_and(|home| *home.regime() == one.origin);
+        // Those of the link's own region, or of the origin where it came from elsewhere.
+        let concerned = |recorded: &&Recorded| {
+            recorded.regime == one.origin.as_str()
+                && (!is_home || recorded.region == region)
+                && recorded.looked_at(one.signal) > 0
+        };
+        let concerned: Vec<_> = self.files.iter().filter(concerned).collect();
+        if concerned.is_empty() {
+            return Touches::NotLookedAt;
+        }
+        // A carrier that is no list of attributes may be in any record.
+        let of = |recorded: &&Recorded| match holds_attributes_or_is_none(&one.item) {
+            true => recorded.records_a_day(one.signal, &one.item),
+            false => recorded.all_records_a_day(one.signal),
+        };
+        let records = rounded(concerned.iter().map(of).sum());
         // What is recorded is named as the documents of then named it: those of before, at the latest.
         let was_known = old.policy.classify(&one.item).is_some() || one.item.ends_with(".*");
         let is_new = !was_known && new.policy.classify(&one.item).is_some();
-        if is_new && self.attribute(one) == 0.0 {
-            return None;
-        }
-        let records = if holds_attributes_or_is_none(&one.item) { self.attribute(one) } else { self.all(one) };
-        Some(rounded(records))
-    }
-
-    /// The collectors whose data it is about: those of the link's own region, or of the origin where it came from elsewhere.
-    fn concerned<'t>(&'t self, one: &'t Difference) -> impl Iterator<Item = &'t Recorded> {
-        let of_origin = |recorded: &&Recorded| recorded.regime == one.origin.as_str();
-        let region = one.link.0.split('/').next().unwrap_or_default();
-        let is_home = self.0.iter().any(|recorded| recorded.region == region && of_origin(&recorded));
-        self.0.iter().filter(of_origin).filter(move |recorded| !is_home || recorded.region == region)
-    }
-
-    fn attribute(&self, one: &Difference) -> f64 {
-        self.concerned(one).map(|recorded| recorded.records_a_day(one.signal, &one.item)).sum()
-    }
-
-    /// A carrier that is no list of attributes: any record may hold it.
-    fn all(&self, one: &Difference) -> f64 {
-        self.concerned(one).map(|recorded| recorded.all_records_a_day(one.signal)).sum()
+        if is_new && records == 0 { Touches::HadNoClass } else { Touches::Records(records) }
     }
 }
 
@@ -67,26 +92,40 @@ fn rounded(records: f64) -> u64 {
     records.round().max(0.0) as u64
 }
 
-/// What is touched most first; what no record has is only counted.
-pub(super) fn text(told: &[Difference], touched: &[Option<u64>]) -> String {
+/// What is touched most first; what no record has is only counted, and so is what nothing is known of.
+pub(super) fn text(told: &[Difference], touched: &[Touches], left_out: u64) -> String {
     if told.is_empty() {
         return String::new();
     }
-    let (nothing, mut some): (Vec<_>, Vec<_>) = told.iter().zip(touched).partition(|(_, records)| **records == Some(0));
-    some.sort_by_key(|(one, records)| (Reverse(**records), &one.item));
-    let line = |(one, records): &(&Difference, &Option<u64>)| {
+    let mut some: Vec<_> = told.iter().zip(touched).filter(|(_, touches)| is_told(**touches)).collect();
+    some.sort_by_key(|(one, touches)| (Reverse(touches.records()), &one.item));
+    let line = |(one, touches): &(&Difference, &Touches)| {
         let Difference { change, link, signal, item, .. } = one;
-        let how_many = records.map_or_else(
+        let how_many = touches.records().map_or_else(
             || "nobody knows how many: it had no class when shapes were recorded".to_owned(),
             |records| format!("at most {records} records a day"),
         );
         format!("  {item} of {signal} over {} → {} {}: {how_many}\n", link.0, link.1, change.as_str())
     };
-    let head = "by the shapes that were recorded this touches\n".to_owned();
-    let mut text = head + &some.iter().map(line).collect::<String>();
-    if !nothing.is_empty() {
-        text +=
-            &format!("  and nothing by {} of {} changes: no record had such an attribute\n", nothing.len(), told.len());
+    let mut text = "by the shapes that were recorded this touches\n".to_owned();
+    some.iter().for_each(|one| text += &line(one));
+    let count = |what| touched.iter().filter(|touches| **touches == what).count();
+    let (nothing, unknown) = (count(Touches::Records(0)), count(Touches::NotLookedAt));
+    if nothing > 0 {
+        text += &format!("  and nothing by {nothing} of {} changes: no record had such an attribute\n", told.len());
+    }
+    if unknown > 0 {
+        text += &format!(
+            "  the shapes say nothing of {unknown} of {} changes: no record of that region and signal was looked at\n",
+            told.len()
+        );
+    }
+    if left_out > 0 {
+        text += &format!("  and {left_out} times there was no room for one shape more: it may be more\n");
     }
     text
+}
+
+fn is_told(touches: Touches) -> bool {
+    !matches!(touches, Touches::Records(0) | Touches::NotLookedAt)
 }
