@@ -4,7 +4,8 @@
 //! Promises:
 //! 1. Names are kept in clear in one file of the data folder, which only its owner can open, and nowhere else: metrics show
 //!    fingerprints under a key of this node. Values are not kept at all.
-//! 2. It is bounded, whatever services send: so many findings, so many counted keys, so many series.
+//! 2. What the catalogue has by now is found no longer, nor what was not seen for thirty days.
+//! 3. It is bounded, whatever services send: so many findings, so many counted keys, so many series.
 
 mod distinct;
 mod file;
@@ -13,7 +14,7 @@ mod shown;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tollgate_disk::Disk;
@@ -21,6 +22,7 @@ use tollgate_otlp::{RawAttribute, ValueView};
 use tollgate_residency::{Carrier, Class, Policy};
 use tollgate_runtime::Clock;
 
+use crate::documents::Documents;
 use crate::node::in_force::InForce;
 use distinct::Distinct;
 pub use file::Drifts;
@@ -33,6 +35,9 @@ const MOST: usize = 2048;
 const LONGEST: usize = 128;
 /// Values are counted anew after this time.
 const COUNTED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// What was not seen for so many seconds is forgotten.
+const FORGOTTEN: u64 = 30 * 24 * 3600;
 
 /// Why something is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +84,8 @@ struct State {
     left_out: u64,
     distinct: Distinct,
     counted_since: Duration,
+    /// The documents by which all that is found drifts.
+    judged_by: Option<Arc<Documents>>,
     is_written: bool,
 }
 
@@ -101,21 +108,21 @@ impl Drift {
             let found = drifts.found.into_iter().take(MOST);
             state.found = found.map(|one| ((one.why, one.service, one.key), (one.requests, one.seen))).collect();
         }
+        state.follow(&in_force);
         Ok(Self { in_force, clock, fingerprints, kept, state: Mutex::new(state) })
     }
 
     /// Looks at the attributes that `each` yields, all of one service.
     pub(crate) fn look<'a>(&self, service: &str, each: impl FnOnce(&mut dyn FnMut(Carrier, RawAttribute<'a>))) {
-        let edition = self.in_force.edition();
-        let (policy, uptime) = (&edition.documents.policy, self.clock.uptime());
-        let now = self.clock.now().nanos() / 1_000_000_000;
+        let (now, uptime) = (self.now(), self.clock.uptime());
         let service = shortened(service);
         let mut state = self.lock();
+        let documents = state.follow(&self.in_force);
         if uptime.saturating_sub(state.counted_since) > COUNTED_FOR {
             (state.distinct, state.counted_since) = (Distinct::default(), uptime);
         }
         let mut found: Vec<(Why, &str)> = Vec::new();
-        each(&mut |_, attribute| found.extend(state.judge(policy, service, attribute)));
+        each(&mut |_, attribute| found.extend(state.judge(&documents.policy, service, attribute)));
         found.sort_unstable();
         found.dedup();
         found.into_iter().for_each(|(why, key)| state.add((why, service.to_owned(), shortened(key).to_owned()), now));
@@ -125,6 +132,8 @@ impl Drift {
     pub(crate) fn write(&self) {
         let drifts = {
             let mut state = self.lock();
+            state.follow(&self.in_force);
+            state.forget(self.now());
             if std::mem::replace(&mut state.is_written, true) {
                 return;
             }
@@ -148,6 +157,11 @@ impl Drift {
         Drifts { found: state.found.iter().map(one).collect(), left_out: state.left_out }
     }
 
+    /// Seconds since the Unix epoch.
+    fn now(&self) -> u64 {
+        self.clock.now().nanos() / 1_000_000_000
+    }
+
     fn all(&self) -> Drifts {
         self.drifts(&self.lock())
     }
@@ -158,6 +172,30 @@ impl Drift {
 }
 
 impl State {
+    /// The documents in force; what no longer drifts by them goes.
+    fn follow(&mut self, in_force: &InForce) -> Arc<Documents> {
+        let documents = Arc::clone(&in_force.edition().documents);
+        if self.judged_by.as_ref().is_none_or(|before| !Arc::ptr_eq(before, &documents)) {
+            self.keep(|(why, _, key), _| match (why, documents.policy.classify(key)) {
+                (Why::Unclassified, class) => class.is_none(),
+                (Why::Distinct, class) => matches!(class, Some((Class::Op, _))),
+            });
+            self.judged_by = Some(Arc::clone(&documents));
+        }
+        documents
+    }
+
+    fn forget(&mut self, now: u64) {
+        self.keep(|_, last| now.saturating_sub(last) <= FORGOTTEN);
+    }
+
+    /// Keeps the findings of which this holds, by name and when they were seen last.
+    fn keep(&mut self, holds: impl Fn(&Name, u64) -> bool) {
+        let before = self.found.len();
+        self.found.retain(|name, (_, (_, last))| holds(name, *last));
+        self.is_written &= self.found.len() == before;
+    }
+
     fn judge<'a>(&mut self, policy: &Policy, service: &str, attribute: RawAttribute<'a>) -> Option<(Why, &'a str)> {
         let key = std::str::from_utf8(attribute.key).ok()?;
         match policy.classify(key) {
@@ -176,7 +214,7 @@ impl State {
     fn add(&mut self, name: Name, now: u64) {
         self.is_written = false;
         if let Some((requests, (_, last))) = self.found.get_mut(&name) {
-            *requests += 1;
+            *requests = requests.saturating_add(1);
             *last = now;
         } else if self.found.len() < MOST {
             self.found.insert(name, (1, (now, now)));

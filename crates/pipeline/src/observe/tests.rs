@@ -3,6 +3,7 @@ use tollgate_otlp::{Limits, Writer, walk_traces};
 use tollgate_runtime::ManualClock;
 
 use super::*;
+use crate::node::in_force::{Edition, InForce};
 use crate::rig;
 
 struct Bench {
@@ -17,8 +18,11 @@ impl Bench {
     }
 
     fn in_folder(dir: tempfile::TempDir) -> Self {
+        Self::under(dir, rig::in_force(&rig::documents()))
+    }
+
+    fn under(dir: tempfile::TempDir, in_force: InForce) -> Self {
         let (clock, hand) = rig::standing();
-        let in_force = rig::in_force(&rig::documents());
         let drift = Drift::open(&Disk::real(), dir.path().join("drift"), in_force, clock.clone()).unwrap();
         Self { observer: Arc::new(Observer { clock, due: AtomicU64::new(0), sees: Sees::Drift(drift) }), hand, dir }
     }
@@ -106,6 +110,38 @@ fn keys_without_end_are_counted_and_not_all_kept() {
     assert_eq!(bench.found().len(), 2048);
     let drifts = drift::Drifts::of_node(bench.dir.path()).unwrap().unwrap();
     assert_eq!(drifts.left_out, 5 * 900 - 2048);
+}
+
+/// Guarantees: what the catalogue has drifts no longer, from the edition on that has it and after a restart.
+#[test]
+fn a_key_that_got_a_class_is_found_no_longer() {
+    let (_set, with_class) = rig::edited(|name, text| match name {
+        "policies/catalogue.yaml" => text.replace("\nattributes:\n", "\nattributes:\n  shop.till: op\n"),
+        _ => text,
+    });
+    let publisher = rig::publisher(&rig::documents());
+    let bench = Bench::under(tempfile::tempdir().unwrap(), publisher.follow());
+    bench.send(&[("shop.till", "till-7"), ("shop.queue", "q-7")]);
+    assert_eq!(bench.found().len(), 2);
+    let other = vec![(Why::Unclassified, "shop: shop.queue".to_owned(), 1)];
+    publisher.publish(Edition { documents: Arc::clone(&with_class), previous: Vec::new() });
+    assert_eq!(bench.found(), other);
+
+    let bench = Bench::new();
+    bench.send(&[("shop.till", "till-7"), ("shop.queue", "q-7")]);
+    assert_eq!(bench.found().len(), 2);
+    assert_eq!(Bench::under(bench.dir, rig::in_force(&with_class)).found(), other);
+}
+
+#[test]
+fn what_was_not_seen_for_thirty_days_is_forgotten() {
+    let bench = Bench::new();
+    bench.send(&[("shop.till", "till-7"), ("shop.queue", "q-7")]);
+    bench.hand.advance(Duration::from_secs(29 * 24 * 3600));
+    bench.send(&[("shop.queue", "q-7")]);
+    assert_eq!(bench.found().len(), 2);
+    bench.hand.advance(Duration::from_secs(2 * 24 * 3600));
+    assert_eq!(bench.found(), [(Why::Unclassified, "shop: shop.queue".to_owned(), 2)]);
 }
 
 /// What came over a link is another region's: its names are not kept here.
