@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tollgate_runtime::Clock;
 use tollgate_scenario::certs;
 
-use super::documents;
+use super::{documents, print};
 use crate::cli::Certs;
 use crate::exit::Exit;
 
@@ -15,11 +15,6 @@ pub(crate) fn certs(command: &Certs) -> Result<ExitCode, Exit> {
     let federation = documents.federation();
     let holders = certs::holders(federation);
     certs::write(dir, federation, &holders, Clock::system().now()).map_err(Exit::failed)?;
-    say(&format!("{} certificates in {}", holders.len(), dir.display()));
+    print::text(&format!("{} certificates in {}\n", holders.len(), dir.display()));
     Ok(ExitCode::SUCCESS)
-}
-
-#[expect(clippy::print_stdout, reason = "tells the user where the result is")]
-fn say(text: &str) {
-    println!("{text}");
 }

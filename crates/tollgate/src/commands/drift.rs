@@ -1,6 +1,6 @@
 //! `tollgate drift`: what services of a region send that the catalogue does not fit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,15 +30,20 @@ pub(crate) fn drift(options: &Drift) -> Result<ExitCode, Exit> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What several nodes found. Their fingerprints differ, so findings of different nodes stay apart.
+/// What several nodes found. Their fingerprints differ, so findings of different nodes stay apart. A folder that is given
+/// twice, by whatever way, is read once.
 pub(super) fn read(folders: &[PathBuf]) -> Result<Drifts, Exit> {
     let mut all = Drifts::default();
+    let mut read = BTreeSet::new();
     for folder in folders {
+        if !read.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone())) {
+            continue;
+        }
         let said = |why: &dyn std::fmt::Display| Exit::failed(format!("{}: {why}", folder.display()));
         let found = Drifts::of_node(folder).map_err(|error| said(&error))?;
         let found = found.ok_or_else(|| said(&"no `drift/drift.json` here: a gateway's data folder has one"))?;
         all.found.extend(found.found);
-        all.left_out += found.left_out;
+        all.left_out = all.left_out.saturating_add(found.left_out);
     }
     all.found.sort_by(|one, two| (one.why, &one.service, &one.key).cmp(&(two.why, &two.service, &two.key)));
     Ok(all)

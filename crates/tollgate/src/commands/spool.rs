@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::{Inspection, Position, inspect};
 
+use super::print;
 use crate::cli::Spool;
 use crate::exit::Exit;
 
@@ -19,7 +20,7 @@ pub(crate) fn spool(command: &Spool) -> Result<ExitCode, Exit> {
         let inspection = inspect(&log).map_err(|error| unreadable(&error))?;
         if !inspection.segments.is_empty() || !inspection.consumers.is_empty() {
             found = true;
-            print(&describe(&log, &inspection, now));
+            print::text(&describe(&log, &inspection, now));
         }
     }
     if found { Ok(ExitCode::SUCCESS) } else { Err(unreadable(&"no log here, in `spool` or in the folders below")) }
@@ -67,9 +68,4 @@ fn describe(log: &Path, inspection: &Inspection, now: Timestamp) -> String {
 
 fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     since.map_or_else(|| "none".to_owned(), |since| format!("{} s ago", now.since(since).as_secs()))
-}
-
-#[expect(clippy::print_stdout, reason = "the inspection is what the command is for")]
-fn print(text: &str) {
-    print!("{text}");
 }

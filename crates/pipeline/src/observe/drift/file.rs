@@ -35,10 +35,12 @@ impl Drifts {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn of_node(data: &Path) -> io::Result<Option<Self>> {
+        let none =
+            || io::Error::new(io::ErrorKind::InvalidData, format!("`{FOLDER}/{FILE}` is not a file of findings"));
         match fs::read(data.join(FOLDER).join(FILE)) {
-            Ok(bytes) => Self::decode(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Ok(bytes) => Self::decode(&bytes).map(Some).ok_or_else(none),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(io::Error::new(error.kind(), format!("`{FOLDER}/{FILE}`: {error}"))),
         }
     }
 

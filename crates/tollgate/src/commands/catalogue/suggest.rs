@@ -39,7 +39,7 @@ fn yaml(found: &[Drifting], knows: impl Fn(&str) -> bool) -> String {
     let mut keys: BTreeMap<&str, Seen<'_>> = BTreeMap::new();
     for one in found.iter().filter(|one| one.why == Why::Unclassified && !knows(&one.key)) {
         let seen = keys.entry(&one.key).or_default();
-        seen.requests += one.requests;
+        seen.requests = seen.requests.saturating_add(one.requests);
         seen.services.push(&one.service);
     }
     let mut text = HEAD.to_owned();

@@ -7,7 +7,6 @@
 mod recording;
 mod summary;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use tollgate_runtime::Clock;
 
 use super::known_cluster;
 use crate::cli::policy::Seal;
-use crate::commands::unproved;
+use crate::commands::{print, unproved};
 use crate::exit::Exit;
 use recording::Recording;
 use summary::Summary;
@@ -54,7 +53,6 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
 fn run(recording: &Recording, signal: Signal, mut sealer: Sealer) -> Result<Summary, Exit> {
     let arrival = Clock::system().now().nanos();
     let (mut counts, mut rejected, mut unreadable) = (Counts::default(), 0, 0);
-    let mut out = std::io::stdout().lock();
     for message in recording.messages() {
         let read = message.ok().and_then(|payload| Some((walk(signal, &payload)?, payload)));
         let Some((walked, payload)) = read else {
@@ -67,10 +65,9 @@ fn run(recording: &Recording, signal: Signal, mut sealer: Sealer) -> Result<Summ
         let sealed = sealed.whole();
         if !sealed.is_empty() {
             let written = recording.framed(&sealed.bytes()).map_err(Exit::Failed)?;
-            out.write_all(&written).map_err(Exit::failed)?;
+            print::bytes(&written);
         }
     }
-    out.flush().map_err(Exit::failed)?;
     Ok(Summary { counts, rejected, unreadable, closed: None })
 }
 
