@@ -8,7 +8,7 @@
 
 use tollgate_otlp::wire::{Field as Read, Fields, Wire, varint};
 use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
-use tollgate_residency::{Carrier, Class, Form};
+use tollgate_residency::{Action, Carrier, Class, Form};
 
 use crate::counts::Withheld;
 use crate::once::{grown, once, text};
@@ -135,12 +135,10 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
         let number = field.number;
         match (known, field.value) {
             (Field::Number(carrier, encoding), value) => self.number(carrier, encoding, (number, value), out)?,
-            // Nobody else says so, whatever a catalogue lists.
-            (Field::Attributes(Carrier::MetricMetadata), Wire::Bytes(attribute))
+            (Field::Attributes(carrier @ Carrier::MetricMetadata), Wire::Bytes(attribute))
                 if RawAttribute::parse(attribute)?.key == DROPPED.as_bytes() =>
             {
-                self.judge.counts.value(Class::Unclassified, Form::Absent);
-                self.uncounted = self.uncounted.saturating_add(1);
+                self.dropped_before(carrier, RawAttribute::parse(attribute)?.value)?;
             }
             (Field::Attributes(carrier), Wire::Bytes(attribute)) => {
                 self.memory.attributes.add((field.raw, attribute), carrier, self.judge)?;
@@ -163,6 +161,21 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
             (Field::Unknown, _) => drop(self.judge.passes(Carrier::Unknown, false)),
             _ => return Err(Withheld::Malformed),
         }
+        Ok(())
+    }
+
+    /// Adds what a border before this one left out, as a span's count does. A sender may claim it too: it is a number, and
+    /// no more of it is told than that.
+    fn dropped_before(&mut self, carrier: Carrier, value: &[u8]) -> Result<(), Fault> {
+        let crosses = self.judge.table.class(carrier, Class::Op) == Action::Raw;
+        let count = match ValueView::parse(value)? {
+            ValueView::Int(count) if crosses => u64::try_from(count).ok(),
+            _ => None,
+        };
+        let (class, form) = if count.is_some() { (Class::Op, Form::Raw) } else { (Class::Unclassified, Form::Absent) };
+        self.judge.counts.value(class, form);
+        let count = count.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
+        self.uncounted = self.uncounted.saturating_add(count);
         Ok(())
     }
 
