@@ -3,10 +3,13 @@
 //! Promises:
 //! 1. E-mail addresses, query strings, quoted or assigned values, control and non-ASCII characters never look so.
 //! 2. Neither does anything longer than 256 bytes, nor a list that adds up to more.
-//! 3. Nor does text of more than one word, but under the keys of [`SPACED`], after a first word that is listed there.
+//! 3. Nor does text of more than one word, but under the keys of [`SPACED`], after a first word that is listed there, and
+//!    names of places (`quasi`).
 //!
 //! It refuses more than it must (`text/html; charset=utf-8`): a missing value is a nuisance, a leaked one is not
 //! undone. A name spelt in plain letters passes, which is why classes come first.
+
+use tollgate_residency::Class;
 
 use crate::detect::{self, Found};
 
@@ -92,17 +95,21 @@ pub(crate) fn look(text: &[u8]) -> Look {
     if detect::may_find(sum & FIELD, sum / CAPITAL) { Look::Detectable } else { Look::Plain }
 }
 
-/// Says whether a text looks operational under this key, whatever a detector may find in it.
-pub(crate) fn looks_so_under(key: &[u8], text: &[u8]) -> bool {
+/// Says whether a text of this class looks operational under this key, whatever a detector may find in it.
+pub(crate) fn looks_so_under(class: Class, key: &[u8], text: &[u8]) -> bool {
     match look(text) {
         Look::Otherwise => false,
         Look::Plain | Look::Detectable => true,
-        Look::Spaced => may_be_spaced(key, text),
+        Look::Spaced => may_be_spaced(class, key, text),
     }
 }
 
-/// Says whether a few words may stand under this key.
-pub(crate) fn may_be_spaced(key: &[u8], text: &[u8]) -> bool {
+/// Says whether a few words may stand under this key. Places have names of several words, and who lets them cross says so;
+/// a code is one word.
+pub(crate) fn may_be_spaced(class: Class, key: &[u8], text: &[u8]) -> bool {
+    if class == Class::Quasi {
+        return !key.ends_with(b"code");
+    }
     let words = SPACED.iter().find(|(spaced, _)| *spaced == key).map_or(&[][..], |(_, words)| *words);
     let first = text.split(|byte| *byte == b' ').next().unwrap_or_default();
     words.iter().any(|word| word.as_bytes() == first)
@@ -247,14 +254,16 @@ mod tests {
             ("os.name", "Red Hat Enterprise Linux"),
             ("process.runtime.name", "OpenJDK Runtime Environment"),
         ] {
-            assert!(looks_so_under(key.as_bytes(), text.as_bytes()), "{key}: {text}");
-            assert!(!looks_so_under(b"error.type", text.as_bytes()) && !looks_so(text), "{text}");
+            assert!(looks_so_under(Class::Op, key.as_bytes(), text.as_bytes()), "{key}: {text}");
+            assert!(!looks_so_under(Class::Op, b"error.type", text.as_bytes()) && !looks_so(text), "{text}");
             for words in
                 ["Maria Keller wrote this", "SELECT  orders", "SELECT a b c d e", "OpenJDK of jane@example.org"]
             {
-                assert!(!looks_so_under(key.as_bytes(), words.as_bytes()), "{key}: {words}");
+                assert!(!looks_so_under(Class::Op, key.as_bytes(), words.as_bytes()), "{key}: {words}");
             }
         }
+        let of_a_place = |key: &str| looks_so_under(Class::Quasi, key.as_bytes(), b"New York");
+        assert!(of_a_place("geo.locality.name") && !of_a_place("geo.country.iso_code"));
     }
 
     #[test]

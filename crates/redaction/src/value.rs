@@ -172,7 +172,8 @@ impl Judge<'_> {
             Look::Plain => Ok(self.is_copied(cell.class)),
             Look::Detectable => Ok(self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell),
             Look::Spaced => {
-                let fits = verbatim::text(raw.value)?.is_some_and(|text| operational::may_be_spaced(raw.key, text));
+                let text = verbatim::text(raw.value)?;
+                let fits = text.is_some_and(|text| operational::may_be_spaced(cell.class, raw.key, text));
                 Ok(fits && self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell)
             }
             Look::Otherwise => Ok(false),
@@ -265,7 +266,8 @@ fn found_in_one(value: ValueView<'_>) -> Found {
 fn crosses((key, value): (&[u8], ValueView<'_>), class: Class, guard: Guard) -> Result<bool, Fault> {
     // Whoever lets these cross raw lets texts cross. All others are words of a system, whatever a sender writes there.
     let free = matches!(class, Class::Direct | Class::Special | Class::Free);
-    let fits = |text: &str| free || operational::looks_so_under(key, text.as_bytes()) && guard.admits(text.as_bytes());
+    let looks_so = |text: &str| operational::looks_so_under(class, key, text.as_bytes());
+    let fits = |text: &str| free || looks_so(text) && guard.admits(text.as_bytes());
     let ValueView::Array(list) = value else { return Ok(flat_crosses(value, fits)) };
     let (mut count, mut bytes) = (0, 0);
     for element in elements(list) {

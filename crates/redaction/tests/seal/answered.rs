@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Metric};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tollgate_federation::Signal;
 use tollgate_otlp::Index;
-use tollgate_residency::{Action, Carrier, Resource, Table};
+use tollgate_residency::{Action, Carrier, Class, Resource, Table};
 
 use crate::signals::{logs_of, metrics_of, sealer, walk};
 use crate::world::{ARRIVAL, decoded};
@@ -71,7 +71,7 @@ fn looks_operational(text: &str) -> bool {
     text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('@')
 }
 
-/// What a name of a span may be composed of: a few texts that cross.
+/// What a name of a span may be composed of, and that of a place: a few texts that cross.
 fn looks_composed(name: &str) -> bool {
     name.split(' ').count() <= 5 && name.split(' ').all(looks_operational)
 }
@@ -107,6 +107,7 @@ impl Look<'_> {
                     Action::Absent | Action::Blind(_) => false,
                     Action::Hmac(_) => text.starts_with("tg1.") && text.len() == 38,
                     Action::Truncate { .. } => text.ends_with(".0") || text.ends_with("::"),
+                    Action::Raw if cell.class == Class::Quasi => looks_composed(text),
                     Action::Raw => looks_operational(text),
                 },
                 "{key} in {carrier}"
