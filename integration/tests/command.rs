@@ -53,40 +53,6 @@ impl Said {
     }
 }
 
-/// Guarantees: a pipe that nobody reads any more is no fault, and hides none: the exit code is that of the command.
-#[test]
-fn a_pipe_that_is_closed_ends_a_command_quietly() {
-    let top = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let wide = tempfile::NamedTempFile::new().unwrap();
-    let residency = fs::read_to_string(format!("{top}/policies/residency.yaml")).unwrap();
-    fs::write(&wide, residency.replace("quasi: {only: {geo.country.iso_code: raw}}", "quasi: raw")).unwrap();
-    let wide = wide.path().to_str().unwrap();
-    let diff = ["policy", "diff", "policies/residency.yaml", wide, "--on", "2026-12-01"];
-    for (words, code) in [(&["policy", "show", "--on", "2026-12-01"][..], 0), (&diff, 3)] {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let output = Command::new(binary()).args(words).current_dir(top).stdout(writer).output().unwrap();
-        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(code), String::new()));
-    }
-}
-
-#[test]
-fn drift_names_a_broken_file_and_reads_a_folder_once() {
-    let data = tempfile::tempdir().unwrap();
-    let (folder, file) = (data.path().join("drift"), data.path().join("drift/drift.json"));
-    fs::create_dir(&folder).unwrap();
-    let (once, again) = (data.path().display().to_string(), folder.join("..").display().to_string());
-    for text in ["", "{", r#"{"version": 1}"#] {
-        fs::write(&file, text).unwrap();
-        tollgate(&["drift", &once]).failed(1, &[&once, "drift/drift.json"]);
-        tollgate(&["catalogue", "suggest", &once]).failed(1, &[&once, "drift/drift.json"]);
-    }
-    let found = r#"{"why": "unclassified", "service": "shop", "key": "shop.till", "requests": 1, "service_fingerprint": "1",
-                    "key_fingerprint": "2", "first": 1, "last": 1}"#;
-    fs::write(&file, format!(r#"{{"version": 1, "left_out": 0, "found": [{found}]}}"#)).unwrap();
-    assert_eq!(tollgate(&["drift", &once, &again]).out, tollgate(&["drift", &once]).out);
-}
-
 fn run<'a>(node_file: &'a str, node: &'a str) -> [&'a str; 6] {
     ["run", "--set", ".", "--node-file", node_file, node]
 }
@@ -532,28 +498,6 @@ fn keys_that_cannot_be_used_are_named_and_never_shown() {
     assert!(!said.err.contains("not hexadecimal"));
     fleet.edit(NODE_FILE, |text| text.replace("dir: keys/eu-west/user", "file: keys/eu-west/user.key"));
     neither_runs(&fleet, 78, &["keys.user: a key is a folder with a root for each epoch, said as `dir`"]);
-}
-
-#[test]
-fn colour_is_for_terminals_that_want_it() {
-    let fleet = Fleet::lay_out();
-    let _taken = TcpListener::bind(fleet.planned(GATEWAY).tier().unwrap()).unwrap();
-    for command in [vec!["check", "--bogus"], run(NODE_FILE, NODE).to_vec()] {
-        let plain = tollgate_in(fleet.folder(), &command);
-        assert!(!plain.err.contains('\x1b'), "not a terminal: {}", plain.err);
-        assert!(on_terminal(&fleet, &command, None).contains('\x1b'), "{command:?}");
-        let asked = on_terminal(&fleet, &command, Some("1"));
-        assert!(!asked.contains('\x1b') && !asked.is_empty(), "NO_COLOR is not heard: {asked}");
-    }
-}
-
-/// What a command says to a terminal.
-fn on_terminal(fleet: &Fleet, arguments: &[&str], no_color: Option<&str>) -> String {
-    let mut python = Command::new("python3");
-    python.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])"]).arg(binary()).args(arguments);
-    python.current_dir(fleet.folder()).env("TERM", "xterm").env_remove("NO_COLOR");
-    python.envs(no_color.map(|value| ("NO_COLOR", value)));
-    String::from_utf8(python.output().unwrap().stdout).unwrap()
 }
 
 #[test]

@@ -107,3 +107,28 @@ fn what_drifts_is_found_named_at_home_and_turned_into_a_catalogue() {
     let records: u64 = line.split("at most ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(records > 0 && line.contains("no longer crosses"), "{text}");
 }
+
+/// Guarantees: a file that is broken is named, and a folder that is given twice is read once.
+#[test]
+fn a_broken_file_is_named_and_a_folder_is_read_once() {
+    let data = tempfile::tempdir().unwrap();
+    let (folder, file) = (data.path().join("drift"), data.path().join("drift/drift.json"));
+    fs::create_dir(&folder).unwrap();
+    let (once, again) = (data.path().display().to_string(), folder.join("..").display().to_string());
+    for text in ["", "{", r#"{"version": 1}"#] {
+        fs::write(&file, text).unwrap();
+        for words in [&["drift"][..], &["catalogue", "suggest"]] {
+            let mut command = Command::new(binary());
+            command.args(words).arg(&once).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+            let output = command.output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()), "{said}");
+            assert!(said.contains(&once) && said.contains("drift/drift.json"), "{said}");
+        }
+    }
+    let found = r#"{"why": "unclassified", "service": "shop", "key": "shop.till", "requests": 1, "service_fingerprint": "1",
+                    "key_fingerprint": "2", "first": 1, "last": 1}"#;
+    fs::write(&file, format!(r#"{{"version": 1, "left_out": 0, "found": [{found}]}}"#)).unwrap();
+    let drift = |folders: &[&str]| run(Command::new(binary()).arg("drift").args(folders));
+    assert_eq!(drift(&[&once, &again]), drift(&[&once]));
+}
