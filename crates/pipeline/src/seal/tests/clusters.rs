@@ -4,13 +4,18 @@ use super::*;
 
 /// The example, where the country crosses for data of this cluster alone.
 fn country_of(cluster: &str) -> (TempDir, Arc<Documents>) {
+    country_of_and(cluster, |text| text)
+}
+
+/// The same with one more change of the policy.
+fn country_of_and(cluster: &str, edit: impl Fn(String) -> String) -> (TempDir, Arc<Documents>) {
     let rule = format!(
         "rules:\n  - {{id: country, origin: EEA, reaching: US, signal: traces, where: {{cluster: {cluster}}}, allow: \
          {{quasi: {{only: {{geo.country.iso_code: raw}}}}}}}}\n"
     );
     rig::edited(|name, text| match name {
         "policies/residency.yaml" => {
-            text.replace("quasi: {only: {geo.country.iso_code: raw}}", "").replacen("rules:\n", &rule, 1)
+            edit(text).replace("quasi: {only: {geo.country.iso_code: raw}}", "").replacen("rules:\n", &rule, 1)
         }
         _ => text,
     })
@@ -86,4 +91,29 @@ fn a_narrowed_deny_closes_the_link_for_its_cluster_and_for_what_is_not_proved() 
         assert_eq!(all(&mut seal, &record).len(), crossing, "{peer}");
     }
     assert_eq!(bench.counts(), [3, 2]);
+}
+
+/// Scenario: ids cross blinded, and clusters of one region are told apart. Guarantees: a trace with spans of both, and of a sender
+/// that proved none, goes to one node under one id, while the narrowed allow holds for its own cluster alone.
+#[test]
+fn a_trace_of_two_clusters_that_are_told_apart_is_blinded_to_one() {
+    let (_dir, documents) = country_of_and("eu-west-a", |text| text.replace("corr: raw", "corr: {blind: ids}"));
+    let bench = Bench::new(Arc::clone(&documents));
+    let mut seal = bench.seal(CENTRAL, Signal::Traces);
+    let nodes = ["a", "b", "c"];
+    let mut sent = |peer: &str| {
+        let record = record(with_attribute("geo.country.iso_code", "DE"), documents.federation.digest());
+        let sealed = run(&mut seal, &Record { peer: Name::from(peer), ..record }, &nodes, &nodes);
+        let mut at = sealed.into_iter().enumerate().filter_map(|(node, sealed)| Some((node, sealed?)));
+        let (node, sealed) = at.next().expect("the span crosses");
+        assert!(at.next().is_none());
+        let trace = Batch::new(&sealed.bytes(), &walk_traces(&sealed.bytes(), &Limits::JOINED).unwrap().index)
+            .items()
+            .find_map(|item| item.trace_id());
+        ((node, trace), attribute(&sealed, "geo.country.iso_code").is_some())
+    };
+    let [of_a, of_b, of_nobody] = [OF_A, OF_B, "uk-south/gateway/0"].map(&mut sent);
+    assert_eq!([of_a.1, of_b.1, of_nobody.1], [true, false, false]);
+    assert_eq!([of_b.0, of_nobody.0], [of_a.0; 2]);
+    assert_ne!(of_a.0.1, Some(TraceId(rig::trace_id(1))));
 }
