@@ -46,3 +46,4 @@ pub use keys::{Keys, RootKey};
 pub use pseudonym::{NoPseudonym, PseudonymKey};
 pub use sealed::{OtherSeal, Route, Sealed, SealedBatch};
 pub use sealer::Sealer;
+pub use surroundings::claims;

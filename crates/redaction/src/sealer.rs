@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. Nothing is copied that was not looked up: unknown fields, keys and values stay.
 //! 2. Each item crosses or is counted as withheld; one bad item withholds itself, a bad resource or scope its items.
-//! 3. No input makes it panic, and no error says what a value was.
+//! 3. A resource is sealed by the table for what it says of itself, where the policy asks; what it says can only hold back.
+//! 4. No input makes it panic, and no error says what a value was.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use tollgate_federation::Signal;
 use tollgate_otlp::{Batch, Index, Item as RawItem, ResourceGroup, ScopeGroup, TraceId};
-use tollgate_residency::{Class, Resource, Table};
+use tollgate_residency::{Class, Layers, Resource, Table};
 
 use crate::attributes::Care;
 use crate::blind::Blinder;
@@ -26,9 +27,9 @@ use crate::span::{Memory, SpanSealer};
 use crate::surroundings;
 use crate::value::Judge;
 
-/// Seals what goes over one link under one table.
+/// Seals what goes over one link under one table, or under stricter ones for what resources say of themselves.
 pub struct Sealer {
-    table: Arc<Table>,
+    layers: Layers,
     keys: Arc<dyn Keys>,
     pseudonyms: Vec<Pseudonyms>,
     /// Blinds ids, where the table says so.
@@ -40,15 +41,19 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Takes the table of a link, which says for whom, from where and for which signal it is, and the keys of this region.
+    /// Takes the table of a link, which says for whom, from where and for which signal it is, or its layers, and the keys of
+    /// this region.
     #[must_use]
-    pub fn new(table: Arc<Table>, keys: Arc<dyn Keys>) -> Self {
+    pub fn new(layers: impl Into<Layers>, keys: Arc<dyn Keys>) -> Self {
+        let layers = layers.into();
+        let table = layers.base();
         let (origin, destination) = (table.origin().to_string(), table.destination().to_owned());
         let pseudonyms = table.keyed().iter();
         let pseudonyms = pseudonyms.map(|keyed| Pseudonyms::new(keyed.clone(), origin.clone(), destination.clone()));
-        let mark = surroundings::mark(&table.digest());
+        let (pseudonyms, digest) = (pseudonyms.collect(), layers.digest());
+        let mark = surroundings::mark(&digest);
         let blinder = table.blinding().cloned().map(Blinder::new);
-        Self { pseudonyms: pseudonyms.collect(), blinder, policies: [table.digest(); 2], table, keys, mark }
+        Self { pseudonyms, blinder, policies: [digest; 2], layers, keys, mark }
     }
 
     /// Says of which policy the table is, and which is in force; unless told, the table is all of both.
@@ -63,10 +68,10 @@ impl Sealer {
         self.policies
     }
 
-    /// Returns the table that is applied.
+    /// Returns the table that is applied, where nothing is held back for what a resource says of itself.
     #[must_use]
     pub fn table(&self) -> &Table {
-        &self.table
+        self.layers.base()
     }
 
     /// Forgets what was derived from roots that are not here any more. Sealing does so by itself.
@@ -85,20 +90,22 @@ impl Sealer {
     pub fn seal(&mut self, payload: &[u8], index: &Index, arrival: u64) -> SealedBatch {
         let mut counts = Counts::default();
         self.forget_gone_keys();
+        let table = self.layers.base();
         let judge = Judge {
-            table: &self.table,
+            table,
             keys: self.keys.as_ref(),
             pseudonyms: &mut self.pseudonyms,
             blinder: self.blinder.as_mut(),
             counts: &mut counts,
             arrival,
             resource: Resource::Device,
-            heads_cross: Plain::crosses(&self.table),
+            heads_cross: Plain::crosses(table),
             mark: &self.mark,
-            all_unguarded: Class::ALL.iter().all(|class| self.table.guard(*class).is_default()),
+            all_unguarded: Class::ALL.iter().all(|class| table.guard(*class).is_default()),
         };
         let layout = Layout::with_room_for(index.items(), payload.len());
-        let mut run = Run { signal: self.table.signal(), judge, memory: Memory::default(), layout };
+        let layers = self.layers.tell_apart().then_some(&self.layers);
+        let mut run = Run { signal: table.signal(), layers, judge, memory: Memory::default(), layout };
         for group in Batch::new(payload, index).resources() {
             run.resource(&group);
         }
@@ -106,35 +113,37 @@ impl Sealer {
         // Only now: what is counted on the way is taken back where nothing of a resource crosses.
         counts.keys_missing += counts.withheld_for(Withheld::KeyMissing);
         let [digest, in_force] = self.digests();
-        let seal = Seal {
-            link: self.table.link(),
-            signal: self.table.signal(),
-            origin: self.table.origin().clone(),
-            digest,
-            in_force,
-        };
+        let seal =
+            Seal { link: table.link(), signal: table.signal(), origin: table.origin().clone(), digest, in_force };
         SealedBatch { layout, counts, seal }
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer").field("link", &self.table.link()).finish_non_exhaustive()
+        f.debug_struct("Sealer").field("link", &self.table().link()).finish_non_exhaustive()
     }
 }
 
 /// The sealing of one batch.
 struct Run<'a, 't> {
     signal: Signal,
+    /// Where it matters what a resource says of itself.
+    layers: Option<&'t Layers>,
     judge: Judge<'t>,
     memory: Memory<'a>,
     layout: Layout,
 }
 
-impl<'a> Run<'a, '_> {
+impl<'a, 't> Run<'a, 't> {
     fn resource(&mut self, group: &ResourceGroup<'a>) {
         let before = self.mark();
         let first = self.layout.scopes.len();
+        if let Some(layers) = self.layers
+            && !self.takes_layer(layers, group.resource())
+        {
+            return self.withhold_below(group);
+        }
         let Ok(whose) = surroundings::whose(self.judge.table, group.resource(), &mut self.memory.unmarked) else {
             return self.withhold_below(group);
         };
@@ -161,6 +170,18 @@ impl<'a> Run<'a, '_> {
         self.layout.close(opened);
         self.layout.resources.push(Group { head, children });
         self.layout.numbers.push(group.number);
+    }
+
+    /// Turns to the table for what a resource says of itself; says whether there is one.
+    #[cold]
+    fn takes_layer(&mut self, layers: &'t Layers, resource: &[u8]) -> bool {
+        let Ok(table) = layers.of(&surroundings::claims(resource)) else { return false };
+        if !std::ptr::eq(table, self.judge.table) {
+            self.judge.table = table;
+            self.judge.heads_cross = Plain::crosses(table);
+            self.memory.attributes.forget();
+        }
+        true
     }
 
     fn scope(&mut self, group: &ScopeGroup<'a>) {

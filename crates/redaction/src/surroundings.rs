@@ -4,13 +4,14 @@
 
 use data_encoding::HEXLOWER;
 use tollgate_otlp::wire::{Fields, Wire};
-use tollgate_otlp::{Fault, RawAttribute, Writer};
-use tollgate_residency::{Carrier, Class, Form, Resource, Table};
+use tollgate_otlp::{Fault, RawAttribute, Writer, raw_attributes};
+use tollgate_residency::{Carrier, Claims, Class, Form, Resource, Table};
 
 use crate::once::{grown, once, text};
 use crate::operational;
 use crate::span::Memory;
 use crate::value::Judge;
+use crate::verbatim;
 
 /// The resource in `ResourceSpans` and its like or the scope in `ScopeSpans` and its like, and the schema URL in both.
 const MESSAGE: u32 = 1;
@@ -50,6 +51,13 @@ pub(crate) fn whose<'a>(table: &Table, resource: &'a [u8], unmarked: &mut Vec<&'
         }
     }
     Ok(Resource::Server)
+}
+
+/// Reads what a resource says of itself. What cannot be read says nothing clear.
+#[must_use]
+pub fn claims(resource: &[u8]) -> Claims {
+    let said = raw_attributes(resource, 1).map(|attribute| (attribute.key, verbatim::text(attribute.value)));
+    Claims::of(said.map(|(key, text)| (key, text.ok().flatten().and_then(|text| std::str::from_utf8(text).ok()))))
 }
 
 /// Appends the fields of a resource's group that are not its scopes.

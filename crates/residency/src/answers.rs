@@ -3,17 +3,19 @@
 //! Promises:
 //! 1. What no rule allows is absent; a deny beats every allow; of several allows the strictest holds; no order counts.
 //! 2. A rule in shadow changes nothing.
-//! 3. A rule that is narrowed to other clusters than the sender's says nothing. What cannot be told is answered for the
-//!    strictest case: a narrowed allow lets nothing cross by itself and still restricts what others allow; a narrowed deny,
-//!    cap or pair holds for all data.
-//! 4. What an allow rests on and has lapsed makes it absent, and opens nothing in its place.
-//! 5. Each value takes a few look-ups, however many rules there are.
+//! 3. A rule that is narrowed to other clusters than the sender's, or to other claims than a resource's, says nothing. What
+//!    cannot be told is answered for the strictest case: a narrowed allow lets nothing cross by itself and still restricts
+//!    what others allow; a narrowed deny, cap or pair holds for all data.
+//! 4. A rule that is narrowed by claims only takes back: what it denies of a pair never opens the other one.
+//! 5. What an allow rests on and has lapsed makes it absent, and opens nothing in its place.
+//! 6. Each value takes a few look-ups, however many rules there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tollgate_config::At;
 
 use crate::carrier::Carrier;
+use crate::claims::Claims;
 use crate::class::Class;
 use crate::day::When;
 use crate::document::Residency;
@@ -28,17 +30,18 @@ pub(crate) struct By<'a> {
     pub(crate) at: &'a At,
 }
 
-/// Whose data is asked about: of which crossing, and sent by whom.
+/// Whose data is asked about: of which crossing, sent by whom, and what it says of itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whose<'w> {
     pub(crate) crossing: &'w Crossing,
     pub(crate) sender: &'w Sender,
+    pub(crate) claims: &'w Claims,
 }
 
 impl Whose<'_> {
     /// The rules that speak of it, or may.
     fn rules(self, residency: &Residency) -> impl Iterator<Item = &Rule> {
-        residency.rules_of(self.crossing).filter(move |rule| rule.speaks_of(self.sender) != Speaks::Not)
+        residency.rules_of(self.crossing).filter(move |rule| rule.speaks_of(self.sender, self.claims) != Speaks::Not)
     }
 }
 
@@ -140,7 +143,7 @@ impl<'a> Answers<'a> {
             strip: BTreeSet::new(),
         };
         for rule in &rules {
-            answers.add(rule, rule.speaks_of(whose.sender), (&transforms, &at_first), when);
+            answers.add(rule, rule.speaks_of(whose.sender, whose.claims), (&transforms, &at_first), when);
         }
         residency.not_together.iter().for_each(|pair| answers.add_pair(pair, None));
         answers.rules = rules;
@@ -236,38 +239,40 @@ impl<'a> Answers<'a> {
 
     /// Answers for whatever is of a class and has no name of its own.
     pub(crate) fn class(&self, class: Class) -> Action {
-        self.answer(class, None, None, |offer| offer.action)
+        self.answer(class, None, |_| true, |offer| offer.action)
     }
 
     /// Answers for an attribute, taken as one of that class. Pairs are for who sees all attributes.
     pub(crate) fn attribute(&self, attribute: &str, class: Class) -> Action {
-        self.answer(class, Some(attribute), None, |offer| offer.action)
+        self.answer(class, Some(attribute), |_| true, |offer| offer.action)
     }
 
     /// Whether a class, or an attribute taken as one of it, is answered alike with and without a rule, now and before
     /// anything had lapsed. Pairs and what closes the crossing as a whole are for who sees all of it.
     pub(crate) fn is_alike_without(&self, gone: &Rule, class: Class, attribute: Option<&str>) -> bool {
         let alike = |action: fn(&Offer<'a>) -> Action| {
-            self.answer(class, attribute, None, action) == self.answer(class, attribute, Some(gone), action)
+            let others = |rule: &Rule| !std::ptr::eq(rule, gone);
+            self.answer(class, attribute, |_| true, action) == self.answer(class, attribute, others, action)
         };
         alike(|offer| offer.action) && alike(|offer| offer.at_first)
     }
 
     /// Whether an attribute would cross before anything had lapsed: what a pair is judged by, or the day on which the one
-    /// lapses would open the other.
+    /// lapses would open the other. Rules that are narrowed by claims are not asked: whoever makes the claim would choose which
+    /// one crosses.
     pub(crate) fn crosses_at_first(&self, attribute: &str, class: Class) -> bool {
-        self.answer(class, Some(attribute), None, |offer| offer.at_first) != Action::Absent
+        self.answer(class, Some(attribute), |rule| rule.asks().is_none(), |offer| offer.at_first) != Action::Absent
     }
 
-    /// What all rules, or all but one, come to.
+    /// What all rules that count come to.
     fn answer(
         &self,
         class: Class,
         attribute: Option<&str>,
-        gone: Option<&Rule>,
+        counts: impl Fn(&Rule) -> bool,
         action: fn(&Offer<'a>) -> Action,
     ) -> Action {
-        let counts = |by: &By<'a>| gone.is_none_or(|gone| !std::ptr::eq(by.rule, gone));
+        let counts = |by: &By<'a>| counts(by.rule);
         let of_class = self.classes.get(&class);
         let denied = self.denied_all.iter().any(counts)
             || of_class.is_some_and(|one| one.denied.iter().any(counts))

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 
 use time::Date;
-use tollgate_config::{At, Document, Faults, Value};
+use tollgate_config::{At, Document, Faults, Fields, Value};
 use tollgate_federation::{Federation, Link, Origin, PlaceId, Signal};
 
 use crate::carrier::{Carrier, Holds};
+use crate::claims::{Claim, Claims};
 use crate::day::day;
-use crate::explain::{Explanation, Item};
+use crate::explain::{Explanation, Given, Item};
 use crate::form::Form;
 use crate::policy::Policy;
 use crate::reading::{if_there, one_or_more};
@@ -20,7 +21,19 @@ use crate::table::Resource;
 
 /// The keys of a case, and of what it gives and expects.
 pub(crate) const KEYS: [&str; 3] = ["name", "given", "expect"];
-pub(crate) const GIVEN: [&str; 8] = ["origin", "path", "signal", "carrier", "attribute", "resource", "cluster", "day"];
+pub(crate) const GIVEN: [&str; 11] = [
+    "origin",
+    "path",
+    "signal",
+    "carrier",
+    "attribute",
+    "resource",
+    "cluster",
+    "service",
+    "namespace",
+    "environment",
+    "day",
+];
 pub(crate) const EXPECT: [&str; 3] = ["form", "rule", "class"];
 
 /// One golden case.
@@ -37,6 +50,7 @@ pub struct GoldenCase {
     attribute: Option<String>,
     resource: Resource,
     cluster: Option<String>,
+    claims: Claims,
     day: Option<Date>,
     form: Form,
     rules: Option<Vec<String>>,
@@ -116,6 +130,7 @@ impl GoldenCase {
             value.choice(&[("server", Resource::Server), ("device", Resource::Device)])
         });
         let cluster = if_there(given.value("cluster"), Value::read::<String>);
+        let claims = claims(&mut given);
         let on_day = if_there(given.value("day"), day);
         if let (Some(carrier), Some(attribute)) = (carrier, &attribute)
             && (carrier.holds() == Holds::Attributes) != attribute.is_some()
@@ -137,6 +152,7 @@ impl GoldenCase {
             attribute: attribute?,
             resource: resource?.unwrap_or(Resource::Server),
             cluster: cluster?,
+            claims: claims?,
             day: on_day?,
             form,
             rules,
@@ -153,8 +169,8 @@ impl GoldenCase {
         };
         let day = self.day.unwrap_or(today);
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let given = (self.signal, &self.origin, self.cluster.as_deref());
-        match policy.follow(federation, &path, given, item, day) {
+        let given = Given { cluster: self.cluster.as_deref(), claims: self.claims.clone() };
+        match policy.follow(federation, &path, (self.signal, &self.origin, given), item, day) {
             Ok(followed) => self.judge(&followed),
             Err(error) => Outcome::Failed(error.to_string()),
         }
@@ -189,6 +205,16 @@ fn join(rules: &BTreeSet<&str>) -> String {
     rules.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
+/// What a case says of the resource; what it does not say is not clear.
+fn claims(given: &mut Fields<'_>) -> Option<Claims> {
+    let mut said = |key| {
+        let name = if_there(given.value(key), Value::read::<String>)?;
+        Some(name.map_or(Claim::Unclear, Claim::Is))
+    };
+    let (service, namespace, environment) = (said("service"), said("namespace"), said("environment"));
+    Some(Claims { service: service?, namespace: namespace?, environment: environment? })
+}
+
 type Expected = (Form, Option<Vec<String>>, Option<crate::class::Class>);
 
 fn expected(value: Value<'_>) -> Option<Expected> {
@@ -217,7 +243,7 @@ impl Followed {
 impl Policy {
     /// Follows a value over a path of places: regions, tiers (`us-east/central`) or backends (`eu-west/backend/vendor`). A
     /// hop acts on what the one before let through; behind one that lets nothing through there is none. A cluster that sent the
-    /// value is proved on the first hop alone.
+    /// value is proved on the first hop alone, and what its resource says is told as far as the attributes that say it cross.
     ///
     /// # Errors
     /// When the federation has no such path.
@@ -225,7 +251,7 @@ impl Policy {
         &self,
         federation: &Federation,
         path: &[&str],
-        (signal, origin, mut cluster): (Signal, &Origin, Option<&str>),
+        (signal, origin, mut given): (Signal, &Origin, Given<'_>),
         item: Item<'_>,
         today: Date,
     ) -> Result<Followed, NoPath> {
@@ -237,14 +263,20 @@ impl Policy {
             _ => None,
         });
         let links: Vec<&Link> = links.collect::<Result<_, _>>()?;
-        if let (Some(link), Some(cluster)) = (links.first(), cluster)
+        if let (Some(link), Some(cluster)) = (links.first(), given.cluster)
             && federation.region(link.from()).is_none_or(|region| !region.clusters().contains_key(cluster))
         {
             return Err(NoPath::NoCluster { from: link.from().to_string(), cluster: cluster.to_owned() });
         }
         let (mut form, mut hops) = (Form::Raw, Vec::new());
         for link in links {
-            let told = self.explain_sent(federation, (link.id(), signal, origin), cluster.take(), item, today);
+            let crossing = (link.id(), signal, origin);
+            let told = self.explain_given(federation, crossing, &given, item, today);
+            let says = |key| {
+                let item = Item::Attribute { carrier: Carrier::ResourceAttributes, key, resource: Resource::Device };
+                self.explain_given(federation, crossing, &given, item, today).form == Form::Raw
+            };
+            given = Given { cluster: None, claims: given.claims.clone().left_where(says) };
             form = told.acts_on(form);
             hops.push((link.to_string(), told));
             if form == Form::Absent {

@@ -1,6 +1,7 @@
 //! What crosses under one set of documents and not under another.
 //!
-//! Crossings are told apart by link (from where to where), origin, signal, item and, where rules do, by sender; what comes over a link is what can be at its
+//! Crossings are told apart by link (from where to where), origin, signal, item and, where rules do, by sender and by what
+//! data says of itself; what comes over a link is what can be at its
 //! source on that day, by any path, in the form that the link leaves.
 //!
 //! Promises:
@@ -12,16 +13,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use time::Date;
-use tollgate_federation::{Federation, Origin, Regime, Signal};
+use tollgate_federation::{Federation, Link, Origin, Regime, Signal};
 
 use crate::carrier::Carrier;
 use crate::catalogue::Guard;
+use crate::claims::{Claims, Example, Kinds};
 use crate::class::Class;
 use crate::day::When;
 use crate::flow::{Crossed, Flow, Kind, One, Owner, Universe};
 use crate::form::{Action, Form};
+use crate::layers::Layers;
 use crate::policy::Policy;
 use crate::sender::{Sender, Told};
+use crate::tables::Tables;
 use crate::transfer::Transfer;
 use crate::transform::KeyUse;
 
@@ -70,6 +74,8 @@ pub struct Difference {
     pub signal: Signal,
     /// Who sent it inside its region; none where it is the same for everybody.
     pub sender: Option<Sender>,
+    /// What its resource says of itself; none where that makes no difference.
+    pub says: Option<String>,
     /// An attribute's key or a carrier.
     pub item: String,
     /// Its class now, or before where it crosses no longer.
@@ -88,6 +94,9 @@ impl fmt::Display for Difference {
         if let Some(sender) = &self.sender {
             write!(f, ", sent by {sender}")?;
         }
+        if let Some(says) = &self.says {
+            write!(f, ", for {says}")?;
+        }
         f.write_str(": ")?;
         let said = |forms: &[String]| if forms.is_empty() { "absent".to_owned() } else { forms.join(" or ") };
         write!(f, "{} → {}", said(&self.before), said(&self.now))
@@ -105,8 +114,10 @@ struct Forms(BTreeMap<Sender, BTreeSet<Shown>>);
 
 /// Everything that crosses any link on a day.
 struct Side {
-    all: BTreeMap<Key, (Class, Forms)>,
+    all: BTreeMap<Key, (One, Forms)>,
     told: BTreeMap<Over, Told>,
+    /// What data says of itself is asked for on these ways.
+    tables: BTreeMap<Over, Tables>,
 }
 
 /// How something shows itself at the far end of a link.
@@ -175,10 +186,45 @@ impl fmt::Display for Shown {
 
 impl Side {
     /// In which forms something crosses that a cluster's collector sent, or of which no cluster is proved.
-    fn forms(&self, key: &Key, over: &Over, cluster: Option<&str>) -> BTreeSet<Shown> {
+    fn forms(&self, key: &Key, over: &Over, part: &Part) -> BTreeSet<Shown> {
+        let cluster = part.cluster.as_deref();
         let sender = self.told.get(over).map(|told| told.sender(cluster)).unwrap_or_default();
-        self.all.get(key).and_then(|(_, forms)| forms.0.get(&sender)).cloned().unwrap_or_default()
+        let Some((one, forms)) = self.all.get(key) else { return BTreeSet::new() };
+        // What data says of itself only holds back.
+        if self.layers(over, cluster).is_some_and(|layers| !one.crosses(layers.of(&part.kind.claims).ok())) {
+            return BTreeSet::new();
+        }
+        forms.0.get(&sender).cloned().unwrap_or_default()
     }
+
+    fn layers(&self, over: &Over, cluster: Option<&str>) -> Option<&Layers> {
+        let tables = self.tables.get(over)?;
+        tables.at(tables.place(cluster)).ok().filter(|layers| layers.tell_apart())
+    }
+}
+
+/// A part of the data that either side tells apart: who sent it, with a cluster that stands for all of the kind, and what it
+/// says of itself, with claims that do.
+struct Part {
+    sender: Sender,
+    cluster: Option<String>,
+    kind: Example,
+}
+
+/// The parts that data is told into on a way, by either side.
+fn parts(sides: [&Side; 2], over: &Over) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (sender, cluster) in senders(sides, over) {
+        let layers = sides.into_iter().filter_map(|side| side.layers(over, cluster));
+        // With too many kinds to be told, those that most and least is let through of.
+        let kinds = Kinds::of(layers.flat_map(Layers::asked).cloned().collect());
+        let kinds = kinds.map(|kinds| kinds.iter().map(|(_, kind)| kind.clone()).collect());
+        let kinds: Vec<Example> =
+            kinds.unwrap_or_else(|| [Claims::OTHER, Claims::UNCLEAR].map(Example::unnamed).into());
+        let of = |kind| Part { sender: sender.clone(), cluster: cluster.map(str::to_owned), kind };
+        parts.extend(kinds.into_iter().map(of));
+    }
+    parts
 }
 
 /// Who is to be asked about, so that whatever either side tells apart is: with a cluster that stands for all of the kind.
@@ -217,7 +263,7 @@ fn side(
     today: Date,
 ) -> Side {
     let flow = Flow::within(universe, policy, federation, When::On(today));
-    let mut all: BTreeMap<Key, (Class, Forms)> = BTreeMap::new();
+    let mut all: BTreeMap<Key, (One, Forms)> = BTreeMap::new();
     for crossed in flow.crossings() {
         let one = flow.items.get(&crossed.at.signal).and_then(|items| items.list.get(crossed.item));
         let (Some(one), Some(link), Some(origin)) = (one, federation.link(crossed.link), flow.origin(crossed.at))
@@ -228,11 +274,28 @@ fn side(
         let (shown, sender) = (Shown::of(&crossed, one.class, policy), flow.sender(&crossed));
         for item in std::iter::once(one.full_name()).chain(below(one, policy, markers)) {
             let entry = all.entry((link.clone(), origin.clone(), crossed.at.signal, item));
-            let (_, forms) = entry.or_insert_with(|| (one.class, Forms::default()));
+            let (_, forms) = entry.or_insert_with(|| (one.clone(), Forms::default()));
             forms.0.entry(sender.clone()).or_default().insert(shown.clone());
         }
     }
-    Side { all, told: told(policy, federation) }
+    let told = told(policy, federation);
+    let tables = if policy.asks_claims() { tables((policy, federation), told.keys(), today) } else { BTreeMap::new() };
+    Side { all, told, tables }
+}
+
+fn tables<'o>(
+    (policy, federation): (&Policy, &Federation),
+    ways: impl Iterator<Item = &'o Over>,
+    today: Date,
+) -> BTreeMap<Over, Tables> {
+    let compiled = ways.filter_map(|over| {
+        let ((from, to), origin, signal) = over;
+        let ends = |link: &&Link| link.source().to_string() == *from && link.to().to_string() == *to;
+        let link = federation.links().iter().find(ends)?.id();
+        let tables = policy.tables(federation, link, *signal, &Origin::of(origin.clone()), today).ok()?;
+        Some((over.clone(), tables))
+    });
+    compiled.collect()
 }
 
 /// What an item's answer stands for besides: each listed name of a span or an event, and resources that one of two policies
@@ -262,37 +325,65 @@ pub fn difference(old: (&Policy, &Federation), new: (&Policy, &Federation), toda
     let within = (&universe, &markers);
     let (before, now) = (side(old, within, today), side(new, within, today));
     let keys: BTreeSet<&Key> = before.all.keys().chain(now.all.keys()).collect();
-    let mut differences: Vec<Difference> = keys.into_iter().flat_map(|key| of_item(&before, &now, key)).collect();
+    let ways: BTreeSet<&Over> = before.told.keys().chain(now.told.keys()).collect();
+    let parts: BTreeMap<&Over, Vec<Part>> = ways.into_iter().map(|over| (over, parts([&before, &now], over))).collect();
+    let of = |key: &Key| {
+        let (link, origin, signal, _) = key.clone();
+        let over = (link, origin, signal);
+        of_item((&before, &now), key, (&over, parts.get(&over).map_or(&[], Vec::as_slice)))
+    };
+    let mut differences: Vec<Difference> = keys.into_iter().flat_map(of).collect();
     differences.sort();
     differences
 }
 
+/// What was and is, for somebody: of a sender, or of everybody; what says something of itself, or all.
+type Said<'s> = (Option<&'s Sender>, Option<&'s str>, WasAndIs);
+/// In which forms something crossed, and in which it does.
+type WasAndIs = (BTreeSet<Shown>, BTreeSet<Shown>);
+
 /// How one thing crosses otherwise: said once where that is the same for everybody.
-fn of_item(before: &Side, now: &Side, key: &Key) -> Vec<Difference> {
+fn of_item((before, now): (&Side, &Side), key: &Key, (over, parts): (&Over, &[Part])) -> Vec<Difference> {
     let (link, origin, signal, item) = key.clone();
-    let Some((class, _)) = now.all.get(key).or(before.all.get(key)) else { return Vec::new() };
-    let over = (link.clone(), origin.clone(), signal);
-    let senders = senders([before, now], &over);
-    let of = |cluster| (before.forms(key, &over, cluster), now.forms(key, &over, cluster));
-    let of_each: Vec<_> = senders.into_iter().map(|(sender, cluster)| (sender, of(cluster))).collect();
-    let first = of_each.first().map(|(_, forms)| forms.clone());
-    let is_same = of_each.iter().all(|(_, forms)| Some(forms) == first.as_ref());
-    let asked = of_each.into_iter().take(if is_same { 1 } else { usize::MAX });
+    let Some((one, _)) = now.all.get(key).or(before.all.get(key)) else { return Vec::new() };
+    let of_each: Vec<_> =
+        parts.iter().map(|part| (part, (before.forms(key, over, part), now.forms(key, over, part)))).collect();
     let text = |forms: &BTreeSet<Shown>| forms.iter().map(ToString::to_string).collect();
-    let told = asked.filter_map(|(sender, (was, is))| {
+    let told = told_apart(&of_each).into_iter().filter_map(|(sender, says, (was, is))| {
         Some(Difference {
             change: change(&was, &is)?,
             link: link.clone(),
             origin: origin.clone(),
             signal,
-            sender: (!is_same).then_some(sender),
+            sender: sender.cloned(),
+            says: says.map(str::to_owned),
             item: item.clone(),
-            class: *class,
+            class: one.class,
             before: text(&was),
             now: text(&is),
         })
     });
     told.collect()
+}
+
+fn told_apart<'s>(of_each: &[(&'s Part, WasAndIs)]) -> Vec<Said<'s>> {
+    let Some((first, forms)) = of_each.first() else { return Vec::new() };
+    if of_each.iter().all(|(_, others)| others == forms) {
+        return vec![(None, None, forms.clone())];
+    }
+    let are_several = of_each.iter().any(|(part, _)| part.sender != first.sender);
+    let mut told = Vec::new();
+    for of_sender in of_each.chunk_by(|(one, _), (two, _)| one.sender == two.sender) {
+        let Some((part, forms)) = of_sender.first() else { continue };
+        let sender = are_several.then_some(&part.sender);
+        if of_sender.iter().all(|(_, others)| others == forms) {
+            told.push((sender, None, forms.clone()));
+        } else {
+            let kinds = of_sender.iter();
+            told.extend(kinds.map(|(part, forms)| (sender, Some(part.kind.name.as_str()), forms.clone())));
+        }
+    }
+    told
 }
 
 fn change(was: &BTreeSet<Shown>, is: &BTreeSet<Shown>) -> Option<Change> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_config::Value;
 
 use crate::catalogue::Catalogue;
+use crate::claims::{Asks, Claims, Example, Kinds};
 use crate::instrument::Instruments;
 use crate::invariant::Invariant;
 use crate::reading::{Found, Named, if_there, only, unknown};
@@ -73,6 +74,7 @@ impl Residency {
         }
         let invariants = invariants.into_iter().filter_map(|value| Invariant::read(value, &laws)).collect();
         let by_crossing = index(&rules);
+        check_kinds(root, &rules, &by_crossing);
         Some(Self { laws, mode, instruments, transforms, rules, by_crossing, not_together, unsettled, invariants })
     }
 
@@ -92,6 +94,18 @@ impl Residency {
         std::iter::once(Sender::Unproved).chain(named).chain(others).collect()
     }
 
+    /// The claims that the rules which hold ask for.
+    pub(crate) fn asks(&self, crossing: &Crossing, holds: impl Fn(&Rule) -> bool) -> BTreeSet<Asks> {
+        self.rules_of(crossing).filter(|rule| holds(rule)).filter_map(Rule::asks).cloned().collect()
+    }
+
+    /// The kinds of data that the active rules tell apart by what it says of itself.
+    pub(crate) fn kinds(&self, crossing: &Crossing) -> Vec<Example> {
+        let kinds = Kinds::of(self.asks(crossing, Rule::is_active));
+        let listed = kinds.map(|kinds| kinds.iter().map(|(_, example)| example.clone()).collect());
+        listed.unwrap_or_else(|| [Claims::OTHER, Claims::UNCLEAR].map(Example::unnamed).into())
+    }
+
     /// Every crossing that a rule speaks of.
     pub(crate) fn crossings(&self) -> impl Iterator<Item = &Crossing> {
         self.by_crossing.keys()
@@ -104,6 +118,23 @@ fn index(rules: &[Rule]) -> BTreeMap<Crossing, Vec<usize>> {
         index.entry(rule.crossing.clone()).or_default().push(place);
     }
     index
+}
+
+/// Each kind of data has a table of its own, so there cannot be any number of them.
+fn check_kinds(root: Value<'_>, rules: &[Rule], by_crossing: &BTreeMap<Crossing, Vec<usize>>) {
+    for (crossing, places) in by_crossing {
+        let asking = || places.iter().filter_map(|place| rules.get(*place)).filter(|rule| rule.asks().is_some());
+        let kinds = Kinds::of(asking().filter_map(Rule::asks).cloned().collect());
+        if let (None, Some(last)) = (kinds, asking().next_back()) {
+            let Crossing { origin, reaching, signal } = crossing;
+            let message = format_args!(
+                "the rules for {signal} from {origin} reaching {reaching} tell more than {} kinds of data apart by service, \
+                 namespace and environment: put what is held back alike into one rule",
+                Kinds::MOST
+            );
+            root.faults().report(&last.at, message);
+        }
+    }
 }
 
 /// Reads the name of a regime that the document declares.

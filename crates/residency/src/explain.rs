@@ -13,6 +13,7 @@ use tollgate_federation::{Federation, LinkId, Origin, Regime, Signal};
 use crate::answers::{Answers, Because, By, Whose};
 use crate::carrier::{Carrier, Holds};
 use crate::catalogue::Entry;
+use crate::claims::Claims;
 use crate::class::Class;
 use crate::closed::Closed;
 use crate::day::When;
@@ -81,11 +82,21 @@ struct Case<'a> {
     when: When,
 }
 
-/// Who sent a value inside its region.
+/// What there is to know of the data that a value is in, besides its origin; nothing unless given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given<'g> {
+    /// The cluster whose collector sent it.
+    pub cluster: Option<&'g str>,
+    /// What its resource says.
+    pub claims: Claims,
+}
+
+/// Who sent a value inside its region, and what its resource says.
 #[derive(Clone, Copy)]
 enum Sent<'s> {
     /// A collector of this cluster, if the link can prove it.
-    ByCluster(Option<&'s str>),
+    Given(&'s Given<'s>),
+    /// Of what it says nothing is held back.
     By(&'s Sender),
 }
 
@@ -100,20 +111,21 @@ impl Policy {
         item: Item<'_>,
         today: Date,
     ) -> Explanation {
-        self.explain_sent(federation, (link, signal, origin), None, item, today)
+        self.explain_given(federation, (link, signal, origin), &Given::default(), item, today)
     }
 
-    /// The same for what a cluster's collector sent. Where the link cannot prove that, nothing is proved.
+    /// The same for what a cluster's collector sent and a resource that says something of itself. Where the link cannot prove
+    /// the cluster, nothing is proved.
     #[must_use]
-    pub fn explain_sent(
+    pub fn explain_given(
         &self,
         federation: &Federation,
         crossing: (LinkId, Signal, &Origin),
-        cluster: Option<&str>,
+        given: &Given<'_>,
         item: Item<'_>,
         today: Date,
     ) -> Explanation {
-        self.explain_when(federation, crossing, item, (Sent::ByCluster(cluster), When::On(today)))
+        self.explain_when(federation, crossing, item, (Sent::Given(given), When::On(today)))
     }
 
     /// As on the day on which most crosses, for a sender of whom it crosses in this form.
@@ -167,11 +179,11 @@ impl Policy {
         (sent, when): (Sent<'_>, When),
     ) -> Explanation {
         let class = self.class_of(item);
-        let sender = match sent {
-            Sent::By(sender) => sender.clone(),
-            Sent::ByCluster(cluster) => transfer.sender(member, &self.residency, cluster),
+        let (sender, claims) = match sent {
+            Sent::By(sender) => (sender.clone(), &Claims::OTHER),
+            Sent::Given(given) => (transfer.sender(member, &self.residency, given.cluster), &given.claims),
         };
-        let whose = Whose { crossing: &transfer.crossing(member), sender: &sender };
+        let whose = Whose { crossing: &transfer.crossing(member), sender: &sender, claims };
         let answers = Answers::of(&self.residency, whose, when);
         let instrument = match transfer.justified(member, &self.residency, when) {
             Ok(holding) => holding.into_iter().next(),

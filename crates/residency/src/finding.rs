@@ -89,6 +89,8 @@ kinds! {
     UnansweredClass "unanswered-class" Note;
     /// The data path does not carry this out yet, so what depends on it does not cross.
     NotEnforced "not-enforced" Warning;
+    /// Only the sender vouches for what narrows the rule, so no proof rests on it.
+    Claimed "claimed" Note;
     /// The key of a transform lies elsewhere than where the data is sealed, so the value does not cross.
     KeyElsewhere "key-elsewhere" Warning;
     /// Ids reach one place as they are and blinded, so what belongs together does not join there.

@@ -28,6 +28,8 @@ pub struct MatrixRow {
     pub signal: Signal,
     /// Who sent it inside its region; none where rules do not tell.
     pub sender: Option<Sender>,
+    /// What it says of itself; none where rules do not tell.
+    pub says: Option<String>,
     /// The instrument in force, if one is needed.
     pub instrument: Option<String>,
     /// Why nothing crosses, if nothing does.
@@ -57,7 +59,7 @@ pub enum Whole {
 
 impl Policy {
     /// Returns a row for each link, origin and signal that can come over it, in the order of the documents; where rules tell
-    /// senders apart, one for each of them.
+    /// senders apart, or data by what it says of itself, one for each of them.
     #[must_use]
     pub fn matrix(&self, federation: &Federation, today: Date) -> Vec<MatrixRow> {
         let mut rows = Vec::new();
@@ -85,16 +87,27 @@ impl Policy {
         match self.tables(federation, link.id(), signal, origin, today) {
             Ok(tables) => {
                 let told = |sender: &Sender| tables.tell_apart().then(|| sender.clone());
-                tables.iter().map(|(sender, table)| self.row(link, (signal, member, told(sender)), table)).collect()
+                let mut rows = Vec::new();
+                for (sender, layers) in tables.iter() {
+                    let mut add = |says: Option<&str>, table: Result<&Table, &Closed>| {
+                        rows.push(self.row(link, (signal, member), (told(sender), says.map(str::to_owned)), table));
+                    };
+                    match layers {
+                        Ok(layers) => layers.iter().for_each(|(says, table)| add(says, table)),
+                        Err(closed) => add(None, Err(closed)),
+                    }
+                }
+                rows
             }
-            Err(closed) => vec![self.row(link, (signal, member, None), Err(&closed))],
+            Err(closed) => vec![self.row(link, (signal, member), (None, None), Err(&closed))],
         }
     }
 
     fn row(
         &self,
         link: &Link,
-        (signal, member, sender): (Signal, &Regime, Option<Sender>),
+        (signal, member): (Signal, &Regime),
+        (sender, says): (Option<Sender>, Option<String>),
         table: Result<&Table, &Closed>,
     ) -> MatrixRow {
         let instrument = table.ok().and_then(|table| Some(table.instruments().next()?.1.to_owned()));
@@ -106,6 +119,7 @@ impl Policy {
             origin: member.clone(),
             signal,
             sender,
+            says,
             instrument,
             closed: table.err().cloned(),
             classes,

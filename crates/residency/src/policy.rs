@@ -15,13 +15,15 @@ use tollgate_federation::{Federation, FederationDraft, Link, LinkId, Origin, Reg
 
 use crate::broken::Broken;
 use crate::catalogue::Catalogue;
+use crate::claims::Claims;
 use crate::class::Class;
 use crate::closed::Closed;
 use crate::day::When;
 use crate::document::Residency;
 use crate::finding::Finding;
+use crate::layers::Layers;
 use crate::prove;
-use crate::rule::Mode;
+use crate::rule::{Mode, Rule};
 use crate::sender::Sender;
 use crate::standing::Standing;
 use crate::table::{Parts, Table};
@@ -172,7 +174,7 @@ impl Policy {
     }
 
     /// Compiles what one link lets through of one signal from one origin on that day, whoever sent it: what rules hold back
-    /// for any cluster is held back, and what they allow for some is not allowed.
+    /// for any cluster or claim is held back, and what they allow for some is not allowed.
     ///
     /// # Errors
     /// Says why nothing may cross at all.
@@ -184,10 +186,12 @@ impl Policy {
         origin: &Origin,
         today: Date,
     ) -> Result<Table, Closed> {
-        self.compile(&Transfer::over(federation, link, signal, origin)?, origin, &Sender::Unproved, today)
+        let layers =
+            self.layers(&Transfer::over(federation, link, signal, origin)?, origin, &Sender::Unproved, today)?;
+        layers.of(&Claims::default()).cloned().map_err(Clone::clone)
     }
 
-    /// Compiles the same for each sender that rules tell apart.
+    /// Compiles the same for each sender that rules tell apart, and for each kind of data by what it says of itself.
     ///
     /// # Errors
     /// Says why nothing may cross, whoever sent it.
@@ -203,7 +207,7 @@ impl Policy {
         let senders = origin.regimes().first().map(|member| transfer.senders(member, &self.residency));
         let senders = senders.unwrap_or_default().into_iter().skip(1);
         let compiled = |sender: Sender| {
-            let answer = self.compile(&transfer, origin, &sender, today);
+            let answer = self.layers(&transfer, origin, &sender, today);
             (sender, answer)
         };
         let (_, unproved) = compiled(Sender::Unproved);
@@ -224,13 +228,23 @@ impl Policy {
             .any(|one| one.clusters().next().is_some())
     }
 
-    fn compile(&self, transfer: &Transfer<'_>, origin: &Origin, sender: &Sender, today: Date) -> Result<Table, Closed> {
+    /// Says whether any rule is narrowed by what data says of itself, in shadow or not.
+    #[must_use]
+    pub fn asks_claims(&self) -> bool {
+        self.residency.rules.iter().any(|rule| rule.asks().is_some())
+    }
+
+    fn layers(&self, transfer: &Transfer<'_>, origin: &Origin, sender: &Sender, today: Date) -> Result<Layers, Closed> {
         let (catalogue, residency) = (&self.catalogue, &self.residency);
-        let members = origin.regimes().iter();
-        let parts = members.map(|member| transfer.compile(member, catalogue, residency, sender, When::On(today)));
-        // Merged data obeys the rules of every origin in it.
-        let strictest = parts.reduce(|one, two| Ok(Parts::meet(&one?, &two?)));
-        strictest.unwrap_or_else(|| Err(Closed::Origin(origin.clone()))).map(Table::new)
+        let compile = |claims: &Claims| {
+            let members = origin.regimes().iter();
+            let whose = (sender, claims);
+            let parts = members.map(|member| transfer.compile(member, catalogue, residency, whose, When::On(today)));
+            // Merged data obeys the rules of every origin in it.
+            let strictest = parts.reduce(|one, two| Ok(Parts::meet(&one?, &two?)));
+            strictest.unwrap_or_else(|| Err(Closed::Origin(origin.clone()))).map(Table::new)
+        };
+        Layers::new(transfer.asks(residency, Rule::is_active), compile)
     }
 
     /// Returns the identity of catalogue and rules together.

@@ -8,6 +8,7 @@ use tollgate_federation::{Federation, FederationDraft, Reliance};
 use crate::answers::{Answers, Whose};
 use crate::broken::Broken;
 use crate::carrier::Carrier;
+use crate::claims::Claims;
 use crate::class::Class;
 use crate::compile;
 use crate::day::When;
@@ -83,7 +84,8 @@ pub(crate) fn latent(policy: &Policy, of: impl Fn(&Crossing) -> bool) -> Vec<(&I
     for crossing in residency.crossings().filter(settled).filter(|crossing| of(crossing)) {
         // Nobody knows which region would send it, so every cluster that rules name counts.
         let senders = residency.senders(crossing);
-        let passed: Passed = senders.iter().flat_map(|sender| passed(policy, Whose { crossing, sender })).collect();
+        let whose = |sender| Whose { crossing, sender, claims: &Claims::OTHER };
+        let passed: Passed = senders.iter().flat_map(|sender| passed(policy, whose(sender))).collect();
         let id = residency.rules_of(crossing).find(|rule| rule.is_active()).map_or("", |rule| &rule.id);
         for invariant in &residency.invariants {
             let forbidden = |(_, class, action): &&(String, Class, Action)| {

@@ -3,7 +3,7 @@
 //! Promises:
 //! 1. Rules have no order, and each holds for the data of its origin on every hop.
 //! 2. Secret and unclassified values cannot be allowed, and nothing can be denied that the catalogue does not know.
-//! 3. What a rule asks that nobody can tell or carries out yet (`where` beyond clusters, `aggregated_at`, `min_group`) never
+//! 3. What a rule asks that nobody can tell or carries out yet (`where` by listener, `aggregated_at`, `min_group`) never
 //!    lets more cross: see `answers.rs`.
 //!
 //! Not here: what several rules come to together (`answers.rs`).
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_config::At;
 use tollgate_federation::Signal;
 
+use crate::claims::{Asks, Claims};
 use crate::class::Class;
 use crate::form::{Action, Form};
 use crate::risk::Risk;
@@ -117,9 +118,14 @@ impl Rule {
         self.mode == Mode::Active
     }
 
-    /// Whether it speaks of what this sender sent.
-    pub(crate) fn speaks_of(&self, sender: &Sender) -> Speaks {
-        self.narrowing.as_ref().map_or(Speaks::Wholly, |narrowing| narrowing.speaks_of(sender))
+    /// Whether it speaks of what this sender sent and a resource that says this.
+    pub(crate) fn speaks_of(&self, sender: &Sender, claims: &Claims) -> Speaks {
+        self.narrowing.as_ref().map_or(Speaks::Wholly, |narrowing| narrowing.speaks_of(sender, claims))
+    }
+
+    /// The claims that it is narrowed to.
+    pub(crate) fn asks(&self) -> Option<&Asks> {
+        self.narrowing.as_ref()?.asks()
     }
 
     /// The classes on which it says anything at all.

@@ -146,6 +146,11 @@ pub fn cases() -> Value {
         "attribute" => Some(text("an attribute's key, in a carrier that holds attributes")),
         "resource" => Some(words(["server", "device"])),
         "cluster" => Some(text("the cluster whose collector sent it; none is proved unless given")),
+        "service" => Some(text("what the resource says as service.name; nothing clear unless given")),
+        "namespace" => Some(text("what the resource says as service.namespace; nothing clear unless given")),
+        "environment" => {
+            Some(text("what the resource says as deployment.environment.name; nothing clear unless given"))
+        }
         "day" => Some(day()),
         _ => None,
     });

@@ -10,7 +10,10 @@ use time::Date;
 use tollgate_federation::{Federation, LinkId, Origin, Regime, Signal};
 
 use crate::answers::{Answers, Whose};
+use crate::claims::Claims;
+use crate::closed::Closed;
 use crate::day::When;
+use crate::layers::Layers;
 use crate::policy::Policy;
 use crate::rule::{Mode, Rule};
 use crate::table::{Parts, Table};
@@ -25,7 +28,7 @@ pub struct Shadow {
     /// The id of the rule.
     pub rule: String,
     /// What would be applied; none where nothing would cross.
-    pub table: Option<Table>,
+    pub layers: Option<Layers>,
 }
 
 impl Policy {
@@ -47,12 +50,12 @@ impl Policy {
         }
         let compiled = |rule: Option<&str>| self.if_held(&transfer, (origin, cluster), rule, today);
         if self.residency.mode == Mode::Shadow {
-            return vec![Shadow { rule: WHOLE.to_owned(), table: compiled(None) }];
+            return vec![Shadow { rule: WHOLE.to_owned(), layers: compiled(None) }];
         }
         let crossings = origin.regimes().iter().map(|member| transfer.crossing(member));
         let rules = crossings.flat_map(|crossing| self.residency.rules_of(&crossing).collect::<Vec<_>>());
         let shadows: BTreeSet<&str> = rules.filter(|rule| !rule.is_active()).map(|rule| rule.id.as_str()).collect();
-        shadows.into_iter().map(|id| Shadow { rule: id.to_owned(), table: compiled(Some(id)) }).collect()
+        shadows.into_iter().map(|id| Shadow { rule: id.to_owned(), layers: compiled(Some(id)) }).collect()
     }
 
     fn if_held(
@@ -61,18 +64,21 @@ impl Policy {
         (origin, cluster): (&Origin, Option<&str>),
         id: Option<&str>,
         today: Date,
-    ) -> Option<Table> {
-        let parts = |member: &Regime| {
-            let holds = |rule: &Rule| rule.is_active() || id == Some(rule.id.as_str());
+    ) -> Option<Layers> {
+        let holds = |rule: &Rule| rule.is_active() || id == Some(rule.id.as_str());
+        let parts = |member: &Regime, claims: &Claims| {
             let sender = transfer.sender(member, &self.residency, cluster);
-            let whose = Whose { crossing: &transfer.crossing(member), sender: &sender };
+            let whose = Whose { crossing: &transfer.crossing(member), sender: &sender, claims };
             let answers = Answers::holding(&self.residency, whose, When::On(today), holds);
-            let instrument = transfer.justified(member, &self.residency, When::On(today)).ok()?.into_iter().next();
-            transfer.open_by_rules(member, &answers).ok()?;
-            Some(transfer.parts(member, &self.catalogue, &self.residency, &answers, instrument))
+            let instrument = transfer.justified(member, &self.residency, When::On(today))?.into_iter().next();
+            transfer.open_by_rules(member, &answers)?;
+            Ok(transfer.parts(member, &self.catalogue, &self.residency, &answers, instrument))
         };
-        let members = origin.regimes().iter().map(parts);
-        let strictest = members.reduce(|one, two| Some(Parts::meet(&one?, &two?)));
-        strictest.flatten().map(Table::new)
+        let compiled = |claims: &Claims| {
+            let members = origin.regimes().iter().map(|member| parts(member, claims));
+            let strictest = members.reduce(|one, two| Ok(Parts::meet(&one?, &two?)));
+            strictest.unwrap_or(Err(Closed::Shadow)).map(Table::new)
+        };
+        Layers::new(transfer.asks(&self.residency, holds), compiled).ok()
     }
 }

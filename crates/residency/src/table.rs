@@ -219,6 +219,10 @@ impl Table {
     /// Puts transforms and slots in an order that depends on nothing but their content.
     pub(crate) fn new(mut parts: Parts) -> Self {
         keep_used_transforms(&mut parts);
+        Self::as_numbered(parts)
+    }
+
+    fn as_numbered(mut parts: Parts) -> Self {
         let span_names = number_slots(&mut parts);
         let digest = digest::of(&parts);
         let lookup = Lookup::new(parts.rows.keys.iter().map(|(key, row)| (&**key, row)));
@@ -259,6 +263,10 @@ impl Table {
     /// Returns what is done with an attribute of a server, by its first name, key or template.
     pub(crate) fn row_action(&self, attribute: &str) -> Option<Action> {
         self.parts.rows.of(attribute).map(|row| row.server.action)
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// Returns how many keys are listed.
@@ -368,6 +376,13 @@ impl Table {
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.digest == other.digest || self.meet(other).is_some_and(|met| met.digest == self.digest)
+    }
+
+    /// Returns what both tables let through, with the transforms numbered as here. Its digest is that of any table like it.
+    pub(crate) fn held_back_by(&self, other: &Self) -> Self {
+        let met = Self::new(self.parts.meet(&other.parts));
+        let parts = met.parts.with_transforms(&self.parts.keyed);
+        Self { digest: met.digest, ..Self::as_numbered(parts) }
     }
 
     /// Returns what both tables let through, for the link of this one; `None` if they are not for the same two places,

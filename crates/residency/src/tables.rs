@@ -1,4 +1,4 @@
-//! The compiled answers for one link, signal and origin: a table for each sender that rules tell apart, as a rule just one.
+//! The compiled answers for one link, signal and origin: layers for each sender that rules tell apart, as a rule just one table.
 //!
 //! Promises:
 //! 1. A cluster that is not one of the sealing region has no table of its own: it gets that of which nothing is proved.
@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::closed::Closed;
+use crate::layers::Layers;
 use crate::sender::Sender;
-use crate::table::Table;
 
-type Answer = Result<Table, Closed>;
+type Answer = Result<Layers, Closed>;
 
 /// What one link's policy says of one signal from one origin, by who sent it inside the region.
 #[derive(Debug, Clone)]
@@ -61,17 +61,17 @@ impl Tables {
         self.clusters.get(cluster?).copied()
     }
 
-    /// Returns the table at a place that [`place`](Self::place) gave.
+    /// Returns the answers at a place that [`place`](Self::place) gave.
     ///
     /// # Errors
     /// Says why nothing may cross at all.
-    pub fn at(&self, place: Option<usize>) -> Result<&Table, &Closed> {
+    pub fn at(&self, place: Option<usize>) -> Result<&Layers, &Closed> {
         let proved = place.and_then(|place| self.proved.get(place)).map(|(_, answer)| answer);
         proved.unwrap_or(&self.unproved).as_ref()
     }
 
-    /// Each sender that is told apart, with its table or why nothing of it crosses.
-    pub fn iter(&self) -> impl Iterator<Item = (&Sender, Result<&Table, &Closed>)> {
+    /// Each sender that is told apart, with its answers or why nothing of it crosses.
+    pub fn iter(&self) -> impl Iterator<Item = (&Sender, Result<&Layers, &Closed>)> {
         let proved = self.proved.iter().map(|(sender, answer)| (sender, answer));
         std::iter::once((&Sender::Unproved, &self.unproved)).chain(proved).map(|(who, answer)| (who, answer.as_ref()))
     }
@@ -97,7 +97,7 @@ impl Tables {
 
 /// All zeros where nothing crosses: which no table hashes to.
 fn digest_of(answer: &Answer) -> [u8; 32] {
-    answer.as_ref().map_or([0; 32], Table::digest)
+    answer.as_ref().map_or([0; 32], Layers::digest)
 }
 
 fn digest(unproved: &Answer, proved: &[(Sender, Answer)]) -> [u8; 32] {

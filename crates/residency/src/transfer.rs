@@ -1,9 +1,12 @@
 //! One transfer over a link: whether the law allows it on that day, and what the rules make of it.
 
+use std::collections::BTreeSet;
+
 use tollgate_federation::{Federation, Link, LinkId, Origin, Regime, Region, Signal};
 
 use crate::answers::{Answers, Whose};
 use crate::catalogue::Catalogue;
+use crate::claims::{Asks, Claims};
 use crate::class::Class;
 use crate::closed::Closed;
 use crate::compile;
@@ -11,7 +14,7 @@ use crate::day::When;
 use crate::document::Residency;
 use crate::form::Action;
 use crate::instrument::{Instrument, Lets, Need};
-use crate::rule::{Crossing, Mode};
+use crate::rule::{Crossing, Mode, Rule};
 use crate::sender::{Sender, Told};
 use crate::standing::Standing;
 use crate::table::{Parts, Scope};
@@ -76,6 +79,12 @@ impl<'a> Transfer<'a> {
         Told { senders: self.senders(member, residency), clusters }
     }
 
+    /// The claims that the rules which hold ask for, whatever regime of the origin they are for.
+    pub(crate) fn asks(&self, residency: &Residency, holds: impl Fn(&Rule) -> bool + Copy) -> BTreeSet<Asks> {
+        let members = self.origin.regimes().iter();
+        members.flat_map(|member| residency.asks(&self.crossing(member), holds)).collect()
+    }
+
     /// The sender that a cluster's collector is to the rules.
     pub(crate) fn sender(&self, member: &Regime, residency: &Residency, cluster: Option<&str>) -> Sender {
         self.told(member, residency).sender(cluster)
@@ -92,11 +101,11 @@ impl<'a> Transfer<'a> {
         member: &Regime,
         catalogue: &Catalogue,
         residency: &Residency,
-        sender: &Sender,
+        (sender, claims): (&Sender, &Claims),
         when: When,
     ) -> Result<Parts, Closed> {
         let instrument = self.justified(member, residency, when)?.into_iter().next();
-        let answers = Answers::of(residency, Whose { crossing: &self.crossing(member), sender }, when);
+        let answers = Answers::of(residency, Whose { crossing: &self.crossing(member), sender, claims }, when);
         self.open(member, residency, &answers)?;
         Ok(self.parts(member, catalogue, residency, &answers, instrument))
     }

@@ -226,7 +226,8 @@ fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<Keyed> {
     let tables = |signal, origin| documents.policy.tables(&documents.federation, link.id(), signal, origin, today).ok();
     // A link that is closed today lets nothing across that a key could be missing for.
     let tables = origins.flat_map(|origin| Signal::ALL.into_iter().filter_map(move |signal| tables(signal, origin)));
-    let keyed = |tables: Tables| tables.iter().filter_map(|(_, table)| Some(table.ok()?.keyed().to_vec())).collect();
+    let keyed =
+        |tables: Tables| tables.iter().filter_map(|(_, table)| Some(table.ok()?.base().keyed().to_vec())).collect();
     tables.flat_map::<Vec<Vec<Keyed>>, _>(keyed).flatten().collect()
 }
 

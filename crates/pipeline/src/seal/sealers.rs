@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tollgate_federation::LinkId;
 use tollgate_redaction::{Keys, Sealer};
-use tollgate_residency::{Table, Tables};
+use tollgate_residency::{Layers, Tables};
 
 /// Where the tables of a sender lie: under the policy of now, and under the one of the arrival.
 type Place = (Option<usize>, Option<usize>);
@@ -60,7 +60,7 @@ fn sealer(
     keys: &Arc<dyn Keys>,
 ) -> Option<Sealer> {
     let own = now.at(place).ok()?;
-    let (table, policy) = match then {
+    let (layers, policy) = match then {
         None => (own.clone(), now.digest()),
         Some(then) => {
             let earlier = then.at(place_then).ok()?;
@@ -69,11 +69,11 @@ fn sealer(
             (met, policy)
         }
     };
-    Some(Sealer::new(Arc::new(table.renumbered(link)), Arc::clone(keys)).under(policy, now.digest()))
+    Some(Sealer::new(layers.renumbered(link), Arc::clone(keys)).under(policy, now.digest()))
 }
 
-/// The name of what is applied: that of the first policy whose table it is.
-fn named(met: &Table, of: [(&Table, &Tables); 2]) -> [u8; 32] {
-    let whose = of.iter().find(|(table, _)| table.digest() == met.digest());
+/// The name of what is applied: that of the first policy whose answers they are.
+fn named(met: &Layers, of: [(&Layers, &Tables); 2]) -> [u8; 32] {
+    let whose = of.iter().find(|(layers, _)| layers.digest() == met.digest());
     whose.map_or_else(|| met.digest(), |(_, tables)| tables.digest())
 }

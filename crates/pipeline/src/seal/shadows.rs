@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use tollgate_federation::{Origin, Signal};
 use tollgate_otlp::{Batch, raw_attributes};
-use tollgate_residency::{Action, Carrier, Form, Keyed, Resource, Shadow, Table};
+use tollgate_redaction::claims;
+use tollgate_residency::{Action, Carrier, Claims, Form, Keyed, Layers, Resource, Shadow, Table};
 
 use crate::observe::attributes::each;
 
@@ -16,9 +17,9 @@ use crate::observe::attributes::each;
 #[derive(Default)]
 pub(super) struct Shadows(BTreeMap<(Origin, Option<String>), OfOrigin>);
 
-/// The table in force, if any, and what each rule in shadow would make of it.
+/// What is in force, if anything, and what each rule in shadow would make of it.
 pub(super) struct OfOrigin {
-    now: Option<Table>,
+    now: Option<Layers>,
     shadows: Vec<Shadow>,
 }
 
@@ -30,7 +31,7 @@ impl Shadows {
         &mut self,
         origin: &Origin,
         cluster: Option<&str>,
-        compile: impl FnOnce(&Origin, Option<&str>) -> (Option<Table>, Vec<Shadow>),
+        compile: impl FnOnce(&Origin, Option<&str>) -> (Option<Layers>, Vec<Shadow>),
     ) -> &OfOrigin {
         self.0.entry((origin.clone(), cluster.map(str::to_owned))).or_insert_with_key(|(origin, cluster)| {
             let (now, shadows) = compile(origin, cluster.as_deref());
@@ -46,15 +47,17 @@ impl OfOrigin {
             return Vec::new();
         }
         let mut counts: BTreeMap<(&str, Forms), u64> = BTreeMap::new();
+        let would = self.shadows.iter().filter_map(|shadow| shadow.layers.as_ref());
+        let asks = self.now.iter().chain(would).any(Layers::tell_apart);
         for group in batch.resources() {
-            let whose = |table: &Option<Table>| table.as_ref().map(|table| whose(table, group.resource()));
-            let now = whose(&self.now);
-            let then: Vec<_> = self.shadows.iter().map(|shadow| whose(&shadow.table)).collect();
+            let says = if asks { claims(group.resource()) } else { Claims::default() };
+            let now = own_table(self.now.as_ref(), &says, group.resource());
+            let then = self.shadows.iter();
+            let then: Vec<_> = then.map(|shadow| own_table(shadow.layers.as_ref(), &says, group.resource())).collect();
             each(signal, &group, &mut |carrier, attribute| {
-                let before = answer(self.now.as_ref(), now, carrier, attribute.key);
-                let after = self.shadows.iter().zip(&then).map(|(shadow, then)| {
-                    (&*shadow.rule, answer(shadow.table.as_ref(), *then, carrier, attribute.key))
-                });
+                let before = answer(now, carrier, attribute.key);
+                let shadows = self.shadows.iter().zip(&then);
+                let after = shadows.map(|(shadow, then)| (&*shadow.rule, answer(*then, carrier, attribute.key)));
                 for (rule, after) in after.filter(|(_, after)| *after != before) {
                     *counts.entry((rule, (before.0.as_str(), after.0.as_str()))).or_default() += 1;
                 }
@@ -67,8 +70,16 @@ impl OfOrigin {
 /// What becomes of a value. A transform is told by what it is: its place in another table's list means nothing.
 type Answer<'t> = (Form, Option<&'t Keyed>, Action);
 
-fn answer<'t>(table: Option<&'t Table>, whose: Option<Resource>, carrier: Carrier, key: &[u8]) -> Answer<'t> {
-    let Some((table, whose)) = table.zip(whose) else { return (Form::Absent, None, Action::Absent) };
+/// The table for a resource, and whose it is.
+type Own<'t> = Option<(&'t Table, Resource)>;
+
+fn own_table<'t>(layers: Option<&'t Layers>, says: &Claims, resource: &[u8]) -> Own<'t> {
+    let table = layers?.of(says).ok()?;
+    Some((table, whose(table, resource)))
+}
+
+fn answer<'t>(own: Own<'t>, carrier: Carrier, key: &[u8]) -> Answer<'t> {
+    let Some((table, whose)) = own else { return (Form::Absent, None, Action::Absent) };
     match table.attribute(carrier, key, whose).action {
         Action::Hmac(index) => (Form::Keyed, table.keyed().get(index.position()), Action::Absent),
         other => (other.form(), None, other),

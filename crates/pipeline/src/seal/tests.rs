@@ -16,6 +16,7 @@ use crate::rig::{self, Counted, entry, node, numbers, spans};
 use crate::seal::manifests::Manifests;
 
 mod blinded;
+mod claims;
 mod clusters;
 mod signals;
 

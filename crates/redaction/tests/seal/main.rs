@@ -5,6 +5,7 @@ mod answered;
 mod arbitrary;
 mod beside;
 mod blinded;
+mod claims;
 mod conservation;
 mod detectors;
 mod golden;

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use time::macros::date;
 use tollgate_config::Set;
-use tollgate_federation::{FederationDraft, LinkId, Origin, Signal};
+use tollgate_federation::{Federation, FederationDraft, LinkId, Origin, Signal};
 use tollgate_otlp::{Index, Limits, walk_traces};
 use tollgate_redaction::{Epoch, Keys, RootKey, SealedBatch, Sealer};
 use tollgate_residency::{Policy, Table};
@@ -55,6 +55,16 @@ pub(crate) fn table_on(
     from: &str,
     link: u16,
 ) -> Table {
+    let (policy, federation) = documents(change, change_catalogue);
+    let origin: Origin = from.parse().unwrap();
+    policy.table(&federation, LinkId(link), signal, &origin, date!(2026 - 12 - 01)).unwrap()
+}
+
+/// The documents of the example with other words here and there, over links that carry all signals.
+pub(crate) fn documents(
+    change: impl Fn(&str) -> String,
+    change_catalogue: impl Fn(&str) -> String,
+) -> (Policy, Federation) {
     let catalogue = change_catalogue(include_str!("../../../../policies/catalogue.yaml"));
     let residency = change(include_str!("../../../../policies/residency.yaml"));
     let federation = include_str!("../../../../regions/federation.yaml");
@@ -70,9 +80,7 @@ pub(crate) fn table_on(
     let draft = FederationDraft::read(&set, &faults);
     let policy = Policy::read(&set, &draft, &faults);
     assert_eq!(faults.to_string(), "");
-    let (policy, federation) = policy.zip(draft.whole()).unwrap();
-    let origin: Origin = from.parse().unwrap();
-    policy.table(&federation, LinkId(link), signal, &origin, date!(2026 - 12 - 01)).unwrap()
+    policy.zip(draft.whole()).unwrap()
 }
 
 pub(crate) fn example() -> Sealer {

@@ -4,6 +4,7 @@ use tollgate_federation::{Link, Origin, Regime, Signal};
 
 use super::{Finding, Kind, Look, few};
 use crate::answers::{Answers, Whose};
+use crate::claims::{Claims, Example};
 use crate::day::When;
 use crate::form::Action;
 use crate::rule::Narrowing;
@@ -16,14 +17,21 @@ impl Look<'_> {
         let residency = &self.policy.residency;
         let mut found = Vec::new();
         for rule in residency.rules.iter().filter(|rule| rule.is_active()) {
-            let untold = rule.narrowing.as_ref().map(Narrowing::untold).filter(|untold| !untold.is_empty());
-            if let Some(untold) = untold {
+            if rule.narrowing.as_ref().is_some_and(Narrowing::names_listener) {
                 let message = format!(
-                    "rule {} is narrowed by {untold}, which the data path cannot tell yet: what it holds back is held back \
+                    "rule {} is narrowed by listener, which the data path cannot tell yet: what it holds back is held back \
                      for all data, and what it allows crosses for none",
                     rule.id
                 );
                 found.push(Finding::new(Kind::NotEnforced, Some(&rule.at), message));
+            }
+            if let Some(asks) = rule.asks() {
+                let message = format!(
+                    "rule {} is narrowed by {}, which the sender chooses: no invariant rests on it",
+                    rule.id,
+                    asks.about()
+                );
+                found.push(Finding::new(Kind::Claimed, Some(&rule.at), message));
             }
             for (required, what) in rule.require.iter().flat_map(|one| one.unmet.iter().map(move |what| (one, what))) {
                 let crossing = &rule.crossing;
@@ -58,20 +66,25 @@ impl Look<'_> {
             return Vec::new();
         };
         let crossing = transfer.crossing(member);
-        let answers = |sender: &Sender| {
-            Answers::of(&self.policy.residency, Whose { crossing: &crossing, sender }, When::On(self.today))
+        let answers = |sender: &Sender, claims: &Claims| {
+            let whose = Whose { crossing: &crossing, sender, claims };
+            Answers::of(&self.policy.residency, whose, When::On(self.today))
         };
-        let mut found = self.keyed_elsewhere(&transfer, member, &answers(&Sender::Unproved));
-        let parted = |sender: &Sender| self.parted(&answers(sender));
-        let of_all = parted(&Sender::Unproved);
+        let mut found = self.keyed_elsewhere(&transfer, member, &answers(&Sender::Unproved, &Claims::OTHER));
+        let parted = |sender: &Sender, claims: &Claims| self.parted(&answers(sender, claims));
+        let of_all = parted(&Sender::Unproved, &Claims::OTHER);
         let mut tell = |message: String, by: String| {
             let message = format!("{signal} from {member} over {link}: {message}{by}");
             found.push(Finding::new(Kind::Parted, Some(link.at()), message));
         };
         for sender in transfer.senders(member, &self.policy.residency).iter().skip(1) {
             // What is said of all is not said again of some.
-            let own = parted(sender).into_iter().filter(|message| !of_all.contains(message));
+            let own = parted(sender, &Claims::OTHER).into_iter().filter(|message| !of_all.contains(message));
             own.for_each(|message| tell(message, format!(", if sent by {sender}")));
+        }
+        for Example { claims, name } in self.policy.residency.kinds(&crossing) {
+            let own = parted(&Sender::Unproved, &claims).into_iter().filter(|message| !of_all.contains(message));
+            own.for_each(|message| tell(message, format!(", for {name}")));
         }
         of_all.iter().for_each(|message| tell(message.clone(), String::new()));
         found

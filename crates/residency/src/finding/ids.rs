@@ -6,6 +6,7 @@ use tollgate_federation::{Link, PlaceId};
 
 use super::{Finding, Kind, Look};
 use crate::answers::{Answers, Whose};
+use crate::claims::Claims;
 use crate::class::Class;
 use crate::day::When;
 use crate::form::Action;
@@ -53,7 +54,10 @@ impl Look<'_> {
 
     fn of_ids(&self, crossing: &Crossing) -> Vec<Action> {
         let residency = &self.policy.residency;
-        let of = |sender: Sender| Answers::of(residency, Whose { crossing, sender: &sender }, When::On(self.today));
+        let of = |sender: Sender| {
+            let whose = Whose { crossing, sender: &sender, claims: &Claims::OTHER };
+            Answers::of(residency, whose, When::On(self.today))
+        };
         residency.senders(crossing).into_iter().map(|sender| of(sender).class(Class::Corr)).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Finding, Kind, Look};
 use crate::answers::{Answers, Because, By, Whose};
 use crate::catalogue::Entry;
+use crate::claims::Claims;
 use crate::class::Class;
 use crate::compile;
 use crate::day::When;
@@ -14,11 +15,14 @@ use crate::reading::Found;
 use crate::rule::{Crossing, Grant, Mode, Rule};
 use crate::sender::{Sender, Speaks};
 
+/// Who sent something, and what it says of itself.
+type Part = (Sender, Claims);
+
 impl Look<'_> {
     pub(super) fn rules(&self) -> Vec<Finding> {
         let residency = &self.policy.residency;
         let crossed = self.crossed();
-        let mut together: BTreeMap<&Crossing, Vec<(Sender, Answers<'_>)>> = BTreeMap::new();
+        let mut together: BTreeMap<&Crossing, Vec<(Part, Answers<'_>)>> = BTreeMap::new();
         let mut found = Vec::new();
         if residency.mode == Mode::Shadow {
             found.push(Finding::new(Kind::Shadow, None, "the whole policy is in shadow: nothing crosses any link"));
@@ -30,10 +34,11 @@ impl Look<'_> {
                 continue;
             }
             if crossed.contains(&rule.crossing) {
-                let all = together.entry(&rule.crossing).or_insert_with(|| self.by_sender(&rule.crossing));
-                let mut spoken_of = all.iter().filter(|(sender, _)| rule.speaks_of(sender) != Speaks::Not);
+                let all = together.entry(&rule.crossing).or_insert_with(|| self.by_part(&rule.crossing));
+                let spoken = |(sender, claims): &Part| rule.speaks_of(sender, claims) != Speaks::Not;
+                let mut spoken_of = all.iter().filter(|(part, _)| spoken(part));
                 found.extend(contradicted(rule, spoken_of.clone().map(|(_, answers)| answers)));
-                if spoken_of.all(|(sender, answers)| self.is_redundant(rule, sender, answers)) {
+                if spoken_of.all(|(part, answers)| self.is_redundant(rule, part, answers)) {
                     let message = format!("rule {} is redundant: without it the same would cross", rule.id);
                     found.push(of_rule(Kind::RedundantRule, rule, message));
                 }
@@ -50,17 +55,21 @@ impl Look<'_> {
         found
     }
 
-    /// What the rules of a crossing come to, for each sender that they tell apart.
-    fn by_sender(&self, crossing: &Crossing) -> Vec<(Sender, Answers<'_>)> {
+    /// What the rules of a crossing come to, for each part of the data that they tell apart.
+    fn by_part(&self, crossing: &Crossing) -> Vec<(Part, Answers<'_>)> {
         let residency = &self.policy.residency;
-        let of = |sender: Sender| {
-            let answers = Answers::of(residency, Whose { crossing, sender: &sender }, When::On(self.today));
-            (sender, answers)
+        let of = |(sender, claims): Part| {
+            let whose = Whose { crossing, sender: &sender, claims: &claims };
+            let answers = Answers::of(residency, whose, When::On(self.today));
+            ((sender, claims), answers)
         };
-        residency.senders(crossing).into_iter().map(of).collect()
+        let kinds = residency.kinds(crossing);
+        let senders = residency.senders(crossing).into_iter();
+        let parts = senders.flat_map(|sender| kinds.iter().map(move |kind| (sender.clone(), kind.claims.clone())));
+        parts.map(of).collect()
     }
 
-    fn is_redundant(&self, rule: &Rule, sender: &Sender, all: &Answers<'_>) -> bool {
+    fn is_redundant(&self, rule: &Rule, (sender, claims): &Part, all: &Answers<'_>) -> bool {
         let differing = self.spoken_of(rule, all);
         // A rule changes nothing but what it speaks of: where that stands alone, nobody else has to be asked. With a thousand
         // rules, comparing everything for each of them would take minutes.
@@ -73,7 +82,7 @@ impl Look<'_> {
         if is_local && differing.is_empty() {
             return true;
         }
-        let whose = Whose { crossing: &rule.crossing, sender };
+        let whose = Whose { crossing: &rule.crossing, sender, claims };
         let others = Answers::without(&self.policy.residency, whose, When::On(self.today), &rule.id);
         self.are_alike(all, &others, rule)
     }

@@ -9,7 +9,7 @@ use crate::class::Class;
 use crate::explain::Item;
 use crate::form::Action;
 use crate::policy::Policy;
-use crate::table::{Parts, Resource};
+use crate::table::{Parts, Resource, Table};
 
 /// Whose resources an attribute is followed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +142,11 @@ impl One {
                 row.map_or(Action::Absent, action)
             }
         }
+    }
+
+    /// Whether a table lets anything of it cross.
+    pub(crate) fn crosses(&self, table: Option<&Table>) -> bool {
+        table.is_some_and(|table| self.action(table.parts()) != Action::Absent)
     }
 
     /// How reports call it.

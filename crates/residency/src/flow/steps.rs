@@ -7,6 +7,7 @@ use tollgate_federation::{Federation, Link, LinkId, Origin, PlaceId, Regime, Sig
 use super::At;
 use super::items::Items;
 use crate::answers::{Answers, Whose};
+use crate::claims::Claims;
 use crate::day::When;
 use crate::form::Action;
 use crate::policy::Policy;
@@ -177,7 +178,8 @@ fn of_transfer(
     let Some(holding) = transfer.justified(member, &policy.residency, when).ok().filter(|_| settled) else {
         return Vec::new();
     };
-    let answers = Answers::of(&policy.residency, Whose { crossing: &crossing, sender }, when);
+    // What a resource says of itself only takes back, and anybody may say something else.
+    let answers = Answers::of(&policy.residency, Whose { crossing: &crossing, sender, claims: &Claims::OTHER }, when);
     if transfer.open(member, &policy.residency, &answers).is_err() {
         return Vec::new();
     }

@@ -1,4 +1,5 @@
 mod blinding;
+mod claims;
 mod clusters;
 mod differences;
 mod faults;

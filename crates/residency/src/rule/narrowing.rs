@@ -1,23 +1,23 @@
 //! What narrows a rule to a part of the data: what is authenticated, or what the data says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_config::{Faults, Located, Value};
 
+use crate::claims::{About, Asks, Claims};
 use crate::reading::{one_or_more, unknown};
 use crate::sender::{Sender, Speaks};
 
 /// What is authenticated: any rule can be narrowed by it.
 const AUTHENTICATED: [&str; 2] = ["cluster", "listener"];
-/// What the sender says of itself: it can narrow what holds data back, never what lets it cross.
-const CLAIMED: [&str; 3] = ["service", "namespace", "environment"];
 
-/// The part of the data that a rule speaks of. Clusters can be told apart where a collector proved its own; of the rest
-/// nothing downstream of a collector knows, so what the rule holds back is held back for all data, and what it allows is
-/// allowed for none.
+/// The part of the data that a rule speaks of. Clusters can be told apart where a collector proved its own; what a resource
+/// says of itself can narrow what holds data back, never what lets it cross. Of listeners nothing downstream of a collector
+/// knows, so what the rule holds back is held back for all data, and what it allows is allowed for none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Narrowing {
     by: BTreeMap<&'static str, Vec<Located<String>>>,
+    asks: Option<Asks>,
 }
 
 impl Narrowing {
@@ -26,23 +26,26 @@ impl Narrowing {
 
     pub(crate) fn read(value: Value<'_>) -> Option<Self> {
         let mut fields = value.fields()?;
-        let keys = AUTHENTICATED.into_iter().chain(CLAIMED);
-        let read: Vec<_> = keys.filter_map(|key| Some((key, one_or_more(fields.value(key)?)))).collect();
+        let mut named = |key| Some(one_or_more::<Located<String>>(fields.value(key)?));
+        let read: Vec<_> = AUTHENTICATED.into_iter().filter_map(|key| Some((key, named(key)?))).collect();
+        let asked: Vec<_> = About::ALL.into_iter().filter_map(|about| Some((about, named(about.as_str())?))).collect();
         let listeners = fields.value("listener").map_or(Some(()), listeners);
         fields.done().and(listeners)?;
-        if read.is_empty() {
+        if read.is_empty() && asked.is_empty() {
             value.fault(
                 "`where` narrows by cluster, listener, service, namespace or environment; leave it out otherwise",
             );
             return None;
         }
         let by = read.into_iter().map(|(key, names)| Some((key, names?))).collect::<Option<_>>()?;
-        Some(Self { by })
+        let names = |names: Vec<Located<String>>| names.into_iter().map(|name| name.value).collect::<BTreeSet<_>>();
+        let asked = asked.into_iter().map(|(about, list)| Some((about, names(list?)))).collect::<Option<_>>()?;
+        Some(Self { by, asks: Asks::new(asked) })
     }
 
     /// What it is narrowed by that only the sender vouches for.
-    pub(crate) fn claimed(&self) -> Option<&'static str> {
-        self.by.keys().copied().find(|key| CLAIMED.contains(key))
+    pub(crate) fn asks(&self) -> Option<&Asks> {
+        self.asks.as_ref()
     }
 
     /// The clusters it names; none where it is not narrowed by cluster.
@@ -50,23 +53,26 @@ impl Narrowing {
         self.by.get("cluster").into_iter().flatten().map(|name| name.value.as_str())
     }
 
-    /// What it is narrowed by that the data path cannot tell.
-    pub(crate) fn untold(&self) -> String {
-        self.by.keys().copied().filter(|key| *key != "cluster").collect::<Vec<_>>().join(" and ")
+    /// Whether it is narrowed by listener, which the data path cannot tell.
+    pub(crate) fn names_listener(&self) -> bool {
+        self.by.contains_key("listener")
     }
 
-    /// Whether the rule speaks of what this sender sent.
-    pub(crate) fn speaks_of(&self, sender: &Sender) -> Speaks {
+    /// Whether the rule speaks of what this sender sent and a resource that says this.
+    pub(crate) fn speaks_of(&self, sender: &Sender, claims: &Claims) -> Speaks {
+        if self.asks.as_ref().is_some_and(|asks| !asks.may_mean(claims)) {
+            return Speaks::Not;
+        }
         let excluded = self.by.contains_key("cluster")
             && match sender {
                 Sender::Unproved => return Speaks::Partly,
                 Sender::Cluster(name) => !self.clusters().any(|cluster| cluster == name),
                 Sender::OtherCluster => true,
             };
-        match self.untold().is_empty() {
+        match self.names_listener() {
             _ if excluded => Speaks::Not,
-            true => Speaks::Wholly,
-            false => Speaks::Partly,
+            true => Speaks::Partly,
+            false => Speaks::Wholly,
         }
     }
 

@@ -127,12 +127,13 @@ impl Parts {
 
     /// An allow rests on what is authenticated; what the sender says of itself can only hold back.
     fn fits(&self, rule: Value<'_>, allow: Option<Value<'_>>) -> Option<()> {
-        let claimed = self.narrowing.iter().flatten().find_map(Narrowing::claimed);
+        let claimed = self.narrowing.iter().flatten().find_map(Narrowing::asks);
         match (allow, claimed) {
-            (Some(_), Some(key)) => {
+            (Some(_), Some(asks)) => {
                 rule.fault(format_args!(
-                    "an allow cannot be narrowed by `{key}`, which the sender chooses: narrow it by cluster or listener, \
-                     or say `deny` or `cap`"
+                    "an allow cannot be narrowed by {}, which the sender chooses: narrow it by cluster or listener, or \
+                     say `deny` or `cap`",
+                    asks.about()
                 ));
                 None
             }

@@ -97,11 +97,27 @@ pub(crate) struct Explain {
     /// any is held back.
     #[arg(long, value_name = "CLUSTER")]
     pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) says: Says,
     /// Take the resource for somebody's device.
     #[arg(long)]
     pub(crate) device: bool,
     #[command(flatten)]
     pub(crate) asked: Asked,
+}
+
+/// What the resource says of itself; a file says it for each of its own.
+#[derive(Debug, Args)]
+pub(crate) struct Says {
+    /// The `service.name` of the resource; without it the service is not clear, and what rules hold back for any is held back.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) service: Option<String>,
+    /// The `service.namespace` of the resource.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) namespace: Option<String>,
+    /// The `deployment.environment.name` of the resource.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) environment: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -35,7 +35,7 @@ fn a_narrowed_allow_lets_nothing_onward() {
     let policy = loaded.policy.as_ref().unwrap_or_else(|| panic!("{}", loaded.faults));
     let tables = |link| policy.tables(&loaded.federation, LinkId(link), Signal::Traces, &origin("EEA"), TODAY).unwrap();
     let [direct, onward] = [tables(0), tables(2)];
-    let form = |tables: &Tables, cluster| answer(tables.at(tables.place(cluster)).unwrap(), "client.port");
+    let form = |tables: &Tables, cluster| answer(tables.at(tables.place(cluster)).unwrap().base(), "client.port");
     assert_eq!(
         [Some("eu-west-a"), Some("eu-west-b"), None].map(|one| form(&direct, one)),
         [Form::Raw, Form::Absent, Form::Absent]
@@ -89,7 +89,7 @@ fn a_narrowed_rule_in_shadow_changes_nothing() {
     let policy = shadow.policy.as_ref().unwrap();
     let would = |cluster| {
         let shadows = policy.shadows(&shadow.federation, (TO_US, Signal::Traces, &origin("EEA")), cluster, TODAY);
-        answer(shadows[0].table.as_ref().unwrap(), "client.port")
+        answer(shadows[0].layers.as_ref().unwrap().base(), "client.port")
     };
     assert_eq!([Some("eu-west-a"), Some("eu-west-b"), None].map(would), [Form::Raw, Form::Absent, Form::Absent]);
 }
@@ -107,5 +107,6 @@ fn a_rule_that_decides_for_one_cluster_is_not_called_idle() {
     assert_eq!(found("where: {cluster: eu-west-a}, allow: {quasi: raw}"), []);
     assert_eq!(found("where: {cluster: eu-west-a}, deny: [op]"), []);
     assert_eq!(found("where: {cluster: eu-west-a}, cap: {free: raw}"), [Kind::RedundantRule]);
-    assert_eq!(found("where: {cluster: eu-west-a, service: cart}, deny: [op]"), [Kind::NotEnforced]);
+    assert_eq!(found("where: {cluster: eu-west-a, service: cart}, deny: [op]"), []);
+    assert_eq!(found("where: {cluster: eu-west-a, listener: otlp_grpc}, deny: [op]"), [Kind::NotEnforced]);
 }

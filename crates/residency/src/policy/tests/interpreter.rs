@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::explain::Item;
+use crate::claims::{Claim, Claims};
+use crate::explain::{Given, Item};
 
 /// The small catalogue once more: names, class, class on a device.
 const ATTRIBUTES: [(&[&str], &str, Option<&str>); 9] = [
@@ -44,6 +45,29 @@ const NARROWED: [&str; 5] = [
     "listener: otlp_grpc",
     "cluster: eu-west-a, listener: otlp_grpc",
 ];
+/// Claims that rules can be narrowed to: the services, and the environment.
+const ASKED: [(&[&str], Option<&str>); 5] = [
+    (&["cart"], None),
+    (&["till"], None),
+    (&["cart", "till"], None),
+    (&[], Some("production")),
+    (&["cart"], Some("production")),
+];
+/// What a resource says as service and environment; nothing, or nothing clear, is none.
+pub(super) const SAID: [(Option<&str>, Option<&str>); 12] = [
+    (None, None),
+    (None, Some("production")),
+    (None, Some("test")),
+    (Some("cart"), None),
+    (Some("cart"), Some("production")),
+    (Some("cart"), Some("test")),
+    (Some("till"), None),
+    (Some("till"), Some("production")),
+    (Some("till"), Some("test")),
+    (Some("other"), None),
+    (Some("other"), Some("production")),
+    (Some("other"), Some("test")),
+];
 /// No proved cluster, and both clusters of the region that seals.
 pub(super) const SENDERS: [Option<&str>; 3] = [None, Some("eu-west-a"), Some("eu-west-b")];
 
@@ -53,6 +77,8 @@ pub(super) struct Random {
     shadow: bool,
     /// What stands below `where`, if anything does.
     narrowed: Option<&'static str>,
+    /// What it asks for besides: such a rule allows nothing.
+    asked: Option<usize>,
     allow: Vec<(&'static str, &'static str)>,
     /// An attribute's number, the name used, the form.
     only: Vec<(usize, usize, &'static str)>,
@@ -72,19 +98,23 @@ pub(super) fn random() -> impl Strategy<Value = Random> {
     let attribute = prop::option::weighted(0.2, 0..ATTRIBUTES.len());
     let cap = prop::option::weighted(0.3, (class(), prop::sample::select(&CAPS[..])));
     let pair = prop::option::weighted(0.2, (0..ATTRIBUTES.len(), 0..ATTRIBUTES.len()));
-    let flags = (prop::bool::weighted(0.15), prop::option::weighted(0.4, prop::sample::select(&NARROWED[..])));
+    let asked = prop::option::weighted(0.4, 0..ASKED.len());
+    let flags = (prop::bool::weighted(0.15), prop::option::weighted(0.4, prop::sample::select(&NARROWED[..])), asked);
     (origin, flags, allow, only, deny, attribute, cap, pair).prop_map(
-        |(origin, (shadow, narrowed), allow, only, deny, deny_attribute, cap, pair)| Random {
+        |(origin, (shadow, narrowed, asked), allow, only, deny, deny_attribute, cap, pair)| Random {
             origin,
             shadow,
             narrowed,
+            asked,
             // A class is either allowed as a whole or attribute by attribute.
             only: only
                 .into_iter()
-                .filter(|(number, _)| ATTRIBUTES[*number].1 != "secret" && !allow.contains_key(ATTRIBUTES[*number].1))
+                .filter(|(number, _)| {
+                    asked.is_none() && ATTRIBUTES[*number].1 != "secret" && !allow.contains_key(ATTRIBUTES[*number].1)
+                })
                 .map(|(number, (name, form))| (number, name, form))
                 .collect(),
-            allow: allow.into_iter().collect(),
+            allow: allow.into_iter().filter(|_| asked.is_none()).collect(),
             deny,
             deny_attribute,
             cap,
@@ -103,7 +133,14 @@ impl Random {
             "EEA" => narrowed.to_owned(),
             _ => narrowed.replace("eu-west-a", "uk-south-a").replace("eu-west-b", "uk-south-a"),
         };
-        parts.extend(self.narrowed.map(|narrowed| format!("where: {{{}}}", here(narrowed))));
+        let asked = self.asked.map(|asked| {
+            let (services, environment) = ASKED[asked];
+            let service = (!services.is_empty()).then(|| format!("service: [{}]", services.join(", ")));
+            let environment = environment.map(|name| format!("environment: {name}"));
+            service.into_iter().chain(environment).collect::<Vec<_>>().join(", ")
+        });
+        let narrowed: Vec<String> = self.narrowed.map(here).into_iter().chain(asked).collect();
+        parts.extend((!narrowed.is_empty()).then(|| format!("where: {{{}}}", narrowed.join(", "))));
         let mut allow: Vec<String> = self.allow.iter().map(|(class, form)| format!("{class}: {form}")).collect();
         for class in CLASSES {
             let own = self.only.iter().filter(|(number, ..)| ATTRIBUTES[*number].1 == class);
@@ -116,7 +153,9 @@ impl Random {
                 allow.push(format!("{class}: {{only: {{{}}}}}", own.join(", ")));
             }
         }
-        parts.push(format!("allow: {{{}}}", allow.join(", ")));
+        if self.asked.is_none() {
+            parts.push(format!("allow: {{{}}}", allow.join(", ")));
+        }
         let mut deny: Vec<String> = self.deny.iter().map(|class| (*class).to_owned()).collect();
         deny.extend(self.deny_attribute.map(|number| format!("{{attribute: {}}}", ATTRIBUTES[number].0[0])));
         parts.push(format!("deny: [{}]", deny.join(", ")));
@@ -172,6 +211,16 @@ pub(super) fn sent_by(rules: &[Random], cluster: Option<&str>) -> Vec<Random> {
     rules.map(|rule| Random { narrowed: rule.narrowed.filter(|narrowed| !is_told(narrowed)), ..rule }).collect()
 }
 
+/// The rules that speak of a resource that says this, or may.
+pub(super) fn said_by(rules: &[Random], (service, environment): (Option<&str>, Option<&str>)) -> Vec<Random> {
+    let speaks = |rule: &&Random| {
+        let Some((services, asked)) = rule.asked.map(|asked| ASKED[asked]) else { return true };
+        let is_one = service.is_none_or(|service| services.contains(&service));
+        (services.is_empty() || is_one) && (asked.is_none() || environment.is_none() || environment == asked)
+    };
+    rules.iter().filter(speaks).cloned().collect()
+}
+
 /// Reads the rules one after the other for one attribute taken as one of a class.
 fn read(rules: &[Random], number: usize, class: &str) -> Answer {
     let active: Vec<&Random> = rules.iter().filter(|rule| rule.origin == "EEA" && !rule.shadow).collect();
@@ -219,12 +268,19 @@ pub(super) fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
         names.iter().any(|name| *name == key || name.strip_suffix('*').is_some_and(|stem| key.starts_with(stem)))
     };
     let Some(number) = ATTRIBUTES.iter().position(|(names, ..)| named(names)) else { return "absent" };
+    // Whoever chooses what a resource says does not choose which of two crosses.
+    let firm: Vec<Random> = rules.iter().filter(|rule| rule.asked.is_none()).cloned().collect();
     let crosses =
-        |number| [Resource::Server, Resource::Device].iter().any(|on| read_on(rules, number, *on) != "absent");
+        |number| [Resource::Server, Resource::Device].iter().any(|on| read_on(&firm, number, *on) != "absent");
     let pairs = rules.iter().filter(|rule| rule.origin == "EEA" && !rule.shadow).filter_map(|rule| rule.pair);
     let parted = pairs.filter(|(one, two)| *one == number || *two == number);
     let mut partners = parted.map(|(one, two)| if one == number { two } else { one });
     if partners.any(crosses) { "absent" } else { read_on(rules, number, on) }
+}
+
+pub(super) fn claims((service, environment): (Option<&str>, Option<&str>)) -> Claims {
+    let said = |name: Option<&str>| name.map_or(Claim::Unclear, |name| Claim::Is(name.to_owned()));
+    Claims { service: said(service), namespace: Claim::Unclear, environment: said(environment) }
 }
 
 fn name_of(table: &Table, action: Action) -> Answer {
@@ -299,26 +355,31 @@ proptest! {
             let policy = loaded.policy.as_ref().unwrap();
             policy.tables(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), TODAY).unwrap()
         });
-        for cluster in SENDERS.into_iter().chain([Some("uk-south-a"), Some("gone")]) {
+        let senders = SENDERS.into_iter().chain([Some("uk-south-a"), Some("gone")]);
+        for (cluster, said) in senders.flat_map(|cluster| SAID.map(|said| (cluster, said))) {
             // A cluster of another region cannot be proved here.
-            let rules = sent_by(&one, cluster.filter(|cluster| cluster.starts_with("eu-west")));
-            let table = tables[0].at(tables[0].place(cluster)).unwrap();
+            let rules = said_by(&sent_by(&one, cluster.filter(|cluster| cluster.starts_with("eu-west"))), said);
+            let given = Given { cluster, claims: claims(said) };
+            let table = tables[0].at(tables[0].place(cluster)).unwrap().of(&given.claims).unwrap();
             for (key, on) in KEYS.into_iter().flat_map(|key| [(key, Resource::Server), (key, Resource::Device)]) {
                 let action = table.attribute(Carrier::SpanAttributes, key.as_bytes(), on).action;
                 let expected = interpret(&rules, key, on);
-                prop_assert_eq!(name_of(table, action), expected, "{:?} {} {:?}\n{}", cluster, key, on, texts[0]);
+                prop_assert_eq!(name_of(table, action), expected, "{:?} {} {:?}\n{}", given, key, on, texts[0]);
                 let item = Item::Attribute { carrier: Carrier::SpanAttributes, key, resource: on };
                 let crossing = (TO_US, Signal::Traces, &origin("EEA"));
                 let policy = loaded[0].policy.as_ref().unwrap();
-                let told = policy.explain_sent(&loaded[0].federation, crossing, cluster, item, TODAY);
-                prop_assert_eq!(told.form, action.form(), "{:?} {} {:?}\n{}", cluster, key, on, texts[0]);
+                let told = policy.explain_given(&loaded[0].federation, crossing, &given, item, TODAY);
+                prop_assert_eq!(told.form, action.form(), "{:?} {} {:?}\n{}", given, key, on, texts[0]);
             }
         }
         let [one, two] = tables;
-        let of = |tables: &Tables, cluster| tables.at(tables.place(cluster)).unwrap().clone();
-        let within = SENDERS.iter().all(|cluster| of(&one, *cluster).is_within(&of(&two, *cluster)));
+        let of = |tables: &Tables, (cluster, said)| {
+            tables.at(tables.place(cluster)).unwrap().of(&claims(said)).unwrap().clone()
+        };
+        let all: Vec<_> = SENDERS.into_iter().flat_map(|cluster| SAID.map(|said| (cluster, said))).collect();
+        let within = all.iter().all(|part| of(&one, *part).is_within(&of(&two, *part)));
         prop_assert_eq!(one.is_within(&two), within, "{}\n{}", texts[0], texts[1]);
-        let same = SENDERS.iter().all(|cluster| of(&one, *cluster).digest() == of(&two, *cluster).digest());
+        let same = all.iter().all(|part| of(&one, *part).digest() == of(&two, *part).digest());
         prop_assert!(same || one.digest() != two.digest(), "{}\n{}", texts[0], texts[1]);
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tollgate_federation::{PlaceId, Regime, TierId};
 
 use super::*;
+use crate::layers::Layers;
 
 const REGIMES: [&str; 3] = ["EEA", "UK", "US"];
 const KEYS: [&str; 8] = [
@@ -115,13 +116,21 @@ fn small_federation() -> impl Strategy<Value = Small> {
     let class = || prop::sample::select(&["op", "direct", "online", "quasi", "free"][..]);
     let form = prop::sample::select(&["raw", "user-key", "ip-net", "other-key"][..]);
     let allow = prop::collection::btree_map(class(), form, 1..4);
-    let rule =
-        (0..3_usize, 0..3_usize, allow, prop::option::weighted(0.2, class())).prop_map(|(from, to, allow, deny)| {
+    let asked = prop::option::weighted(0.3, class());
+    let rule = (0..3_usize, 0..3_usize, allow, prop::option::weighted(0.2, class()), asked).prop_map(
+        |(from, to, allow, deny, asked)| {
+            if let Some(class) = asked {
+                let (from, to) = (REGIMES[from], REGIMES[to]);
+                return format!(
+                    "origin: {from}, reaching: {to}, signal: traces, where: {{service: a}}, deny: [{class}]"
+                );
+            }
             let allow: Vec<String> = allow.iter().map(|(class, form)| format!("{class}: {form}")).collect();
             let deny = deny.unwrap_or("special");
             let (from, to, allow) = (REGIMES[from], REGIMES[to], allow.join(", "));
             format!("origin: {from}, reaching: {to}, signal: traces, allow: {{{allow}}}, deny: [{deny}]")
-        });
+        },
+    );
     let invariant = (0..3_usize, class(), prop::sample::select(&["keyed", "generalised", "raw"][..]), 0..3_usize)
         .prop_map(|(origin, class, form, inside)| {
             format!("{{origin: {}, class: {class}, form: {form}, outside: [{}]}}", REGIMES[origin], REGIMES[inside])
@@ -218,7 +227,7 @@ impl Small {
     }
 }
 
-/// Follows every path without a circle, one value at a time, by the compiled tables.
+/// Follows every path without a circle, one value at a time, by the compiled tables: whatever somebody says on each hop.
 struct Walk<'l> {
     loaded: &'l Loaded,
     policy: &'l Policy,
@@ -233,10 +242,16 @@ impl Walk<'_> {
                 continue;
             }
             let from = Origin::of(self.origin.clone());
-            let Ok(table) = self.policy.table(&self.loaded.federation, link.id(), Signal::Traces, &from, TODAY) else {
-                continue;
+            let tables = self.policy.tables(&self.loaded.federation, link.id(), Signal::Traces, &from, TODAY);
+            let Ok(tables) = tables else { continue };
+            let kinds = tables.iter().filter_map(|(_, layers)| layers.ok()).flat_map(Layers::iter);
+            let kinds: Vec<&Table> = kinds.filter_map(|(_, table)| table.ok()).collect();
+            let of = |(key, on, form): &(&'static str, Resource, Form)| {
+                kinds.iter().filter_map(|table| next(table, key, *on, *form)).collect::<Vec<_>>()
             };
-            let values: Vec<_> = values.iter().filter_map(|(key, on, form)| next(&table, key, *on, *form)).collect();
+            let mut values: Vec<_> = values.iter().flat_map(of).collect();
+            values.sort_by_key(|(key, on, form)| (*key, *on == Resource::Device, *form));
+            values.dedup();
             let on = link.regime().to_string();
             for (key, _, form) in &values {
                 self.found.insert((link.to().to_string(), on.clone(), key, *form));

@@ -79,6 +79,7 @@ pub(super) fn to_json(told: &[Difference]) -> Value {
             "origin": one.origin.as_str(),
             "signal": one.signal.as_str(),
             "sender": one.sender.as_ref().map(ToString::to_string),
+            "says": one.says,
             "item": one.item,
             "class": one.class.as_str(),
             "before": one.before,
@@ -91,13 +92,14 @@ pub(super) fn to_json(told: &[Difference]) -> Value {
     })
 }
 
-/// By change, link, origin, signal and sender; what changes alike stands on one line.
+/// By change, link, origin, signal, sender and what data says of itself; what changes alike stands on one line.
 pub(super) fn text(told: &[Difference]) -> String {
     type Alike<'d> = (&'d str, &'d [String], &'d [String]);
     let mut grouped: BTreeMap<(Change, String), BTreeMap<Alike<'_>, Vec<&str>>> = BTreeMap::new();
     for one in told {
         let by = one.sender.as_ref().map(|sender| format!(", sent by {sender}")).unwrap_or_default();
-        let head = format!("{} from {} over {} → {}{by}", one.signal, one.origin, one.link.0, one.link.1);
+        let of = one.says.as_ref().map(|says| format!(", for {says}")).unwrap_or_default();
+        let head = format!("{} from {} over {} → {}{by}{of}", one.signal, one.origin, one.link.0, one.link.1);
         let alike = (one.class.as_str(), one.before.as_slice(), one.now.as_slice());
         grouped.entry((one.change, head)).or_default().entry(alike).or_default().push(&one.item);
     }

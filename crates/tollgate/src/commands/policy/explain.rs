@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tollgate_federation::{Link, Origin, Signal};
-use tollgate_residency::{Carrier, Explanation, Holds, Item, Resource};
+use tollgate_residency::{Carrier, Claim, Claims, Explanation, Given, Holds, Item, Resource};
 
 use super::{explanation_json, explanation_text, known_cluster};
 use crate::cli::Output;
@@ -31,6 +31,8 @@ struct Subject {
     carrier: Carrier,
     key: Option<String>,
     resource: Resource,
+    /// What its resource says; never shown.
+    claims: Claims,
     /// Where it first stands in a file, and how often; nothing where it was asked for by name.
     at: Option<(String, usize)>,
 }
@@ -57,8 +59,8 @@ pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
                 _ => Item::Carrier(subject.carrier),
             };
             let crossing = (asked.link.id(), asked.signal, &asked.origin);
-            let (policy, cluster) = (&unproved.policy, options.cluster.as_deref());
-            let explained = policy.explain_sent(&unproved.federation, crossing, cluster, item, today);
+            let given = Given { cluster: options.cluster.as_deref(), claims: subject.claims.clone() };
+            let explained = unproved.policy.explain_given(&unproved.federation, crossing, &given, item, today);
             told.push((asked, shown(subject), value_json(subject), explained));
         }
     }
@@ -108,10 +110,18 @@ fn subject(options: &Explain, signal: Signal) -> Subject {
         Signal::Logs => Carrier::LogAttributes,
     };
     let resource = if options.device { Resource::Device } else { Resource::Server };
-    Subject { carrier: options.carrier.unwrap_or(own), key: options.attribute.clone(), resource, at: None }
+    let said = |name: &Option<String>| name.clone().map_or(Claim::Unclear, Claim::Is);
+    let says = &options.says;
+    let claims =
+        Claims { service: said(&says.service), namespace: said(&says.namespace), environment: said(&says.environment) };
+    Subject { carrier: options.carrier.unwrap_or(own), key: options.attribute.clone(), resource, claims, at: None }
 }
 
-/// Every place of a file where a value stands, each carrier and key once.
+/// Carrier, key, whether it is on a device, and what the resource says.
+type Place = (Carrier, Option<String>, bool, Claims);
+
+/// Every place of a file where a value stands, each carrier and key once, or once for each resource that says something else
+/// of itself where rules ask for that.
 fn subjects_of(
     path: &Path,
     signal: Option<Signal>,
@@ -123,14 +133,16 @@ fn subjects_of(
     if signal.is_some_and(|signal| signal != of) {
         return Err(Exit::Failed(format!("{} holds {of}", path.display())));
     }
-    let mut subjects: BTreeMap<(Carrier, Option<String>, bool), (String, usize)> = BTreeMap::new();
-    for Found { carrier, key, resource, path } in found {
-        let known = subjects.entry((carrier, key, resource == Resource::Device)).or_insert((path, 0));
+    let asks = unproved.policy.asks_claims();
+    let mut subjects: BTreeMap<Place, (String, usize)> = BTreeMap::new();
+    for Found { carrier, key, resource, claims, path } in found {
+        let claims = if asks { claims } else { Claims::default() };
+        let known = subjects.entry((carrier, key, resource == Resource::Device, claims)).or_insert((path, 0));
         known.1 += 1;
     }
-    let subjects = subjects.into_iter().map(|((carrier, key, on_device), at)| {
+    let subjects = subjects.into_iter().map(|((carrier, key, on_device, claims), at)| {
         let resource = if on_device { Resource::Device } else { Resource::Server };
-        Subject { carrier, key, resource, at: Some(at) }
+        Subject { carrier, key, resource, claims, at: Some(at) }
     });
     Ok((Some(of), subjects.collect()))
 }

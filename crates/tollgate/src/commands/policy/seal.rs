@@ -34,13 +34,13 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
         known_cluster(federation, cluster, std::iter::once(link))?;
     }
     let tables = policy.tables(federation, link.id(), options.signal, &origin, unproved::day(&options.day));
-    let table = tables.as_ref().map_err(Clone::clone).and_then(|tables| {
-        let table = tables.at(tables.place(options.cluster.as_deref())).map_err(Clone::clone)?;
-        Ok((Arc::new(table.clone()), tables.digest()))
+    let layers = tables.as_ref().map_err(Clone::clone).and_then(|tables| {
+        let layers = tables.at(tables.place(options.cluster.as_deref())).map_err(Clone::clone)?;
+        Ok((layers.clone(), tables.digest()))
     });
-    let summary = match table {
-        Ok((table, digest)) => {
-            let sealer = Sealer::new(table, keys(options)?).under(digest, digest);
+    let summary = match layers {
+        Ok((layers, digest)) => {
+            let sealer = Sealer::new(layers, keys(options)?).under(digest, digest);
             run(&recording, options.signal, sealer)?
         }
         Err(closed) => Summary::closed(closed.to_string(), &recording),

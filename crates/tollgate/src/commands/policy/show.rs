@@ -43,6 +43,7 @@ fn to_json(row: &MatrixRow) -> Value {
         "origin": row.origin.as_str(),
         "signal": row.signal.as_str(),
         "sender": row.sender.as_ref().map(ToString::to_string),
+        "says": row.says,
         "instrument": row.instrument,
         "closed": row.closed.as_ref().map(ToString::to_string),
         "classes": classes.collect::<Map<_, _>>(),
@@ -56,6 +57,9 @@ fn text(rows: &[MatrixRow]) -> String {
         text.push_str(&format!("{} from {} over {link} (to {recipient}, {reaching})", row.signal, row.origin));
         if let Some(sender) = &row.sender {
             text.push_str(&format!(", sent by {sender}"));
+        }
+        if let Some(says) = &row.says {
+            text.push_str(&format!(", for {says}"));
         }
         if let Some(closed) = &row.closed {
             text.push_str(&format!("\n  nothing: {closed}\n\n"));

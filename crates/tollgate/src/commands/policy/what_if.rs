@@ -56,8 +56,11 @@ impl Fate {
     fn of(before: MatrixRow, after: &[MatrixRow]) -> Option<Self> {
         let crossing = |row: &MatrixRow| (row.link.clone(), row.origin.clone(), row.signal);
         let of_it = after.iter().filter(|row| crossing(row) == crossing(&before));
-        // One row stands for every sender where the other side tells none apart.
-        let is_same = |row: &&MatrixRow| [&row.sender, &before.sender].contains(&&None) || row.sender == before.sender;
+        // One row stands for every sender and all that data says of itself where the other side tells none apart.
+        let is_alike = |row: &&MatrixRow| [&row.says, &before.says].contains(&&None) || row.says == before.says;
+        let is_same = |row: &&MatrixRow| {
+            is_alike(row) && ([&row.sender, &before.sender].contains(&&None) || row.sender == before.sender)
+        };
         let after = of_it.clone().find(is_same).or_else(|| of_it.clone().next())?;
         let changed = before.instrument != after.instrument || before.closed != after.closed;
         let (fallback, why) = (after.instrument.clone(), after.closed.as_ref().map(ToString::to_string));
@@ -70,6 +73,7 @@ impl Fate {
             "origin": self.row.origin.as_str(),
             "signal": self.row.signal.as_str(),
             "sender": self.row.sender.as_ref().map(ToString::to_string),
+            "says": self.row.says,
             "instrument": self.row.instrument,
             "becomes": if self.fallback.is_some() { "legal by a fallback" } else { "illegal" },
             "fallback": self.fallback,
@@ -87,7 +91,8 @@ fn text(links: &[Fate], told: &str) -> String {
             (None, None) => "becomes illegal".to_owned(),
         };
         let by = row.sender.as_ref().map(|sender| format!(", sent by {sender}")).unwrap_or_default();
-        text.push_str(&format!("{} from {} over {}{by}: {fate}\n", row.signal, row.origin, row.link));
+        let of = row.says.as_ref().map(|says| format!(", for {says}")).unwrap_or_default();
+        text.push_str(&format!("{} from {} over {}{by}{of}: {fate}\n", row.signal, row.origin, row.link));
     }
     if links.is_empty() {
         text.push_str("no link rests on it today\n");

@@ -1,16 +1,19 @@
-//! Where values stand in OTLP/JSON: which carrier, under which key. Values are not looked at.
+//! Where values stand in OTLP/JSON: which carrier, under which key. Values are not looked at, but for what a resource says of
+//! itself.
 //!
 //! What the tables here do not name is unknown, and unknown things never cross.
 
 use serde_json::{Map, Value};
 use tollgate_federation::Signal;
-use tollgate_residency::{Carrier, Resource};
+use tollgate_residency::{Carrier, Claims, Resource};
 
 /// A place where a value stands.
 pub(super) struct Found {
     pub(super) carrier: Carrier,
     pub(super) key: Option<String>,
     pub(super) resource: Resource,
+    /// What the resource says of itself.
+    pub(super) claims: Claims,
     /// Fields and numbers from the top of the request.
     pub(super) path: String,
 }
@@ -186,7 +189,7 @@ pub(super) fn read(text: &str, marks_device: impl Fn(&str) -> bool) -> Result<(S
         let line = if requests.len() > 1 { format!("line {}: ", number + 1) } else { String::new() };
         for (at, resource) in request.get(*field).and_then(Value::as_array).into_iter().flatten().enumerate() {
             let owner = owner(resource, &marks_device);
-            let mut walk = Walk { owner, found: &mut found };
+            let mut walk = Walk { owner, claims: claims(resource), found: &mut found };
             for (name, value) in resource.as_object().into_iter().flatten() {
                 let path = format!("{line}{field}[{at}].{name}");
                 match name.as_str() {
@@ -201,6 +204,15 @@ pub(super) fn read(text: &str, marks_device: impl Fn(&str) -> bool) -> Result<(S
     signal.map(|signal| (signal, found)).ok_or(NotOtlp::NoRequest)
 }
 
+fn claims(resource: &Value) -> Claims {
+    let attributes = resource.pointer("/resource/attributes").and_then(Value::as_array);
+    let said = attributes.into_iter().flatten().filter_map(|one| {
+        let text = one.get("value").and_then(|value| value.get("stringValue")).and_then(Value::as_str);
+        Some((one.get("key")?.as_str()?.as_bytes(), text))
+    });
+    Claims::of(said)
+}
+
 fn owner(resource: &Value, marks_device: impl Fn(&str) -> bool) -> Resource {
     let attributes = resource.pointer("/resource/attributes").and_then(Value::as_array);
     let mut keys = attributes.into_iter().flatten().filter_map(|one| one.get("key")?.as_str());
@@ -209,12 +221,13 @@ fn owner(resource: &Value, marks_device: impl Fn(&str) -> bool) -> Resource {
 
 struct Walk<'f> {
     owner: Resource,
+    claims: Claims,
     found: &'f mut Vec<Found>,
 }
 
 impl Walk<'_> {
     fn found(&mut self, carrier: Carrier, key: Option<String>, path: String) {
-        self.found.push(Found { carrier, key, resource: self.owner, path });
+        self.found.push(Found { carrier, key, resource: self.owner, claims: self.claims.clone(), path });
     }
 
     fn field(&mut self, value: &Value, field: Field, path: &str) {

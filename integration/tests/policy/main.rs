@@ -1,6 +1,8 @@
 //! What `tollgate policy` and the proof of `tollgate check` promise to auditors and to CI, through the command itself.
 #![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
+mod narrowed;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -259,63 +261,6 @@ fn diff_ends_with_3_if_something_newly_crosses_and_with_0_if_not() {
     // One document alone is compared within the other documents of the set.
     let (old, new) = (narrow.path().join("policies/residency.yaml"), wide.path().join("policies/residency.yaml"));
     ended(&diff(&old, &new, &[]), 3);
-}
-
-/// Guarantees: what crosses for one cluster is shown, explained, compared and sealed as that, and for nobody else.
-#[test]
-fn an_allow_for_one_cluster_is_told_as_such() {
-    let allow = "  - {id: country, origin: EEA, reaching: US, signal: traces, where: {cluster: eu-west-a}, allow: {quasi: \
-                 {only: {geo.country.iso_code: raw}}}}";
-    let copy = Copy::example().edit("policies/residency.yaml", "quasi: {only: {geo.country.iso_code: raw}}", "").edit(
-        "policies/residency.yaml",
-        "rules:\n",
-        &format!("rules:\n{allow}\n"),
-    );
-    let shown = ended(&tollgate(&["policy", "show"], copy.path()), 0);
-    let head = "traces from EEA over eu-west → us-east/central (to Acme Inc, US), sent by ";
-    let part = |sender: &str| {
-        let (_, part) = shown.split_once(&format!("{head}{sender}, by dpf\n")).unwrap_or_else(|| panic!("{shown}"));
-        part.split_once("\n\n").unwrap().0.to_owned()
-    };
-    assert!(part("cluster eu-west-a").contains("quasi         raw: geo.country.iso_code"));
-    assert!([part("no proved cluster"), part("any other cluster")].iter().all(|part| part.contains("quasi         –")));
-    let asked = ["policy", "explain", "--attribute", "geo.country.iso_code", "--from", "eu-west", "--to", "us-east"];
-    let explain = |more: &[&str], code| ended(&tollgate(&[&asked, more].concat(), copy.path()), code);
-    assert!(explain(&["--cluster", "eu-west-a", "--signal", "traces"], 0).contains("raw: allowed"));
-    assert!(explain(&["--cluster", "eu-west-b", "--signal", "traces"], 0).contains("absent: "));
-    assert!(explain(&["--signal", "traces"], 0).contains("nothing proves that this is of it"));
-    explain(&["--cluster", "gone"], 1);
-    let case = |(cluster, form): (&str, &str)| {
-        format!(
-            "  - name: {form}\n    given: {{origin: EEA, path: [eu-west, us-east], signal: traces, carrier: span.attributes, \
-             attribute: geo.country.iso_code, {cluster}day: 2026-12-01}}\n    expect: {{form: {form}}}\n"
-        )
-    };
-    let cases =
-        [("cluster: eu-west-a, ", "raw"), ("cluster: eu-west-b, ", "absent"), ("", "absent")].map(case).concat();
-    let file = copy.write("cases.yaml", &format!("cases:\n{cases}"));
-    ended(&tollgate(&["policy", "test", file.to_str().unwrap()], copy.path()), 0);
-    let unknown = copy.write("cases.yaml", &format!("cases:\n{}", case(("cluster: gone, ", "absent"))));
-    let said = tollgate(&["policy", "test", unknown.to_str().unwrap()], copy.path());
-    let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
-    assert!(said.contains("eu-west has no cluster gone"), "{said}");
-    let country = r#"{"key":"geo.country.iso_code","value":{"stringValue":"DE"}},{"key":"odd""#;
-    let file = copy.write("one.json", &RECORDED.replace(r#"{"key":"odd""#, country));
-    let sealing =
-        ["policy", "seal", "--from", "eu-west", "--to", "us-east", "--signal", "traces", "--on", "2026-12-01"];
-    let seal = |more: &[&str]| {
-        let words = [&sealing, more, &[file.to_str().unwrap()]].concat();
-        ended(&tollgate(&words, copy.path()), 0).contains("geo.country.iso_code")
-    };
-    assert_eq!([seal(&["--cluster", "eu-west-a"]), seal(&["--cluster", "eu-west-b"]), seal(&[])], [true, false, false]);
-    let wide = Copy::example();
-    let words = ["policy", "diff", copy.path().to_str().unwrap(), wide.path().to_str().unwrap()];
-    let said = ended(&tollgate(&words, Path::new(TOP)), 3);
-    let newly = "newly crosses: traces from EEA over eu-west/gateway → us-east/central, sent by ";
-    assert!(
-        ["no proved cluster", "any other cluster"].iter().all(|one| said.contains(&format!("{newly}{one}"))),
-        "{said}"
-    );
 }
 
 /// Guarantees: shapes of one region are no word about another one; counts beyond any number are no panic.
