@@ -30,6 +30,7 @@ pub use documents::Documents;
 pub use node::node_file::{NodeFile, NodeFileError};
 pub use node::open::{Opened, node_of};
 pub use node::run::{RunError, run};
+pub use node::start::Start;
 pub use node::unfit::Unfit;
 pub use observe::drift::{Drifting, Drifts, Why};
 pub use observe::shapes::{Recorded, Shape};

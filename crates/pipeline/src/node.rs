@@ -15,6 +15,7 @@ pub(crate) mod pages;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod secrets;
+pub(crate) mod start;
 pub(crate) mod unfit;
 pub(crate) mod variables;
 pub(crate) mod ways;

@@ -21,7 +21,7 @@ use tollgate_transport::{Local, PeerCode, Receipt, SendError, Words};
 use crate::documents::Documents;
 use crate::load::local::LocalMaker;
 use crate::node::counters::{ConsumerCounters, Counters};
-use crate::node::in_force::{Edition, InForce, Publisher};
+use crate::node::in_force::{Borders, Edition, InForce, Publisher};
 use crate::pass::{Pass, Which};
 use crate::records::RECEIVED;
 use crate::seal::day;
@@ -185,7 +185,7 @@ pub(crate) fn in_force(documents: &Arc<Documents>) -> InForce {
 
 /// Documents that the test replaces.
 pub(crate) fn publisher(documents: &Arc<Documents>) -> Publisher {
-    Publisher::new(Edition { documents: Arc::clone(documents), previous: Vec::new() })
+    Publisher::new(Edition { documents: Arc::clone(documents), previous: Vec::new(), borders: Borders::Open })
 }
 
 /// The table of a link for traces of its own region, on the first day of the tests' clocks.

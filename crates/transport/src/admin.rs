@@ -1,8 +1,9 @@
-//! The admin listener: is it alive, is it ready, how is it doing.
+//! The admin listener: is it alive, is it ready, how is it doing; and a reload for who asks for it.
 //!
 //! Promises:
 //! 1. Nothing is cached, framed, sniffed or allowed to run scripts from elsewhere.
-//! 2. Only `GET` and `HEAD` are answered, and nothing of a request but its path is looked at.
+//! 2. `GET` and `HEAD` change nothing, and nothing of such a request but its path is looked at.
+//! 3. `POST` is for `/-/reload` alone, where that is served, and not for a page in somebody's browser.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -42,28 +43,53 @@ pub trait Pages: Send + Sync + 'static {
     fn metrics(&self) -> String;
 }
 
+/// What reads the documents again.
+pub trait Reload: Send + Sync + 'static {
+    /// Reads them, and says what came into force. It may take seconds.
+    ///
+    /// # Errors
+    /// What was refused, and why.
+    fn reload(&self) -> Result<serde_json::Value, serde_json::Value>;
+}
+
+/// A listener's pages, and its reload if it has one.
+#[derive(Clone)]
+struct Served {
+    pages: Arc<dyn Pages>,
+    reload: Option<Arc<dyn Reload>>,
+}
+
+const JSON: &str = "application/json";
+const RELOAD: &str = "/-/reload";
 const CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves the pages until the shutdown.
-pub async fn serve(bound: Bound, pages: Arc<dyn Pages>, tasks: TaskGroup, shutdown: Shutdown) {
+/// Serves the pages until the shutdown, and the reload if there is one.
+pub async fn serve(
+    bound: Bound,
+    pages: Arc<dyn Pages>,
+    reload: Option<Arc<dyn Reload>>,
+    tasks: TaskGroup,
+    shutdown: Shutdown,
+) {
+    let served = Served { pages, reload };
     bound
         .each_connection(CONNECTIONS, &shutdown, |stream, _, slot| {
-            let (pages, shutdown) = (Arc::clone(&pages), shutdown.clone());
+            let (served, shutdown) = (served.clone(), shutdown.clone());
             tasks.spawn("admin connection", async move {
                 let _slot = slot;
                 if let Ok(stream) = TcpStream::from_std(stream) {
-                    exchange(stream, &pages, &shutdown).await;
+                    exchange(stream, &served, &shutdown).await;
                 }
             });
         })
         .await;
 }
 
-async fn exchange(stream: TcpStream, pages: &Arc<dyn Pages>, shutdown: &Shutdown) {
+async fn exchange(stream: TcpStream, served: &Served, shutdown: &Shutdown) {
     let answer = |request: Request<Incoming>| {
-        let pages = Arc::clone(pages);
-        async move { Ok::<_, Infallible>(page(&*pages, request.method(), request.uri().path())) }
+        let served = served.clone();
+        async move { Ok::<_, Infallible>(served.answer(&request).await) }
     };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_headers(64);
@@ -77,13 +103,36 @@ async fn exchange(stream: TcpStream, pages: &Arc<dyn Pages>, shutdown: &Shutdown
     let _ = timeout(PATIENCE, connection).await;
 }
 
-fn page(pages: &dyn Pages, method: &Method, path: &str) -> Response<Reply> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut refused =
-            response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET and HEAD are answered here\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
+impl Served {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Reply> {
+        match (&self.reload, request.method(), request.uri().path()) {
+            (Some(_), method, RELOAD) if *method != Method::POST => not_allowed("only POST is answered here\n", "POST"),
+            // Browsers say where a page comes from that posts; no tool of an operator does.
+            (Some(_), _, RELOAD) if request.headers().contains_key(ORIGIN) => {
+                response(StatusCode::FORBIDDEN, "text/plain", "not for pages of a browser\n")
+            }
+            (Some(reload), _, RELOAD) => again(Arc::clone(reload)).await,
+            (_, &(Method::GET | Method::HEAD), path) => page(&*self.pages, path),
+            _ => not_allowed("only GET and HEAD are answered here\n", "GET, HEAD"),
+        }
     }
+}
+
+async fn again(reload: Arc<dyn Reload>) -> Response<Reply> {
+    match tokio::task::spawn_blocking(move || reload.reload()).await {
+        Ok(Ok(outcome)) => response(StatusCode::OK, JSON, outcome.to_string()),
+        Ok(Err(refused)) => response(StatusCode::UNPROCESSABLE_ENTITY, JSON, refused.to_string()),
+        Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "the reload did not end\n"),
+    }
+}
+
+fn not_allowed(why: &'static str, allow: &'static str) -> Response<Reply> {
+    let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", why);
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    refused
+}
+
+fn page(pages: &dyn Pages, path: &str) -> Response<Reply> {
     match path {
         "/livez" if pages.livez() => response(StatusCode::OK, "text/plain", "ok\n"),
         "/livez" => response(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not alive\n"),
@@ -91,7 +140,7 @@ fn page(pages: &dyn Pages, method: &Method, path: &str) -> Response<Reply> {
             Ok(()) => response(StatusCode::OK, "text/plain", "ok\n"),
             Err(reason) => response(StatusCode::SERVICE_UNAVAILABLE, "text/plain", reason + "\n"),
         },
-        "/status" => response(StatusCode::OK, "application/json", pages.status().to_string()),
+        "/status" => response(StatusCode::OK, JSON, pages.status().to_string()),
         "/metrics" => {
             response(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", pages.metrics())
         }

@@ -19,7 +19,7 @@ use tollgate_residency::Tables;
 use tollgate_runtime::Clock;
 
 use crate::documents::Documents;
-use crate::node::in_force::Edition;
+use crate::node::in_force::{Borders, Edition};
 use crate::seal::day;
 
 /// Crossings are links, signals and origins of the documents. This many are remembered, which is more than there are.
@@ -68,6 +68,9 @@ impl Recognition {
 
     /// What the policy of a parcel is that came over a link.
     pub(crate) fn of(&self, edition: &Arc<Edition>, link: LinkId, manifest: &Manifest) -> Recognized {
+        if edition.borders == Borders::Closed {
+            return Recognized::Unknown;
+        }
         let Crossing { own, previous, previous_is_within } = self.crossing(edition, link, manifest);
         // What sealed it is at most what was in force at its sender; that one both sides have documents for.
         let named = [Some(manifest.policy), Some(manifest.in_force)];
@@ -118,7 +121,6 @@ fn tables(documents: &Documents, link: &Link, signal: Signal, origin: &Origin, t
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::in_force::Edition;
     use crate::rig;
 
     const CENTRAL: &str = "us-east/central";
@@ -149,7 +151,11 @@ mod tests {
 
     impl Receiver {
         fn new(now: &Arc<Documents>, before: Option<&Arc<Documents>>) -> Self {
-            let edition = Edition { documents: Arc::clone(now), previous: before.into_iter().cloned().collect() };
+            let edition = Edition {
+                documents: Arc::clone(now),
+                previous: before.into_iter().cloned().collect(),
+                borders: Borders::Open,
+            };
             Self(Arc::new(edition), Recognition::new(rig::standing().0))
         }
 
@@ -208,7 +214,8 @@ mod tests {
             _ => text,
         });
         let Receiver(_, recognition) = Receiver::new(&later, None);
-        let edition = Edition { documents: later, previous: vec![Arc::clone(&wide), narrow.clone()] };
+        let edition =
+            Edition { documents: later, previous: vec![Arc::clone(&wide), narrow.clone()], borders: Borders::Open };
         let receiver = Receiver(Arc::new(edition), recognition);
         assert_eq!(receiver.judge(&wide, &wide), Recognized::Within);
         assert_eq!(receiver.judge(&narrow, &narrow), Recognized::Within, "known, and narrower");
@@ -225,6 +232,16 @@ mod tests {
         assert_eq!(receiver.judge(&documents, &documents), Recognized::Within);
         hand.advance(std::time::Duration::from_secs(365 * 24 * 3600));
         assert_eq!(receiver.judge(&documents, &documents), Recognized::Unknown);
+    }
+
+    /// Guarantees: a node that started on what was kept takes nothing in over a link, whatever sealed it, and asks for it later.
+    #[test]
+    fn closed_borders_take_nothing_in() {
+        let documents = rig::documents();
+        let Receiver(edition, recognition) = Receiver::new(&documents, None);
+        let Edition { documents: own, previous, .. } = Arc::into_inner(edition).unwrap();
+        let edition = Arc::new(Edition { documents: own, previous, borders: Borders::Closed });
+        assert_eq!(Receiver(edition, recognition).judge(&documents, &documents), Recognized::Unknown);
     }
 
     /// Scenario: an allow is narrowed to one cluster, then to the other. Guarantees: a receiver knows a parcel by the name of the

@@ -16,7 +16,7 @@ use data_encoding::HEXLOWER;
 use tollgate_disk::Disk;
 
 use crate::documents::Documents;
-use crate::node::in_force::Edition;
+use crate::node::in_force::{Borders, Edition};
 
 /// The folders of a set.
 const FOLDERS: [&str; 2] = ["regions", "policies"];
@@ -51,7 +51,7 @@ impl Archive {
             let lines = std::iter::once(&digest).chain(before).map(|digest| HEXLOWER.encode(digest) + "\n");
             self.disk.replace(&self.dir.join(IN_FORCE), lines.collect::<String>().as_bytes())?;
         }
-        Ok(Edition { documents: Arc::clone(documents), previous })
+        Ok(Edition { documents: Arc::clone(documents), previous, borders: Borders::Open })
     }
 
     /// The set of this digest.
@@ -64,6 +64,13 @@ impl Archive {
             self.put_at_hand(&kept);
             Some(kept)
         })
+    }
+
+    /// The set that was in force last, with what it names found in this folder.
+    pub(crate) fn latest(&self, dir: &Path) -> Option<Documents> {
+        let digest = *self.last().first()?;
+        let kept = Documents::load(&self.folder(&digest)).ok()?;
+        (kept.federation.digest() == digest).then(|| Documents { dir: dir.to_owned(), ..kept })
     }
 
     /// Copies a set into the archive, unless it is there.

@@ -19,6 +19,16 @@ use crate::documents::Documents;
 pub(crate) struct Edition {
     pub(crate) documents: Arc<Documents>,
     pub(crate) previous: Vec<Arc<Documents>>,
+    pub(crate) borders: Borders,
+}
+
+/// Whether anything may go or come over a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Borders {
+    /// As far as the documents in force let it.
+    Open,
+    /// Nothing: the documents that are there were refused at the start, and those in force are the last that were kept.
+    Closed,
 }
 
 /// Follows the editions. Clones each remember what they have seen.
@@ -53,6 +63,13 @@ impl InForce {
     /// The edition now; [`InForce::changed`] waits for another from here on.
     pub(crate) fn take(&mut self) -> Arc<Edition> {
         Arc::clone(&self.0.borrow_and_update())
+    }
+
+    /// Waits until something may go over links. Cancel safe.
+    pub(crate) async fn opened(&mut self) {
+        while self.take().borders == Borders::Closed {
+            self.changed().await;
+        }
     }
 
     /// Waits for an edition that was not taken yet. Cancel safe.

@@ -62,6 +62,13 @@ pub enum LaunchError {
     NoPlace(String),
 }
 
+/// Whether a way out is a link, or stays in its region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crosses {
+    Border,
+    Nothing,
+}
+
 /// One consumer about to be started.
 struct Launch<'a> {
     node: &'a Arc<Node>,
@@ -69,6 +76,7 @@ struct Launch<'a> {
     signal: Signal,
     counters: Arc<ConsumerCounters>,
     gather: Gather,
+    crosses: Crosses,
     /// Which of the node's consumers it is: keeps parcel numbers apart.
     number: u64,
 }
@@ -84,7 +92,8 @@ pub(crate) fn launch(
 ) -> Result<(), LaunchError> {
     let counters = node.consumer(name, signal);
     let gather = Gather { bytes: PARCEL, items: u64::MAX, linger: LINGER };
-    let launch = Launch { node, log, signal, counters, gather, number };
+    let crosses = if matches!(out, Out::Link(_)) { Crosses::Border } else { Crosses::Nothing };
+    let launch = Launch { node, log, signal, counters, gather, crosses, number };
     let started = match out {
         Out::Gateway => launch.start_gateway(),
         Out::HomeCentral => launch.start_home_central(),
@@ -228,9 +237,21 @@ impl Launch<'_> {
                 tasks.spawn_on(&home, "sender", sending);
             }
         });
+        let (shutdown, mut in_force) = (node.shutdown.clone(), node.reloader.follow());
         let roster = Roster::restore(&self.log, hop, senders);
         let consumer = Consumer::new(self.log, step, roster, self.gather, outcomes, self.counters);
-        node.tasks.spawn_on(&worker, "consumer", consumer.run(node.shutdown.clone()));
+        let crosses = self.crosses;
+        node.tasks.spawn_on(&worker, "consumer", async move {
+            if crosses == Crosses::Border {
+                // Cancel safe: nothing was taken from the log yet. What waits there goes on once links are open.
+                tokio::select! {
+                    biased;
+                    () = shutdown.started() => return,
+                    () = in_force.opened() => {}
+                }
+            }
+            consumer.run(shutdown).await;
+        });
     }
 
     fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) {

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use tollgate_federation::Signal;
 use tollgate_runtime::Metrics;
 use tollgate_spool::Status;
-use tollgate_transport::admin::Pages;
+use tollgate_transport::admin::{Pages, Reload};
 
 use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::backlogs::{Backlogs, Watched};
+use crate::node::in_force::Borders;
 use crate::node::keys::{self, KeyGauges};
 use crate::node::logs::Logs;
 use crate::node::node_file::Listen;
@@ -65,6 +66,7 @@ impl Pages for NodePages {
             "boot": format!("{:016x}", self.node.boot),
             "documents": hex(documents),
             "documents_before": edition.previous.first().map(|previous| hex(previous)),
+            "links": if edition.borders == Borders::Closed { "closed" } else { "open" },
             "documents_refused": self.node.reloader.refused().map(|refused| refusal(&refused)),
             "uptime_seconds": self.node.clock.uptime().as_secs(),
             "keys": keys::status(&self.node.keys),
@@ -74,6 +76,22 @@ impl Pages for NodePages {
 
     fn metrics(&self) -> String {
         self.metrics.encode()
+    }
+}
+
+impl Reload for NodePages {
+    fn reload(&self) -> Result<Value, Value> {
+        let reloader = &self.node.reloader;
+        let outcome = reloader.reload();
+        let documents = reloader.digest();
+        match outcome {
+            Ok(reloaded) => Ok(json!({"outcome": reloaded.as_str(), "documents": documents})),
+            Err(error) => {
+                let (reason, why) = (error.reason(), error.to_string());
+                let faults: Vec<&str> = why.lines().collect();
+                Err(json!({"outcome": "refused", "documents": documents, "reason": reason, "faults": faults}))
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use tollgate_runtime::{Clock, Requests, Shutdown, Timestamp};
 use crate::documents::Documents;
 use crate::node::archive::Archive;
 use crate::node::counters::ReloadCounters;
-use crate::node::in_force::{Edition, InForce, Publisher};
+use crate::node::in_force::{Borders, Edition, InForce, Publisher};
 use immovable::{Immovable, immovable};
 
 /// A set of documents did not come into force; the one before it still is.
@@ -39,7 +39,7 @@ pub(crate) enum ReloadError {
 
 impl ReloadError {
     /// Its short name, a label of metrics.
-    const fn reason(&self) -> &'static str {
+    pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid",
             Self::NeedsRestart(_) => "needs_restart",
@@ -64,6 +64,19 @@ pub(crate) enum Reloaded {
     Adopted,
     /// The set in force is the one that is there.
     Unchanged,
+    /// It is, and links are open again that were closed since the start.
+    Opened,
+}
+
+impl Reloaded {
+    /// The word that answers use.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Adopted => "adopted",
+            Self::Unchanged => "unchanged",
+            Self::Opened => "opened",
+        }
+    }
 }
 
 /// Why the documents that are there are not in force, and since when that is known.
@@ -103,6 +116,18 @@ impl Reloader {
     /// The documents in force, from now on.
     pub(crate) fn follow(&self) -> InForce {
         self.publisher.follow()
+    }
+
+    /// Says aloud that the node runs on what was kept, and why.
+    pub(crate) fn started_on_kept(&self, why: &str) {
+        let documents = self.digest();
+        tracing::error!(
+            documents,
+            "documents refused; started on the last ones that were in force, with all links closed:\n{why}"
+        );
+        self.counters.started_on_kept();
+        let refused = Refused { at: self.clock.now(), reason: "invalid", why: why.to_owned() };
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
     }
 
     /// Why the last set was refused, if it was.
@@ -145,6 +170,11 @@ impl Reloader {
                 self.counters.unchanged();
                 None
             }
+            Ok(Reloaded::Opened) => {
+                tracing::info!(documents = self.digest(), "the documents are those in force, and all links open again");
+                self.counters.adopted();
+                None
+            }
             Err(error) => {
                 let (reason, kept) = (error.reason(), self.digest());
                 tracing::error!(reason, documents = kept, "documents refused; the old ones stay in force:\n{error}");
@@ -160,7 +190,11 @@ impl Reloader {
         let now = self.publisher.follow().edition();
         let new = Arc::new(Documents::load(&self.dir).map_err(ReloadError::Invalid)?);
         if new.federation.digest() == now.documents.federation.digest() {
-            return Ok(Reloaded::Unchanged);
+            if now.borders == Borders::Open {
+                return Ok(Reloaded::Unchanged);
+            }
+            self.publisher.publish(self.archive.adopt(&new)?);
+            return Ok(Reloaded::Opened);
         }
         let immovable = immovable(&self.me, &now.documents, &new);
         if !immovable.is_empty() {
@@ -170,7 +204,7 @@ impl Reloader {
         Ok(Reloaded::Adopted)
     }
 
-    fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         HEXLOWER.encode(&self.publisher.follow().edition().documents.federation.digest())
     }
 }

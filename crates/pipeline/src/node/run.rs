@@ -7,12 +7,13 @@ use tollgate_disk::Disk;
 use tollgate_federation::NodeId;
 use tollgate_runtime::{Clock, Metrics, Shutdown, Signals, Stopper, TaskGroup, Workers};
 use tollgate_spool::ReadError;
+use tollgate_transport::admin::Reload;
 use tollgate_transport::{Bound, Dns, TlsError};
 
-use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::archive::Archive;
 use crate::node::counters::Counters;
+use crate::node::in_force::Borders;
 use crate::node::keys;
 use crate::node::launch::LaunchError;
 use crate::node::logs::{Logs, LogsError};
@@ -21,6 +22,7 @@ use crate::node::open::Opened;
 use crate::node::outlets;
 use crate::node::pages::NodePages;
 use crate::node::reload::Reloader;
+use crate::node::start::Start;
 use crate::node::unfit::Unfit;
 use crate::receive::intake;
 use crate::receive::listeners::Listeners;
@@ -87,9 +89,9 @@ impl RunError {
 ///
 /// # Errors
 /// When it cannot start. Trouble later is logged and mended or waited out.
-pub fn run(documents: &Arc<Documents>, me: &NodeId, file: NodeFile, signals: &Signals) -> Result<(), RunError> {
+pub fn run(start: &Start, me: &NodeId, file: NodeFile, signals: &Signals) -> Result<(), RunError> {
     let clock = Clock::system();
-    let opened = Opened::open(documents, Some(me), &file, &clock)?;
+    let opened = Opened::open(&start.documents, Some(me), &file, &clock)?;
     for warning in opened.warnings() {
         tracing::warn!("{warning}");
     }
@@ -97,7 +99,7 @@ pub fn run(documents: &Arc<Documents>, me: &NodeId, file: NodeFile, signals: &Si
     let control = control.map_err(RunError::machine("cannot start the event queue"))?;
     let (stopper, shutdown) = Shutdown::new();
     let metrics = Metrics::new();
-    let node = Arc::new(node(documents, file, opened, clock, &metrics, shutdown)?);
+    let node = Arc::new(node(start, file, opened, clock, &metrics, shutdown)?);
     let ended = control.block_on(live(&node, metrics, &stopper, signals));
     // A log that is still being opened when a signal comes is nothing to wait for.
     control.shutdown_background();
@@ -130,7 +132,7 @@ async fn live(node: &Arc<Node>, metrics: Metrics, stopper: &Stopper, signals: &S
 }
 
 fn node(
-    documents: &Arc<Documents>,
+    Start { documents, refused }: &Start,
     file: NodeFile,
     opened: Opened,
     clock: Clock,
@@ -144,9 +146,15 @@ fn node(
     let cannot = |what: &str| RunError::machine(format!("cannot {what} {}", file.data.display()));
     disk.make_dir(&file.data).map_err(cannot("make the data folder"))?;
     let archive = Arc::new(Archive::new(&disk, file.archive()));
-    let first = archive.adopt(documents).map_err(cannot("keep the documents in the data folder"))?;
+    let mut first = archive.adopt(documents).map_err(cannot("keep the documents in the data folder"))?;
     let counters = Counters::register(metrics, me.role());
+    if refused.is_some() {
+        first.borders = Borders::Closed;
+    }
     let reloader = Reloader::new(me.clone(), Arc::clone(&archive), first, clock.clone(), counters.reload.clone());
+    if let Some(why) = refused {
+        reloader.started_on_kept(why);
+    }
     Ok(Node {
         me,
         boot: random()?,
@@ -187,10 +195,12 @@ async fn start(node: &Arc<Node>, logs: &Logs, metrics: Metrics) -> Result<(), Ru
     outlets::start(node, logs).await?;
     intake::start(node, logs).await?;
     let pages = Arc::new(NodePages::new(Arc::clone(node), logs.clone(), metrics));
-    for address in NodePages::addresses(&node.file.listen) {
+    let [admin, metrics] = NodePages::addresses(&node.file.listen);
+    // Whoever may read the metrics may not reload.
+    for (address, reload) in [(admin, Some(Arc::clone(&pages) as Arc<dyn Reload>)), (metrics, None)] {
         let bound = bind(address).await?;
         let (tasks, closing) = (&node.listeners.tasks, node.listeners.closing.clone());
-        let serving = tollgate_transport::admin::serve(bound, pages.clone(), tasks.clone(), closing);
+        let serving = tollgate_transport::admin::serve(bound, pages.clone(), reload, tasks.clone(), closing);
         tasks.spawn("admin", serving);
     }
     node.tls.watch(&node.tasks, node.shutdown.clone());

@@ -3,7 +3,7 @@ use tollgate_otlp::{Limits, Writer, walk_traces};
 use tollgate_runtime::ManualClock;
 
 use super::*;
-use crate::node::in_force::{Edition, InForce};
+use crate::node::in_force::{Borders, Edition, InForce};
 use crate::rig;
 
 struct Bench {
@@ -124,7 +124,7 @@ fn a_key_that_got_a_class_is_found_no_longer() {
     bench.send(&[("shop.till", "till-7"), ("shop.queue", "q-7")]);
     assert_eq!(bench.found().len(), 2);
     let other = vec![(Why::Unclassified, "shop: shop.queue".to_owned(), 1)];
-    publisher.publish(Edition { documents: Arc::clone(&with_class), previous: Vec::new() });
+    publisher.publish(Edition { documents: Arc::clone(&with_class), previous: Vec::new(), borders: Borders::Open });
     assert_eq!(bench.found(), other);
 
     let bench = Bench::new();

@@ -1,10 +1,11 @@
 //! `tollgate run NODE`: one node until it is told to stop.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tollgate_runtime::{LogFormat, Signals, init_logs, refuse_core_dumps};
+
+use tollgate_pipeline::{NodeFile, Start};
 
 use super::documents;
 use crate::cli::Run;
@@ -17,9 +18,25 @@ pub(crate) fn run(options: &Run) -> Result<ExitCode, Exit> {
     // Keys, tokens and what services sent are in this process's memory.
     refuse_core_dumps().map_err(Exit::failed)?;
     init_logs(LogFormat::detect());
-    let (documents, node_file) = documents::load_with(&options.set, &options.node_file)?;
-    tollgate_pipeline::run(&Arc::new(documents), &options.node, node_file, &signals)?;
+    let (start, node_file) = start(options)?;
+    tollgate_pipeline::run(&start, &options.node, node_file, &signals)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Documents with a fault do not take a region's own paths down that ran before.
+fn start(options: &Run) -> Result<(Start, NodeFile), Exit> {
+    let refused = match documents::load_with(&options.set, &options.node_file) {
+        Ok((documents, file)) => return Ok((Start::on(documents), file)),
+        Err(refused) => refused,
+    };
+    let file = NodeFile::load(&options.node_file, &options.set.dir);
+    match (&refused, file) {
+        (Exit::Config(why), Ok(file)) => {
+            let start = Start::on_kept(&file, &options.set.dir, why);
+            start.map(|start| (start, file)).ok_or(refused)
+        }
+        _ => Err(refused),
+    }
 }
 
 /// From now on the kernel ends this process with its parent, whatever ends that one and whatever this one is doing.

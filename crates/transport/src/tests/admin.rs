@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tollgate_runtime::{Shutdown, TaskGroup};
 
 use crate::Bound;
-use crate::admin::{Pages, serve};
+use crate::admin::{Pages, Reload, serve};
 
 #[derive(Default)]
 struct Node {
@@ -34,6 +34,17 @@ impl Pages for Node {
     }
 }
 
+/// It refuses the first time.
+#[derive(Default)]
+struct Again(AtomicBool);
+
+impl Reload for Again {
+    fn reload(&self) -> Result<serde_json::Value, serde_json::Value> {
+        let outcome = |what: &str| serde_json::json!({"outcome": what});
+        if self.0.swap(true, Ordering::Relaxed) { Ok(outcome("adopted")) } else { Err(outcome("refused")) }
+    }
+}
+
 async fn ask(address: std::net::SocketAddr, line: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
@@ -47,7 +58,8 @@ async fn pages_say_how_the_node_is_and_are_never_cached() {
     let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let (address, tasks, (stopper, shutdown)) = (bound.local_addr(), TaskGroup::new(), Shutdown::new());
     let node = Arc::new(Node::default());
-    tasks.spawn("admin", serve(bound, Arc::clone(&node) as Arc<dyn Pages>, tasks.clone(), shutdown));
+    let pages = Arc::clone(&node) as Arc<dyn Pages>;
+    tasks.spawn("admin", serve(bound, pages, None, tasks.clone(), shutdown));
     assert!(ask(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
     let waiting = ask(address, "GET /readyz").await;
     assert!(waiting.starts_with("HTTP/1.1 503") && waiting.ends_with("spool is recovering\n"), "{waiting}");
@@ -65,6 +77,28 @@ async fn pages_say_how_the_node_is_and_are_never_cached() {
     let refused = ask(address, "POST /status").await;
     assert!(refused.starts_with("HTTP/1.1 405") && refused.contains("allow: GET, HEAD"), "{refused}");
     assert!(ask(address, "GET /../etc").await.starts_with("HTTP/1.1 404"));
+    assert!(ask(address, "POST /-/reload").await.starts_with("HTTP/1.1 405"), "not served here");
+    assert!(ask(address, "GET /-/reload").await.starts_with("HTTP/1.1 404"));
+    stopper.stop();
+    tasks.wait(Duration::from_secs(5)).await.unwrap();
+}
+
+/// Guarantees: a reload is posted, by no page of a browser, and answered with what it came to.
+#[tokio::test]
+async fn a_reload_is_posted_and_says_what_it_came_to() {
+    let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (address, tasks, (stopper, shutdown)) = (bound.local_addr(), TaskGroup::new(), Shutdown::new());
+    let (pages, again) = (Arc::new(Node::default()), Arc::new(Again::default()));
+    tasks.spawn("admin", serve(bound, pages, Some(again as Arc<dyn Reload>), tasks.clone(), shutdown));
+    let read = ask(address, "GET /-/reload").await;
+    assert!(read.starts_with("HTTP/1.1 405") && read.contains("allow: POST"), "{read}");
+    let browser = ask(address, "POST /-/reload HTTP/1.1\r\norigin: http://evil.example\r\nx-rest:").await;
+    assert!(browser.starts_with("HTTP/1.1 403"), "{browser}");
+    let answers = [ask(address, "POST /-/reload").await, ask(address, "POST /-/reload").await];
+    assert!(answers[0].starts_with("HTTP/1.1 422") && answers[0].ends_with(r#"{"outcome":"refused"}"#), "{answers:?}");
+    assert!(answers[1].starts_with("HTTP/1.1 200") && answers[1].ends_with(r#"{"outcome":"adopted"}"#), "{answers:?}");
+    assert!(ask(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
+    assert!(ask(address, "POST /livez").await.starts_with("HTTP/1.1 405"));
     stopper.stop();
     tasks.wait(Duration::from_secs(5)).await.unwrap();
 }

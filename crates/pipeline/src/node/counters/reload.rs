@@ -16,6 +16,7 @@ struct Outcome {
 pub(crate) struct ReloadCounters {
     reloads: Family<Outcome, Counter>,
     refused: Gauge,
+    closed: Gauge,
 }
 
 impl ReloadCounters {
@@ -24,9 +25,18 @@ impl ReloadCounters {
         registry.register("tollgate_documents_reloads", help, self.reloads.clone());
         let help = "1 while the documents that were read last are not in force, because they were refused";
         registry.register("tollgate_documents_refused", help, self.refused.clone());
+        let help = "1 while all links are closed, because the documents were refused at the start";
+        registry.register("tollgate_links_closed", help, self.closed.clone());
+    }
+
+    /// The documents were refused at the start.
+    pub(crate) fn started_on_kept(&self) {
+        self.refused.set(1);
+        self.closed.set(1);
     }
 
     pub(crate) fn adopted(&self) {
+        self.closed.set(0);
         self.count("adopted", 0);
     }
 

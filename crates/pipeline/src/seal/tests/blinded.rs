@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::load::Load as _;
 use crate::load::local::LocalMaker;
-use crate::node::in_force::Edition;
+use crate::node::in_force::{Borders, Edition};
 use crate::pass::{HomeIds, Pass, Which};
 
 fn blinding() -> (TempDir, Arc<Documents>) {
@@ -83,10 +83,14 @@ fn what_a_region_sends_to_its_own_central_tier_is_blinded_like_the_rest() {
     let mut pass = pass(&bench, Arc::new(AllKeys));
     assert_eq!((passed(&mut pass, &record), pass.renews_in()), (traces(&abroad), Some(keys::INTERVAL)));
     assert!(!pass.renew(), "nothing has changed");
-    bench.publisher.publish(Edition { documents: rig::documents(), previous: Vec::new() });
+    bench.publisher.publish(Edition { documents: rig::documents(), previous: Vec::new(), borders: Borders::Open });
     assert!(pass.renew() && !pass.renew());
     assert_eq!((passed(&mut pass, &record), pass.renews_in()), (traces(&record.payload), None));
-    bench.publisher.publish(Edition { documents: Arc::clone(&bench.documents), previous: Vec::new() });
+    bench.publisher.publish(Edition {
+        documents: Arc::clone(&bench.documents),
+        previous: Vec::new(),
+        borders: Borders::Open,
+    });
     let mut without = self::pass(&bench, Arc::new(NoKeys));
     let before = bench.counts();
     assert_eq!(passed(&mut without, &record), []);
