@@ -1,7 +1,8 @@
 //! What a resource says of itself, as far as rules are narrowed by it.
 //!
 //! Promises:
-//! 1. What is not said clearly counts as all that any rule asks for: missing, empty, said twice, said in two ways, no text.
+//! 1. What is not said clearly counts as all that any rule asks for: missing, empty, said twice, said in two ways, no text, or
+//!    by a pseudonym that another border left.
 //! 2. Two resources of one kind are answered alike, and there are at most [`Kinds::MOST`] kinds.
 //!
 //! Not here: that a rule which asks for a claim can only hold back (`rule/read.rs`, `answers.rs`).
@@ -105,6 +106,9 @@ impl Claims {
     }
 }
 
+/// What begins so is a pseudonym: it does not say what it stands for.
+const PSEUDONYM: &str = "tg1.";
+
 /// What one attribute says.
 #[derive(Default)]
 enum Said<'a> {
@@ -117,7 +121,7 @@ enum Said<'a> {
 impl<'a> Said<'a> {
     fn add(&mut self, text: Option<&'a str>) {
         *self = match (&self, text) {
-            (Self::Nothing, Some(text)) if !text.is_empty() => Self::Text(text),
+            (Self::Nothing, Some(text)) if !text.is_empty() && !text.starts_with(PSEUDONYM) => Self::Text(text),
             _ => Self::Unclear,
         };
     }
@@ -188,7 +192,7 @@ impl Kinds {
         let everything: Kind = vec![true; asked.len()].into();
         let mut kinds = BTreeMap::from([(everything, Example { claims: Claims::OTHER, name: String::new() })]);
         for about in About::ALL {
-            let answers = answers(&asked, about);
+            let answers = answers(&asked, about)?;
             let mut next = BTreeMap::new();
             for (kind, example) in kinds {
                 for (claim, (name, answer)) in &answers {
@@ -239,27 +243,33 @@ impl Example {
     }
 }
 
-/// The claims about one thing that are not answered alike, each with a name and the answers to what is asked of it.
-fn answers(asked: &[Asks], about: About) -> Vec<(Claim, (String, Vec<bool>))> {
+/// A claim with a name, and the answers to what is asked of it.
+type Answered = (Claim, (String, Vec<bool>));
+
+/// The claims about one thing that are not answered alike; none where there are too many.
+fn answers(asked: &[Asks], about: About) -> Option<Vec<Answered>> {
     let named: BTreeSet<&String> = asked.iter().filter_map(|asks| asks.0.get(&about)).flatten().collect();
     if named.is_empty() {
-        return vec![(Claim::Other, (String::new(), vec![true; asked.len()]))];
+        return Some(vec![(Claim::Other, (String::new(), vec![true; asked.len()]))]);
     }
     let own = |name: &&String| (Claim::Is((*name).clone()), format!("{} {name}", about.as_str()));
     let unclear = (Claim::Unclear, format!("no clear {}", about.as_str()));
     let claims = std::iter::once((Claim::Other, String::new())).chain(named.iter().map(own)).chain([unclear]);
-    let mut answers: Vec<(Claim, (String, Vec<bool>))> = Vec::new();
+    let mut answers: Vec<Answered> = Vec::new();
     for (claim, name) in claims {
         // Of what is not asked about here nothing is excluded.
         let claims = Claims::UNCLEAR.with(about, claim.clone());
         let answer: Vec<bool> = asked.iter().map(|asks| asks.may_mean(&claims)).collect();
+        if answers.len() > Kinds::MOST {
+            return None;
+        }
         match answers.iter_mut().find(|(_, (_, known))| *known == answer) {
             Some((_, (names, _))) if !names.is_empty() => *names = format!("{names} or {name}"),
             Some(_) => {}
             None => answers.push((claim, (name, answer))),
         }
     }
-    answers
+    Some(answers)
 }
 
 #[cfg(test)]
@@ -283,6 +293,7 @@ mod tests {
             &[][..],
             &[(NEW, None)],
             &[(NEW, Some(""))],
+            &[(NEW, Some("tg1.aaaa.bbbb"))],
             &[(NEW, Some("test")), (NEW, Some("test"))],
             &[(NEW, Some("test")), (OLD, Some("production"))],
             &[(NEW, Some("test")), (OLD, None)],
