@@ -37,9 +37,19 @@ pub struct Backend {
     tls: BackendTls,
     compression: Compression,
     timeout: Duration,
+    traces: Traces,
     regime: Regime,
     entity: String,
     at: At,
+}
+
+/// Which traces a backend gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// All that its tier has: at a gateway those of its region, at a central tier those that it keeps.
+    All,
+    /// At a gateway, those that it keeps itself by the sampling policy.
+    Kept,
 }
 
 /// What a backend speaks, and where.
@@ -132,6 +142,11 @@ impl Backend {
         self.timeout
     }
 
+    /// Which traces it gets.
+    pub fn traces(&self) -> Traces {
+        self.traces
+    }
+
     /// The regime it lies in.
     pub fn regime(&self) -> &Regime {
         &self.regime
@@ -157,6 +172,7 @@ impl Backend {
             tls: BackendTls::Off,
             compression: Compression::None,
             timeout: TIMEOUT,
+            traces: Traces::All,
             regime: home.regime.clone()?.value,
             entity: home.entity.clone()?,
             at,

@@ -29,7 +29,7 @@ mod tier;
 
 pub use address::{AddressError, HostPort, HttpUrl};
 pub use admit::{NoWay, NotAdmitted, Via};
-pub use backend::{Backend, BackendTarget, BackendTls, Compression, HeaderValue};
+pub use backend::{Backend, BackendTarget, BackendTls, Compression, HeaderValue, Traces};
 pub use cluster::{Batch, Cluster, DropRule, Listen, Stamp, StampSource, Tls};
 pub use draft::{FederationDraft, Reliance};
 pub use federation::{Federation, NodeIn};

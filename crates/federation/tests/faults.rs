@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise fails")]
 
 use tollgate_config::Set;
-use tollgate_federation::{Compression, Federation, FederationDraft, LinkId, Nodes, PlaceId, Regime, Signal};
+use tollgate_federation::{Compression, Federation, FederationDraft, LinkId, Nodes, PlaceId, Regime, Signal, Traces};
 
 const FEDERATION: &str = "\
 federation: {name: acme, trust_domain: acme.example}
@@ -432,12 +432,24 @@ fn backends_say_aloud_what_is_unusual() {
             "a header consists of printable ascii characters",
         ),
         ("{otlp_grpc: a:1, signals: [logs], compression: snappy}", "expected one of: none, gzip, zstd"),
+        ("{otlp_grpc: a:1, signals: [logs], sampled: true}", "only traces are sampled, and this backend takes none"),
         ("{signals: [logs]}", "a backend is one of otlp_grpc, otlp_http and file"),
     ] {
         let (_, faults) = read(FEDERATION, &format!("{EU}backends: {{b: {backend}}}\n"), US);
         assert_eq!(faults.len(), 1, "{faults:?}");
         assert!(faults.iter().all(|found| found.ends_with(fault)), "{fault}: {faults:?}");
     }
+}
+
+#[test]
+fn only_a_gateway_samples_for_some_of_its_backends() {
+    let few = "{few: {otlp_grpc: few:1, signals: [traces], sampled: true}}";
+    let federation = sound(FEDERATION, &format!("{EU}backends: {few}\n"), US);
+    let backends = federation.region("eu-west").unwrap().gateway().backends();
+    let traces: Vec<_> = backends.iter().map(|backend| (backend.id().name().as_str(), backend.traces())).collect();
+    assert_eq!(traces, [("few", Traces::Kept), ("embedded", Traces::All)]);
+    let (_, faults) = read(FEDERATION, EU, &US.replace("svc}}", &format!("svc}}, backends: {few}}}")));
+    assert!(faults.len() == 1 && faults[0].ends_with("what a central tier sends is sampled anyway"), "{faults:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tollgate_config::ByteSize;
 use tollgate_disk::Disk;
-use tollgate_federation::{LocalPlace, Manifest, NodeId, Role, Signal};
+use tollgate_federation::{LocalPlace, Manifest, NodeId, Signal};
 use tollgate_otlp::{Batch, Limits, SpanView, Writer, walk_traces};
 use tollgate_residency::Table;
 use tollgate_runtime::{Clock, ManualClock, Metrics, Shutdown, Stopper, TaskGroup, Timestamp};
@@ -22,6 +22,7 @@ use crate::documents::Documents;
 use crate::load::local::LocalMaker;
 use crate::node::counters::{ConsumerCounters, Counters};
 use crate::node::in_force::{Borders, Edition, InForce, Publisher};
+use crate::node::logs::Division;
 use crate::pass::{Pass, Which};
 use crate::records::RECEIVED;
 use crate::seal::day;
@@ -278,7 +279,7 @@ pub(crate) struct Counted {
 impl Counted {
     pub(crate) fn new() -> Self {
         let metrics = Metrics::new();
-        let all = Counters::register(&metrics, Role::Central);
+        let all = Counters::register(&metrics, Division::Central);
         let consumer = all.consumer("there", Signal::Traces);
         Self { metrics, all, consumer }
     }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use tollgate_config::{At, ByteSize, Fields, Located, Read, Value};
 
-use super::{Backend, BackendTarget, BackendTls, Compression, HeaderValue, Home, KEEP, ROTATE, TIMEOUT};
+use super::{Backend, BackendTarget, BackendTls, Compression, HeaderValue, Home, KEEP, ROTATE, TIMEOUT, Traces};
 use crate::address::SetFile;
 use crate::name::Name;
+use crate::node::Role;
 use crate::origin::Regime;
 use crate::place::BackendId;
+use crate::signal::{Signal, Signals};
 
 /// What could be read of a backend.
 #[derive(Debug)]
@@ -32,12 +34,16 @@ impl BackendDraft {
         };
         let (regime, entity) = read_place(&mut fields, home);
         let place = regime.as_ref().map(|regime| regime.value.clone()).zip(entity.clone());
-        let backend = read_backend(fields, id.clone(), place);
+        let backend = read_backend(fields, (home.tier.role(), id.clone()), place);
         Some(Self { id: id?, at: value.at(), regime, entity, backend })
     }
 }
 
-fn read_backend(mut fields: Fields<'_>, id: Option<BackendId>, place: Option<(Regime, String)>) -> Option<Backend> {
+fn read_backend(
+    mut fields: Fields<'_>,
+    (role, id): (Role, Option<BackendId>),
+    place: Option<(Regime, String)>,
+) -> Option<Backend> {
     let mapping = fields.mapping();
     let target = read_target(&mut fields);
     let signals = fields.required("signals");
@@ -45,6 +51,7 @@ fn read_backend(mut fields: Fields<'_>, id: Option<BackendId>, place: Option<(Re
     let tls = fields.value("tls").map_or(Some(BackendTls::System), Value::read);
     let compression = fields.value("compression").map_or(Some(Compression::Gzip), Value::read);
     let timeout = fields.value("timeout").map_or(Some(TIMEOUT), read_timeout);
+    let traces = read_traces(&mut fields, role, signals);
     let agreed = agreed(&mut fields, target.as_ref(), tls.as_ref());
     fields.done();
     agreed?;
@@ -59,6 +66,7 @@ fn read_backend(mut fields: Fields<'_>, id: Option<BackendId>, place: Option<(Re
         tls,
         compression: compression?,
         timeout: timeout?,
+        traces: traces?,
         regime,
         entity,
         at: mapping.at(),
@@ -130,6 +138,21 @@ fn nothing_but_file(fields: &mut Fields<'_>) -> Option<()> {
     let idle: Vec<Value<'_>> = idle.collect();
     idle.iter().for_each(|value| value.fault("means nothing for a file"));
     idle.is_empty().then_some(())
+}
+
+/// Where a gateway samples for a backend of its own; at a central tier all is sampled that goes out.
+fn read_traces(fields: &mut Fields<'_>, role: Role, signals: Option<Signals>) -> Option<Traces> {
+    let Some(value) = fields.value("sampled") else { return Some(Traces::All) };
+    let traces = if value.read()? { Traces::Kept } else { Traces::All };
+    if role == Role::Central {
+        value.fault("is for a gateway's own backends: what a central tier sends is sampled anyway");
+        return None;
+    }
+    if traces == Traces::Kept && signals.is_some_and(|signals| !signals.contains(Signal::Traces)) {
+        value.fault("only traces are sampled, and this backend takes none");
+        return None;
+    }
+    Some(traces)
 }
 
 fn read_timeout(value: Value<'_>) -> Option<Duration> {

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use tollgate_federation::{Role, Signal};
+use tollgate_federation::Signal;
 use tollgate_runtime::{Metrics, Registry};
 use tollgate_transport::Transport;
 
+use crate::node::logs::Division;
 use crate::signals::BySignal;
 use consumer::Consumers;
 pub(crate) use consumer::{ConsumerCounters, Deleted, Losses};
@@ -86,13 +87,13 @@ fn of_items(stem: &str, signal: Signal) -> String {
 
 impl Counters {
     /// A node that does not judge traces shows no families about that.
-    pub(crate) fn register(metrics: &Metrics, role: Role) -> Arc<Self> {
+    pub(crate) fn register(metrics: &Metrics, division: Division) -> Arc<Self> {
         let counters = Arc::new(Self::default());
         metrics.register(|registry| {
             counters.register_receivers(registry);
             counters.consumers.register(registry);
             counters.reload.register(registry);
-            if role == Role::Central {
+            if division != Division::Passing {
                 counters.sampling.register(registry);
             }
         });

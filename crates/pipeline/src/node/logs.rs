@@ -1,4 +1,4 @@
-//! The logs of a node: one for each signal, and at central one more for kept spans.
+//! The logs of a node: one for each signal, and where it samples one more for kept spans.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tollgate_spool::{
 use crate::hold::kept::JOURNAL;
 use crate::node::Node;
 use crate::node::node_file;
-use crate::node::ways::{self, Consumption, Log};
+use crate::node::ways::{self, Consumption, Log, Way};
 use crate::signals::BySignal;
 
 /// How long a record waits for a consumer that does not take it.
@@ -47,8 +47,8 @@ impl Logs {
     pub(crate) fn open(node: &Node) -> Result<Self, LogsError> {
         let ways = ways::ways(&node.federation, &node.me);
         let received = BySignal::try_new(|signal| open_one(node, Log::Received(signal), &ways))?;
-        let is_central = node.me.role() == Role::Central;
-        let kept = is_central.then(|| open_one(node, Log::Kept, &ways)).transpose()?;
+        let samples = Division::of(node.me.role(), &ways) != Division::Passing;
+        let kept = samples.then(|| open_one(node, Log::Kept, &ways)).transpose()?;
         Ok(Self { received, kept })
     }
 
@@ -85,29 +85,50 @@ fn name(log: Log) -> &'static str {
     }
 }
 
-/// What part of a node's disk a log may take: traces are most of what is sent, and central holds them twice.
-pub(crate) fn share_of_disk(role: Role, log: Log) -> (u64, u64) {
-    match (role, log) {
-        (Role::Central, Log::Received(Signal::Traces) | Log::Kept) => (2, 5),
-        (Role::Central, Log::Received(Signal::Metrics | Signal::Logs)) => (1, 10),
-        (_, Log::Received(Signal::Traces)) => (3, 5),
-        (_, Log::Received(Signal::Metrics | Signal::Logs)) => (1, 5),
-        (_, Log::Kept) => (0, 1),
+/// How the disk of a node is divided among its logs: traces are most of what is sent, and who samples holds them twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Division {
+    /// Nothing is sampled.
+    Passing,
+    /// A gateway passes all on and samples for backends of its own.
+    Beside,
+    /// A central tier samples all that it takes in.
+    Central,
+}
+
+impl Division {
+    pub(crate) fn of(role: Role, ways: &[Consumption]) -> Self {
+        match role {
+            Role::Central => Self::Central,
+            Role::Collector | Role::Gateway if ways.iter().any(|way| way.way == Way::Sampler) => Self::Beside,
+            Role::Collector | Role::Gateway => Self::Passing,
+        }
     }
-}
 
-/// The bytes of disk of one log of a node.
-pub(crate) fn disk_of(disk: ByteSize, role: Role, log: Log) -> ByteSize {
-    let (part, of) = share_of_disk(role, log);
-    ByteSize(disk.bytes() / of * part)
-}
+    /// The bytes of one log.
+    pub(crate) fn disk_of(self, disk: ByteSize, log: Log) -> ByteSize {
+        let (part, of) = self.share(log);
+        ByteSize(disk.bytes() / of * part)
+    }
 
-/// The least disk that a node of this role can work with.
-pub(crate) fn smallest_disk(role: Role) -> ByteSize {
-    let received = Signal::ALL.map(Log::Received);
-    let shares = received.into_iter().chain([Log::Kept]).map(|log| share_of_disk(role, log));
-    let least = |(part, of): (u64, u64)| if part == 0 { 0 } else { SMALLEST_LOG.div_ceil(part) * of };
-    ByteSize(shares.map(least).max().unwrap_or(0))
+    /// The least disk that a node can work with.
+    pub(crate) fn smallest_disk(self) -> ByteSize {
+        let received = Signal::ALL.map(Log::Received);
+        let shares = received.into_iter().chain([Log::Kept]).map(|log| self.share(log));
+        let least = |(part, of): (u64, u64)| if part == 0 { 0 } else { SMALLEST_LOG.div_ceil(part) * of };
+        ByteSize(shares.map(least).max().unwrap_or(0))
+    }
+
+    fn share(self, log: Log) -> (u64, u64) {
+        match (self, log) {
+            (Self::Passing, Log::Received(Signal::Traces)) => (3, 5),
+            (Self::Passing, Log::Kept) => (0, 1),
+            (Self::Beside | Self::Central, Log::Received(Signal::Traces)) | (Self::Central, Log::Kept) => (2, 5),
+            (Self::Passing | Self::Beside, Log::Received(Signal::Metrics | Signal::Logs))
+            | (Self::Beside, Log::Kept) => (1, 5),
+            (Self::Central, Log::Received(Signal::Metrics | Signal::Logs)) => (1, 10),
+        }
+    }
 }
 
 /// A quarter is left for what the others still need when one consumer is at its limit.
@@ -132,7 +153,7 @@ fn recent(memory: ByteSize, role: Role) -> ByteSize {
 }
 
 fn open_one(node: &Node, log: Log, ways: &[Consumption]) -> Result<Spool, LogsError> {
-    let disk = disk_of(node.file.disk, node.me.role(), log);
+    let disk = Division::of(node.me.role(), ways).disk_of(node.file.disk, log);
     let share = share_of_consumer(disk);
     let consumer = |name: &str, when_full| ConsumerConfig {
         name: name.to_owned(),
@@ -179,12 +200,14 @@ mod tests {
 
     #[test]
     fn the_smallest_disk_is_enough_for_every_log_and_no_less_is() {
-        for (role, least) in [(Role::Collector, 400), (Role::Gateway, 400), (Role::Central, 800)] {
+        for (division, least) in [(Division::Passing, 400), (Division::Beside, 400), (Division::Central, 800)] {
             let least = ByteSize(least << 20);
-            assert_eq!(smallest_disk(role), least);
+            assert_eq!(division.smallest_disk(), least);
             let logs = Signal::ALL.map(Log::Received).into_iter().chain([Log::Kept]);
             let smallest =
-                |disk| logs.clone().map(|log| disk_of(disk, role, log).bytes()).filter(|bytes| *bytes > 0).min();
+                |disk| logs.clone().map(|log| division.disk_of(disk, log).bytes()).filter(|bytes| *bytes > 0).min();
+            let whole = logs.clone().map(|log| division.disk_of(least, log).bytes()).sum::<u64>();
+            assert_eq!(whole, least.bytes(), "all of the disk is given out, and no more");
             assert_eq!(smallest(least), Some(SMALLEST_LOG));
             assert!(smallest(ByteSize(least.bytes() - 1)) < Some(SMALLEST_LOG));
         }

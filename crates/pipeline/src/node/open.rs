@@ -21,7 +21,7 @@ use tollgate_runtime::{Clock, Timestamp, memory_limit};
 use tollgate_transport::{ServerTls, TierFiles, TierTls};
 
 use crate::documents::Documents;
-use crate::node::logs::smallest_disk;
+use crate::node::logs::Division;
 use crate::node::machine;
 use crate::node::node_file::{Identity, NodeFile, SMALLEST_MEMORY};
 use crate::node::secrets::Secrets;
@@ -62,7 +62,7 @@ impl Opened {
         let services = place.as_ref().and_then(|place| faults.note(services(documents, place, clock)));
         let mut warnings: Vec<Warning> = faults.note(machine::data_folder(file)).flatten().into_iter().collect();
         if let (Some(me), Some(place)) = (me, &place) {
-            faults.note(disk(file, me.role()));
+            faults.note(disk(&documents.federation, me, file));
             let (wrong, idle) = machine::addresses(place, &file.listen);
             faults.0.extend(wrong);
             warnings.extend(idle);
@@ -150,8 +150,9 @@ fn services(documents: &Documents, place: &NodeIn<'_>, clock: &Clock) -> Result<
     Ok(Some(ServerTls::load(cert, key, clock.clone())?))
 }
 
-fn disk(file: &NodeFile, role: Role) -> Result<(), Fault> {
-    let (disk, least) = (file.disk, smallest_disk(role));
+fn disk(federation: &Federation, me: &NodeId, file: &NodeFile) -> Result<(), Fault> {
+    let (disk, role) = (file.disk, me.role());
+    let least = Division::of(role, &ways(federation, me)).smallest_disk();
     match &file.disk_at {
         Some(at) if disk < least => Err(Fault::LittleDisk { at: Box::new(at.clone()), disk, role, least }),
         _ => Ok(()),

@@ -16,7 +16,7 @@ use crate::node::counters::Counters;
 use crate::node::in_force::Borders;
 use crate::node::keys;
 use crate::node::launch::LaunchError;
-use crate::node::logs::{Logs, LogsError};
+use crate::node::logs::{Division, Logs, LogsError};
 use crate::node::node_file::NodeFile;
 use crate::node::open::Opened;
 use crate::node::outlets;
@@ -24,6 +24,7 @@ use crate::node::pages::NodePages;
 use crate::node::reload::Reloader;
 use crate::node::start::Start;
 use crate::node::unfit::Unfit;
+use crate::node::ways::ways;
 use crate::receive::intake;
 use crate::receive::listeners::Listeners;
 
@@ -147,7 +148,7 @@ fn node(
     disk.make_dir(&file.data).map_err(cannot("make the data folder"))?;
     let archive = Arc::new(Archive::new(&disk, file.archive()));
     let mut first = archive.adopt(documents).map_err(cannot("keep the documents in the data folder"))?;
-    let counters = Counters::register(metrics, me.role());
+    let counters = Counters::register(metrics, Division::of(me.role(), &ways(&documents.federation, &me)));
     if refused.is_some() {
         first.borders = Borders::Closed;
     }

@@ -1,7 +1,7 @@
 //! Which ways lead out of a node: one consumer for each place that its logs go to. The only file that decides it.
 
 use tollgate_federation::{
-    Backend, BackendId, Federation, Link, LinkId, NodeId, NodeIn, PlaceId, Region, Role, Signal, Tier,
+    Backend, BackendId, Federation, Link, LinkId, NodeId, NodeIn, PlaceId, Region, Role, Signal, Tier, Traces,
 };
 
 /// What a consumer does with what it reads.
@@ -31,7 +31,7 @@ pub(crate) enum Out {
 pub(crate) enum Log {
     /// What was received of a signal.
     Received(Signal),
-    /// Spans of kept traces, at central.
+    /// Spans of kept traces, where a node samples.
     Kept,
 }
 
@@ -71,25 +71,45 @@ fn of_collector() -> Vec<Consumption> {
 }
 
 fn of_gateway(federation: &Federation, region: &Region, tier: &Tier) -> Vec<Consumption> {
-    let mut ways = backends(tier, federation, Log::Received);
+    let mut ways = backends(tier, federation, |backend, signal| match (backend.traces(), signal) {
+        (Traces::Kept, Signal::Traces) => Log::Kept,
+        _ => Log::Received(signal),
+    });
     if region.central().is_some() {
         ways.push(consumption(Log::Received(Signal::Traces), Way::Out(Out::HomeCentral), "central".to_owned()));
     }
-    ways.extend(federation.links_from(region.name()).filter(|link| link.source() == tier.id()).flat_map(over_link));
+    for link in federation.links_from(region.name()).filter(|link| link.source() == tier.id()) {
+        let samples = matches!(link.to(), PlaceId::Backend(id) if takes_kept(tier, id));
+        ways.extend(over_link(link).into_iter().map(|way| if samples { kept(way) } else { way }));
+    }
+    if ways.iter().any(|way| way.log == Log::Kept) {
+        ways.push(sampler());
+    }
     ways
 }
 
+/// Whether a backend of the tier gets only what the tier keeps itself.
+fn takes_kept(tier: &Tier, backend: &BackendId) -> bool {
+    backend.tier() == tier.id() && tier.backend(backend.name().as_str()).is_some_and(|one| one.traces() == Traces::Kept)
+}
+
+fn sampler() -> Consumption {
+    consumption(Log::Received(Signal::Traces), Way::Sampler, "sampler".to_owned())
+}
+
+/// The same way, for the spans of kept traces instead of all.
+fn kept(mut way: Consumption) -> Consumption {
+    if way.log == Log::Received(Signal::Traces) {
+        way.log = Log::Kept;
+    }
+    way
+}
+
 fn of_central(federation: &Federation, region: &Region, tier: &Tier) -> Vec<Consumption> {
-    let log = |signal| if signal == Signal::Traces { Log::Kept } else { Log::Received(signal) };
+    let log = |_: &Backend, signal| if signal == Signal::Traces { Log::Kept } else { Log::Received(signal) };
     let mut ways = backends(tier, federation, log);
-    ways.push(consumption(Log::Received(Signal::Traces), Way::Sampler, "sampler".to_owned()));
+    ways.push(sampler());
     // What central sends on, to a backend under another regime for example, is what it kept.
-    let kept = |mut way: Consumption| {
-        if way.log == Log::Received(Signal::Traces) {
-            way.log = Log::Kept;
-        }
-        way
-    };
     let links = federation.links_from(region.name()).filter(|link| link.source() == tier.id());
     ways.extend(links.flat_map(over_link).map(kept));
     ways
@@ -106,7 +126,7 @@ fn over_link(link: &Link) -> Vec<Consumption> {
 }
 
 /// Backends in the tier's own regime; one in another regime is reached over its link only.
-fn backends(tier: &Tier, federation: &Federation, log: impl Fn(Signal) -> Log) -> Vec<Consumption> {
+fn backends(tier: &Tier, federation: &Federation, log: impl Fn(&Backend, Signal) -> Log) -> Vec<Consumption> {
     let linked = |backend: &&Backend| {
         let leads_there = |link: &Link| matches!(link.to(), PlaceId::Backend(id) if id == backend.id());
         !federation.links().iter().any(leads_there)
@@ -114,8 +134,10 @@ fn backends(tier: &Tier, federation: &Federation, log: impl Fn(Signal) -> Log) -
     let of_backend = |backend: &Backend| {
         let (id, signals) = (backend.id().clone(), backend.signals());
         let on = Signal::ALL.into_iter().filter(move |signal| signals.contains(*signal));
-        on.map(|signal| consumption(log(signal), Way::Out(Out::Backend(id.clone())), format!("backend/{}", id.name())))
-            .collect::<Vec<_>>()
+        on.map(|signal| {
+            consumption(log(backend, signal), Way::Out(Out::Backend(id.clone())), format!("backend/{}", id.name()))
+        })
+        .collect::<Vec<_>>()
     };
     tier.backends().iter().filter(linked).flat_map(of_backend).collect()
 }
@@ -151,6 +173,28 @@ mod tests {
         let of_traces = |way: &&Consumption| way.log == TRACES;
         assert_eq!(ways.iter().filter(of_traces).map(|way| &way.way).collect::<Vec<_>>(), [&Way::Sampler]);
         assert!(ways.iter().any(|way| way.log == Log::Kept && matches!(way.way, Way::Out(Out::Backend(_)))));
+    }
+
+    /// Guarantees: a gateway that samples for one backend sends everything to everyone else, over links too.
+    #[test]
+    fn a_gateway_samples_for_the_backends_that_ask_for_it() {
+        let (_dir, documents) = rig::edited(|name, text| match name {
+            "regions/eu-west.yaml" => format!(
+                "{text}backends:\n  few: {{otlp_grpc: few.example:4317, signals: [traces], sampled: true}}\n  \
+                 all: {{otlp_grpc: all.example:4317, signals: [traces]}}\n"
+            ),
+            _ => text,
+        });
+        let mut of_traces = named(&documents.federation, "eu-west/gateway/0");
+        of_traces.retain(|(log, _)| matches!(log, Log::Received(Signal::Traces) | Log::Kept));
+        let expected = [
+            (TRACES, "backend/all"),
+            (Log::Kept, "backend/few"),
+            (TRACES, "link/us-east/central"),
+            (TRACES, "link/uk-south/gateway"),
+            (TRACES, "sampler"),
+        ];
+        assert_eq!(of_traces, expected.map(|(log, name)| (log, name.to_owned())));
     }
 
     /// A vendor under another regime, at a gateway and at a central tier.

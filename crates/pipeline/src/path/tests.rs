@@ -11,6 +11,7 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::*;
 use crate::admit::recognition::Recognition;
+use crate::node::logs::Division;
 use crate::rig::{self, node, spans};
 
 /// What was logged as a warning or worse, a line each.
@@ -72,7 +73,7 @@ impl Bench {
         let path = Path {
             notices: Notices::new(me.spiffe("acme.example"), clock.clone()),
             logs: BySignal::try_new(log).unwrap(),
-            counters: Counters::register(&metrics, me.role()),
+            counters: Counters::register(&metrics, Division::Central),
             shutdown: Shutdown::new().1,
             observer: None,
             admission: Admission {

@@ -8,7 +8,7 @@ use tollgate_federation::Role;
 use tollgate_spool::WhenFull;
 
 use super::{Report, joined};
-use crate::node::logs::{MAX_AGE, disk_of, share_of_consumer, when_full};
+use crate::node::logs::{Division, MAX_AGE, share_of_consumer, when_full};
 use crate::node::ways::{Consumption, Log, Way, ways_of_tier};
 
 /// One consumer, with the logs in which it may take as much.
@@ -91,7 +91,7 @@ impl Report<'_> {
             Log::Kept => "kept traces",
         };
         let consumer = if consumption.way == Way::Sampler { "tail sampling" } else { consumption.name.as_str() };
-        let share = share_of_consumer(disk_of(self.disk, role, consumption.log));
+        let share = share_of_consumer(Division::of(role, ways).disk_of(self.disk, consumption.log));
         Backlog { logs: vec![log], consumer: consumer.to_owned(), share, then: when_full(consumption.log, ways) }
     }
 }

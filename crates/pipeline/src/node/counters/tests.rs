@@ -1,8 +1,8 @@
 use super::*;
 
-fn shown(role: Role) -> String {
+fn shown(division: Division) -> String {
     let metrics = Metrics::new();
-    let counters = Counters::register(&metrics, role);
+    let counters = Counters::register(&metrics, division);
     for signal in Signal::ALL {
         counters.receiver(signal, Transport::Grpc).accepted.inc_by(2);
         counters.receiver(signal, Transport::Http).refused.inc_by(3);
@@ -18,7 +18,7 @@ fn shown(role: Role) -> String {
 /// thing than the Collector's, its name is ours.
 #[test]
 fn what_means_the_same_has_the_collectors_name() {
-    let shown = shown(Role::Gateway);
+    let shown = shown(Division::Passing);
     for line in [
         r#"otelcol_receiver_accepted_spans_total{receiver="otlp",transport="grpc"} 2"#,
         r#"otelcol_receiver_refused_spans_total{receiver="otlp",transport="http"} 3"#,
@@ -35,7 +35,7 @@ fn what_means_the_same_has_the_collectors_name() {
 
 #[test]
 fn only_who_judges_traces_shows_sampling() {
-    let about = |role| shown(role).lines().filter(|line| line.contains("sampling")).count();
-    assert_eq!((about(Role::Collector), about(Role::Gateway)), (0, 0));
-    assert!(about(Role::Central) > 0);
+    let about = |division| shown(division).lines().filter(|line| line.contains("sampling")).count();
+    assert_eq!(about(Division::Passing), 0);
+    assert!(about(Division::Beside) > 0 && about(Division::Central) > 0);
 }

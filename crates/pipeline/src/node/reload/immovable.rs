@@ -54,7 +54,7 @@ fn part(me: &NodeId, old: &Documents, at: &At) -> Option<&'static str> {
     let below = |path: &str| below(&at.path, path);
     let region = at.file.strip_prefix("regions/").and_then(|file| file.strip_suffix(".yaml"));
     match (&*at.file, region) {
-        (SAMPLING, _) if me.role() == Role::Central => Some("the sampling of traces that wait already"),
+        (SAMPLING, _) if samples(me, &old.federation) => Some("the sampling of traces that wait already"),
         (FEDERATION, _) if below("federation") => Some("the trust between nodes"),
         (FEDERATION, _) | (_, None) => None,
         (_, Some(_)) if at.path.is_empty() => Some("which regions there are to trust"),
@@ -65,6 +65,10 @@ fn part(me: &NodeId, old: &Documents, at: &At) -> Option<&'static str> {
             .any(|tier| below(tier) && leads_to(&old.federation, me, region, tier))
             .then_some("how a tier that this node sends to is found"),
     }
+}
+
+fn samples(me: &NodeId, federation: &Federation) -> bool {
+    ways(federation, me).iter().any(|way| way.way == Way::Sampler)
 }
 
 /// What a node was built from in the document of its own region.

@@ -1,11 +1,11 @@
 use std::fs;
 
 use tollgate_disk::Disk;
-use tollgate_federation::Role;
 use tollgate_runtime::Metrics;
 
 use super::*;
 use crate::node::counters::Counters;
+use crate::node::logs::Division;
 use crate::rig::{self, node};
 
 /// A node's reloader on a copy of the example.
@@ -21,7 +21,7 @@ impl Bench {
         let ((folder, documents), dir) = (rig::edited(|_, text| text), tempfile::tempdir().unwrap());
         let archive = Arc::new(Archive::new(&Disk::real(), dir.path().join("documents")));
         let (first, metrics) = (archive.adopt(&documents).unwrap(), Metrics::new());
-        let counters = Counters::register(&metrics, Role::Gateway).reload.clone();
+        let counters = Counters::register(&metrics, Division::Passing).reload.clone();
         let reloader = Reloader::new(node(me), archive, first, Clock::system(), counters);
         Self { reloader, metrics, folder, _archive: dir }
     }
