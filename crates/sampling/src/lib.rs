@@ -19,8 +19,8 @@ mod verdict;
 mod requests;
 
 pub use journal::{Entry, JournalFault};
-pub use policy::{Bounds, PolicySet};
+pub use policy::{Bounds, Limits, PolicySet};
 pub use sampler::{Folded, Judged, Sampler, Timing};
 pub use schema::sampling as schema;
-pub use summary::Summary;
+pub use summary::{Evidence, Summary};
 pub use verdict::{Decision, Reason, Verdict};

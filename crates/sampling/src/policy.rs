@@ -7,20 +7,23 @@
 //!
 //! Not here: the block's syntax (`policy/read.rs`), reading spans (`policy/span.rs`), when a trace is judged (`sampler.rs`).
 
+mod attribute;
+mod limits;
 mod pattern;
 mod probabilistic;
 pub(crate) mod read;
 mod span;
-mod string_attribute;
 
 use std::time::Duration;
 
 use tollgate_otlp::TraceId;
 
+use attribute::{Matcher, WatchedKeys};
 use probabilistic::Share;
-use string_attribute::{Matcher, WatchedKeys};
 
-use crate::summary::{Marks, Summary};
+pub use limits::Limits;
+
+use crate::summary::{Evidence, Layout, Marks, Summary};
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// The policies and bounds of one `tail_sampling` block.
@@ -38,6 +41,8 @@ pub struct PolicySet {
 pub struct Bounds {
     /// From a trace's first span to its verdict.
     pub decision_wait: Duration,
+    /// How long evidence still counts after a root arrived; always if `None`.
+    pub wait_after_root: Option<Duration>,
     /// How many traces may be pending; above it the oldest is judged early.
     pub num_traces: usize,
     /// How many verdicts are remembered for late spans.
@@ -138,13 +143,25 @@ impl PolicySet {
         self.policies.iter().map(|policy| &*policy.name)
     }
 
+    /// The rate limits of this set with nothing spent.
+    pub fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::default()
+    }
+
     /// What the body of a `Resource` message tells of every trace that has spans below it.
     pub fn observe_resource(&self, resource: &[u8]) -> Summary {
         Summary::of_marks(self.watched.of_resource(resource))
     }
 
     /// Judges a trace by all that was seen of it.
-    pub fn verdict(&self, trace: &TraceId, summary: &Summary) -> Verdict {
+    ///
+    /// Rate limits are charged, so a trace is judged once; `now` is uptime.
+    pub fn verdict(&self, trace: &TraceId, evidence: Evidence<'_>, _limits: &mut Limits, _now: Duration) -> Verdict {
+        let summary = evidence.summary;
         let wants = |policy: &Policy| policy.vote.wants(trace, summary);
         if let Some(place) = self.policies.iter().position(wants) {
             return Verdict { decision: Decision::Keep, reason: Reason::policy(place) };

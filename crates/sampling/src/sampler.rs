@@ -26,8 +26,8 @@ use reasons::Reasons;
 pub use outcome::{Folded, Judged, Timing};
 
 use crate::journal::{Entry, JournalFault};
-use crate::policy::PolicySet;
-use crate::summary::Summary;
+use crate::policy::{Limits, PolicySet};
+use crate::summary::{Column, Evidence, Summary};
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// The traces that wait for their verdict and those that got it, in one order of sequence numbers.
@@ -46,6 +46,9 @@ pub struct Sampler {
     oldest: u64,
     remembered: VecDeque<Remembered>,
     pending: VecDeque<Pending>,
+    /// What some sets must know of each pending trace beyond its summary.
+    column: Column,
+    limits: Limits,
     /// Verdicts that could not wait for the next [`Sampler::due`].
     early: Vec<Judged>,
     gathered: Gathered,
@@ -86,6 +89,8 @@ impl Sampler {
             oldest: 1,
             remembered: VecDeque::with_capacity(bounds.remembered.saturating_add(1)),
             pending: VecDeque::with_capacity(bounds.num_traces.saturating_add(1)),
+            column: Column::new(policies.layout()),
+            limits: policies.limits(),
             early: Vec::new(),
             gathered: Gathered::default(),
             policies,
@@ -96,18 +101,19 @@ impl Sampler {
     /// by the next [`Sampler::due`]: call it, and journal them, before spans are swept.
     pub fn fold(&mut self, now: Duration, batch: Batch<'_>) -> Folded {
         let mut gathered = std::mem::take(&mut self.gathered);
-        gathered.gather(&self.policies, self.secret, batch);
+        let now = nanos(now);
+        gathered.gather(&self.policies, self.secret, now, batch);
         let mut folded =
             Folded { unreadable: gathered.unreadable, without_trace: gathered.without_trace, ..Folded::default() };
         self.index.warm(gathered.traces().iter().map(|trace| trace.hash));
-        for trace in gathered.traces() {
-            self.fold_trace(nanos(now), trace, &mut folded);
+        for (number, trace) in gathered.traces().iter().enumerate() {
+            self.fold_trace(now, trace, gathered.words(number), &mut folded);
         }
         self.gathered = gathered;
         folded
     }
 
-    fn fold_trace(&mut self, now: u64, trace: &Trace, folded: &mut Folded) {
+    fn fold_trace(&mut self, now: u64, trace: &Trace, words: &[u64], folded: &mut Folded) {
         let spans = u64::from(trace.summary.spans());
         let place = self.place(trace.hash, &trace.id);
         let late = match place {
@@ -122,25 +128,27 @@ impl Sampler {
         }
         match place {
             Some(Place::Pending(at)) => {
-                if let Some(pending) = self.pending.get_mut(at) {
+                let in_time = self.is_in_time(at, now);
+                if let Some(pending) = self.pending.get_mut(at).filter(|_| in_time) {
                     pending.summary.merge(&trace.summary);
+                    self.column.merge(at, words);
                 }
             }
             Some(Place::Remembered(_)) => {}
             None => {
                 folded.new_traces += 1;
-                folded.judged_early += self.make_room();
+                folded.judged_early += self.make_room(now);
                 let pending = Pending { trace: trace.id, arrived: now, summary: trace.summary, restored: None };
-                self.push(trace.hash, pending);
+                self.push(trace.hash, pending, words);
             }
         }
     }
 
     /// Judges the oldest early if the bound is reached; returns how many traces that judged.
-    fn make_room(&mut self) -> u64 {
+    fn make_room(&mut self, now: u64) -> u64 {
         let before = self.early.len();
         while self.pending.len() >= self.policies.bounds().num_traces {
-            let judged = self.judge_oldest(Timing::Early);
+            let judged = self.judge_oldest(Timing::Early, now);
             self.early.extend(judged);
         }
         (self.early.len() - before) as u64
@@ -150,7 +158,7 @@ impl Sampler {
     pub fn due(&mut self, now: Duration) -> Vec<Judged> {
         let mut judged = std::mem::take(&mut self.early);
         while self.next_due().is_some_and(|due| due <= now) {
-            judged.extend(self.judge_oldest(Timing::Due));
+            judged.extend(self.judge_oldest(Timing::Due, nanos(now)));
         }
         judged
     }
@@ -162,9 +170,12 @@ impl Sampler {
     }
 
     /// Moves the oldest pending trace to those remembered; `None` if its verdict was there already.
-    fn judge_oldest(&mut self, timing: Timing) -> Option<Judged> {
+    fn judge_oldest(&mut self, timing: Timing, now: u64) -> Option<Judged> {
         let pending = self.pending.pop_front()?;
-        let verdict = pending.restored.unwrap_or_else(|| self.policies.verdict(&pending.trace, &pending.summary));
+        let evidence = Evidence { summary: &pending.summary, words: self.column.pop() };
+        let verdict = pending.restored.unwrap_or_else(|| {
+            self.policies.verdict(&pending.trace, evidence, &mut self.limits, Duration::from_nanos(now))
+        });
         self.remember(pending.trace, verdict);
         let judged = Judged { trace: pending.trace, verdict, summary: pending.summary, timing };
         pending.restored.is_none().then_some(judged)
@@ -244,9 +255,9 @@ impl Sampler {
             }
             None => {
                 // Behind traces that are pending it must keep the order of arrival: it waits with them.
-                self.make_room();
+                self.make_room(nanos(now));
                 let summary = Summary::default();
-                self.push(hash, Pending { trace, arrived: nanos(now), summary, restored: Some(verdict) });
+                self.push(hash, Pending { trace, arrived: nanos(now), summary, restored: Some(verdict) }, &[]);
             }
         }
     }
@@ -266,11 +277,18 @@ impl Sampler {
         &self.policies
     }
 
-    fn push(&mut self, hash: u64, mut pending: Pending) {
+    /// Whether what arrives now still counts: it does not `decision_wait_after_root_received` after a root.
+    fn is_in_time(&self, pending: usize, now: u64) -> bool {
+        let Some(wait) = self.policies.bounds().wait_after_root else { return true };
+        self.column.root_arrived(pending).is_none_or(|root| now.saturating_sub(root) < nanos(wait))
+    }
+
+    fn push(&mut self, hash: u64, mut pending: Pending, words: &[u64]) {
         // The queue is in order of arrival even if a clock was read out of order.
         pending.arrived = self.pending.back().map_or(pending.arrived, |last| last.arrived.max(pending.arrived));
         self.index.insert(hash, self.oldest, self.next_number());
         self.pending.push_back(pending);
+        self.column.push(words);
     }
 
     fn next_number(&self) -> u64 {

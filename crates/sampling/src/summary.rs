@@ -4,6 +4,18 @@
 //! 1. Merging is associative and commutative, with [`Summary::default`] as the neutral element.
 //! 2. Except for the number of spans it is idempotent: a parcel that is repeated changes no verdict.
 
+mod column;
+
+pub(crate) use column::{Column, Layout};
+
+/// All that is known of a trace when it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    pub(crate) summary: &'a Summary,
+    /// As the set's layout has them; none if it is a set that needs none.
+    pub(crate) words: &'a [u64],
+}
+
 /// What was seen of a trace: of one span, of some, of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -36,6 +48,12 @@ impl Marks {
 
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+}
+
+impl<'a> From<&'a Summary> for Evidence<'a> {
+    fn from(summary: &'a Summary) -> Self {
+        Self { summary, words: &[] }
     }
 }
 

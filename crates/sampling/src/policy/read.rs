@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tollgate_config::{Faults, Fields, Located, Read, Set, Value};
 
+use super::attribute::Matcher;
 use super::pattern;
 use super::probabilistic::Share;
-use super::string_attribute::Matcher;
 use super::{Bounds, Latency, PolicySet, Rule, StatusCode, Wanted};
 use crate::summary::Marks;
 
@@ -103,6 +103,7 @@ fn bounds(fields: &mut Fields<'_>) -> Option<Bounds> {
     };
     Some(Bounds {
         decision_wait: decision_wait?,
+        wait_after_root: None,
         num_traces,
         remembered,
         expected_new_traces_per_sec: expected_new_traces_per_sec?,

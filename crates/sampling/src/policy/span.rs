@@ -6,7 +6,7 @@ use tollgate_otlp::Fault;
 use tollgate_otlp::wire::{Field, Fields, Wire, delimited};
 
 use super::PolicySet;
-use super::string_attribute::{Found, Owner};
+use super::attribute::{Found, Owner};
 use crate::summary::{Marks, Summary};
 
 /// The first bytes of fields, as encoders write them.

@@ -19,10 +19,14 @@ fn observed(policies: &PolicySet, spans: &[Seen]) -> Summary {
     summary
 }
 
+fn judged(policies: &PolicySet, trace: u8, summary: &Summary) -> Verdict {
+    policies.verdict(&id(trace), summary.into(), &mut policies.limits(), Duration::ZERO)
+}
+
 fn kept(block: &str, spans: &[Seen]) -> bool {
     let policies = policies(&format!("policies: [{block}]"));
     let summary = observed(&policies, spans);
-    policies.verdict(&id(spans[0].trace), &summary).decision == Decision::Keep
+    judged(&policies, spans[0].trace, &summary).decision == Decision::Keep
 }
 
 const ERRORS: &str = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}";
@@ -75,7 +79,7 @@ fn latency_with_an_upper_bound_judges_the_final_range() {
 fn latency_truncates_to_milliseconds() {
     let policies = policies(&format!("policies: [{SLOW}]"));
     let summary = |nanos| Summary { min_start: 0, max_end: nanos, ..Summary::default() };
-    let decision = |nanos| policies.verdict(&id(1), &summary(nanos)).decision;
+    let decision = |nanos| judged(&policies, 1, &summary(nanos)).decision;
     assert_eq!(decision(500_999_999), Decision::Drop);
     assert_eq!(decision(501_000_000), Decision::Keep);
 }
@@ -105,14 +109,14 @@ fn a_resource_counts_like_a_span() {
     let mut body = Vec::new();
     tollgate_otlp::Writer::new(&mut body).key_string(1, "service.name", "gold");
     let summary = policies.observe_resource(&body);
-    assert_eq!(policies.verdict(&id(1), &summary).decision, Decision::Keep);
+    assert_eq!(judged(&policies, 1, &summary).decision, Decision::Keep);
     assert_eq!(policies.observe_resource(&[]), Summary::default());
 }
 
 #[test]
 fn the_first_policy_that_wants_a_trace_is_the_reason() {
     let policies = policies(&format!("policies: [{NEVER}, {ERRORS}, {SLOW}]"));
-    let reason = |spans: &[Seen]| policies.verdict(&id(1), &observed(&policies, spans)).reason;
+    let reason = |spans: &[Seen]| judged(&policies, 1, &observed(&policies, spans)).reason;
     let slow = lasting(0, 9_000);
     assert_eq!(reason(&[slow.clone(), error(1)]), Reason::policy(1));
     assert_eq!(reason(&[slow]), Reason::policy(2));
@@ -125,10 +129,10 @@ fn what_cannot_be_evaluated_is_kept() {
     let policies = policies(&format!("policies: [{NEVER}, {ERRORS}]"));
     let mut summary = observed(&policies, &[plain(1)]);
     summary.merge(&policies.observe(&[0x0a]));
-    let verdict = policies.verdict(&id(1), &summary);
+    let verdict = judged(&policies, 1, &summary);
     assert_eq!(verdict, Verdict { decision: Decision::Keep, reason: Reason::EVALUATION_ERROR });
     summary.merge(&observed(&policies, &[error(1)]));
-    assert_eq!(policies.verdict(&id(1), &summary).reason, Reason::policy(1), "a policy is the better reason");
+    assert_eq!(judged(&policies, 1, &summary).reason, Reason::policy(1), "a policy is the better reason");
 }
 
 #[test]
@@ -228,7 +232,7 @@ proptest! {
         let mut summary = Summary::default();
         parts.iter().for_each(|part| summary.merge(&observed(&policies, part)));
         let spans: Vec<Seen> = spans.into_iter().map(|(seen, _, _)| seen).collect();
-        prop_assert_eq!(policies.verdict(&id(1), &summary).reason, expected_reason(&spans));
+        prop_assert_eq!(judged(&policies, 1, &summary).reason, expected_reason(&spans));
     }
 
     #[test]
@@ -238,8 +242,8 @@ proptest! {
         let block = format!("policies: [{ERRORS}, {SLOW}, {GOLD}, \
                              {{name: half, type: probabilistic, probabilistic: {{sampling_percentage: 50}}}}]");
         let policies = policies(&block);
-        let less = policies.verdict(&id(trace), &observed(&policies, &spans));
-        let all = policies.verdict(&id(trace), &observed(&policies, &[spans, more].concat()));
+        let less = judged(&policies, trace, &observed(&policies, &spans));
+        let all = judged(&policies, trace, &observed(&policies, &[spans, more].concat()));
         prop_assert!(all.decision >= less.decision);
     }
 }

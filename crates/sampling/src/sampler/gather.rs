@@ -32,7 +32,7 @@ pub(super) struct Trace {
 
 impl Gathered {
     /// Forgets the last request and takes in what another tells.
-    pub(super) fn gather(&mut self, policies: &PolicySet, secret: u64, batch: Batch<'_>) {
+    pub(super) fn gather(&mut self, policies: &PolicySet, secret: u64, _now: u64, batch: Batch<'_>) {
         self.begin(batch);
         let mut last = 0;
         for group in batch.resources() {
@@ -68,6 +68,11 @@ impl Gathered {
     /// In order of their first item.
     pub(super) fn traces(&self) -> &[Trace] {
         &self.traces
+    }
+
+    /// What the second column takes of one of the traces.
+    pub(super) fn words(&self, _trace: usize) -> &[u64] {
+        &[]
     }
 
     fn begin(&mut self, batch: Batch<'_>) {
