@@ -5,6 +5,7 @@
 //! 2. Keys that are missing are reported at the mapping.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::document::Entry;
@@ -64,13 +65,22 @@ impl<'a> Fields<'a> {
 
     /// Reports the keys that nobody asked for; `None` if there was one, since it may be what a missing key was meant to be.
     pub fn done(self) -> Option<()> {
+        self.report_unknown("")
+    }
+
+    /// The same, with a word on whose keys are known.
+    pub fn done_with(self, whose: impl fmt::Display) -> Option<()> {
+        self.report_unknown(&format!(" ({whose})"))
+    }
+
+    fn report_unknown(self, whose: &str) -> Option<()> {
         let mut all_known = Some(());
         for (key, entry) in self.entries.iter().filter(|(key, _)| !self.known.contains(&&***key)) {
             all_known = None;
             let at = self.mapping.at_key(key, entry.key);
             let message = match nearest(key, self.known.iter().copied()) {
-                Some(meant) => format!("unknown key, did you mean {meant:?}?"),
-                None => format!("unknown key, known here: {}", self.known.join(", ")),
+                Some(meant) => format!("unknown key, did you mean {meant:?}?{whose}"),
+                None => format!("unknown key, known here: {}{whose}", self.known.join(", ")),
             };
             self.mapping.faults().report(&at, message);
         }

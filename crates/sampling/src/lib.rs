@@ -13,13 +13,14 @@ mod policy;
 mod sampler;
 mod schema;
 mod summary;
+mod tracestate;
 mod verdict;
 
 #[cfg(test)]
 mod requests;
 
 pub use journal::{Entry, JournalFault};
-pub use policy::{Bounds, Limits, PolicySet};
+pub use policy::{Bounds, Limits, Note, PolicySet};
 pub use sampler::{Folded, Judged, Sampler, Timing};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};

@@ -1,39 +1,51 @@
 //! The policies of one `tail_sampling` block: what they look for in a span, and how they judge a whole trace.
 //!
 //! Promises:
-//! 1. A trace is kept if any policy wants it, as for the Collector; the first in the list is the reason.
-//! 2. A verdict depends on the summary and the trace id alone, so on no order of spans and on no clock.
-//! 3. A trace of which something could not be evaluated is kept.
+//! 1. A trace is kept if any policy wants it and none vetoes it, as for the Collector; the first in the list is the reason.
+//! 2. Without rate limits a verdict depends on the evidence and the trace id alone, so on no order of spans and on no clock.
+//! 3. A trace of which something could not be evaluated is kept, unless a policy vetoes it for what was.
 //!
-//! Not here: the block's syntax (`policy/read.rs`), reading spans (`policy/span.rs`), when a trace is judged (`sampler.rs`).
+//! Not here: the block's syntax (`policy/read.rs`), reading spans (`policy/look.rs`), when a trace is judged (`sampler.rs`).
 
 mod attribute;
+mod closer;
+mod compile;
 mod limits;
+mod look;
+mod observe;
 mod pattern;
 mod probabilistic;
 pub(crate) mod read;
-mod span;
+mod rule;
+mod vote;
 
 use std::time::Duration;
 
+use tollgate_config::At;
 use tollgate_otlp::TraceId;
 
-use attribute::{Matcher, WatchedKeys};
-use probabilistic::Share;
+use compile::{Compiler, Looks, drops_first};
+use rule::Rule;
+use vote::{Ballot, Case, Vote};
 
 pub use limits::Limits;
+pub(crate) use observe::{Surroundings, Words};
 
-use crate::summary::{Evidence, Layout, Marks, Summary};
+use crate::summary::{Evidence, Layout};
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// The policies and bounds of one `tail_sampling` block.
 #[derive(Debug)]
 pub struct PolicySet {
     bounds: Bounds,
+    notes: Vec<Note>,
     policies: Box<[Policy]>,
-    /// By status code: the policies that look for it.
-    status: [Marks; 3],
-    watched: WatchedKeys,
+    looks: Looks,
+    layout: Layout,
+    /// With nothing spent.
+    limits: Limits,
+    /// Whether no policy is asked after one that wants the trace.
+    ends_at_first_match: bool,
 }
 
 /// How long and for how many traces evidence and verdicts are held.
@@ -49,6 +61,17 @@ pub struct Bounds {
     pub remembered: usize,
     /// The rate that the operator expects; 0 if not said.
     pub expected_new_traces_per_sec: u64,
+    /// A trace with more bytes is dropped, whatever policies say; no bound if `None`.
+    pub max_trace_bytes: Option<u64>,
+}
+
+/// Something that loads, and means another thing here than for the Collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Where it stands.
+    pub at: At,
+    /// What happens here.
+    pub text: String,
 }
 
 impl Bounds {
@@ -59,78 +82,27 @@ impl Bounds {
     }
 }
 
-/// A policy as it is written.
-#[derive(Debug)]
-enum Rule {
-    AlwaysSample,
-    Latency(Latency),
-    StatusCode(Vec<StatusCode>),
-    StringAttribute { key: String, matcher: Matcher, wanted: Wanted },
-    Probabilistic(Share),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StatusCode {
-    Unset,
-    Ok,
-    Error,
-}
-
-/// Whether a policy wants traces with a match, or those without one (`invert_match`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Match,
-    NoMatch,
-}
-
-/// A range of trace durations: above `above_ms`, and up to `up_to_ms` if that is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Latency {
-    above_ms: u64,
-    up_to_ms: Option<u64>,
-}
-
 /// A policy as it votes.
 #[derive(Debug)]
 struct Policy {
     name: Box<str>,
     vote: Vote,
-}
-
-#[derive(Debug)]
-enum Vote {
-    Always,
-    Latency(Latency),
-    Mark(Marks, Wanted),
-    Share(Share),
+    is_asked_anyway: bool,
 }
 
 impl PolicySet {
-    /// Takes at most [`Marks::POLICIES`] rules; the reader refuses more.
-    fn new(bounds: Bounds, rules: Vec<(String, Rule)>) -> Self {
-        let mut status = [Marks::default(); 3];
-        let mut watched = WatchedKeys::default();
-        let mut policies = Vec::with_capacity(rules.len());
-        for (place, (name, rule)) in rules.into_iter().enumerate() {
-            let mark = Marks::of(place);
-            let vote = match rule {
-                Rule::AlwaysSample => Vote::Always,
-                Rule::Latency(latency) => Vote::Latency(latency),
-                Rule::Probabilistic(share) => Vote::Share(share),
-                Rule::StatusCode(codes) => {
-                    for code in codes {
-                        status[code as usize] = status[code as usize].with(mark);
-                    }
-                    Vote::Mark(mark, Wanted::Match)
-                }
-                Rule::StringAttribute { key, matcher, wanted } => {
-                    watched.watch(key, mark, matcher);
-                    Vote::Mark(mark, wanted)
-                }
-            };
-            policies.push(Policy { name: name.into_boxed_str(), vote });
-        }
-        Self { bounds, policies: policies.into_boxed_slice(), status, watched }
+    fn new(bounds: Bounds, ends_at_first_match: bool, rules: Vec<(String, Rule)>, notes: Vec<Note>) -> Self {
+        let mut compiler = Compiler::default();
+        compiler.layout.bytes = bounds.max_trace_bytes.is_some();
+        compiler.layout.root = bounds.wait_after_root.is_some();
+        let policies = drops_first(rules).into_iter().map(|(name, rule)| {
+            let vote = compiler.vote(rule);
+            Policy { name: name.into_boxed_str(), is_asked_anyway: vote.is_asked_anyway(), vote }
+        });
+        let policies = policies.collect();
+        let looks = compiler.looks();
+        let Compiler { limits, layout, .. } = compiler;
+        Self { bounds, notes, policies, looks, layout, limits, ends_at_first_match }
     }
 
     /// How long and for how many traces the block says to wait.
@@ -138,55 +110,51 @@ impl PolicySet {
         &self.bounds
     }
 
-    /// The names of the policies, in the order in which they vote.
+    /// What of the block means another thing here than for the Collector.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The names of the policies, in the order in which they vote: those that veto first, then as they stand.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.policies.iter().map(|policy| &*policy.name)
     }
 
     /// The rate limits of this set with nothing spent.
     pub fn limits(&self) -> Limits {
-        Limits::default()
+        self.limits.clone()
     }
 
     pub(crate) fn layout(&self) -> Layout {
-        Layout::default()
-    }
-
-    /// What the body of a `Resource` message tells of every trace that has spans below it.
-    pub fn observe_resource(&self, resource: &[u8]) -> Summary {
-        Summary::of_marks(self.watched.of_resource(resource))
+        self.layout
     }
 
     /// Judges a trace by all that was seen of it.
     ///
     /// Rate limits are charged, so a trace is judged once; `now` is uptime.
-    pub fn verdict(&self, trace: &TraceId, evidence: Evidence<'_>, _limits: &mut Limits, _now: Duration) -> Verdict {
-        let summary = evidence.summary;
-        let wants = |policy: &Policy| policy.vote.wants(trace, summary);
-        if let Some(place) = self.policies.iter().position(wants) {
-            return Verdict { decision: Decision::Keep, reason: Reason::policy(place) };
+    pub fn verdict(&self, trace: &TraceId, evidence: Evidence<'_>, limits: &mut Limits, now: Duration) -> Verdict {
+        let case = Case { trace, evidence, layout: self.layout, now };
+        if self.bounds.max_trace_bytes.is_some_and(|most| case.bytes() > most) {
+            return Verdict { decision: Decision::Drop, reason: Reason::TOO_LARGE };
         }
-        if summary.is_unreadable() {
-            return Verdict { decision: Decision::Keep, reason: Reason::EVALUATION_ERROR };
+        let (mut keeps, mut unknown) = (None, evidence.summary.is_unreadable());
+        for (place, policy) in self.policies.iter().enumerate() {
+            if keeps.is_some() && (self.ends_at_first_match || !policy.is_asked_anyway) {
+                continue;
+            }
+            match policy.vote.cast(&case, limits) {
+                Ballot::Veto => return Verdict { decision: Decision::Drop, reason: Reason::policy(place) },
+                Ballot::Keep => keeps = keeps.or(Some(place)),
+                Ballot::Unknown => unknown = true,
+                Ballot::Pass => {}
+            }
         }
-        Verdict { decision: Decision::Drop, reason: Reason::NO_POLICY_MATCHED }
-    }
-}
-
-impl Vote {
-    fn wants(&self, trace: &TraceId, summary: &Summary) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Latency(latency) => latency.contains(summary.extent_millis()),
-            Self::Mark(mark, wanted) => summary.marks.contains(*mark) == (*wanted == Wanted::Match),
-            Self::Share(share) => share.contains(trace),
-        }
-    }
-}
-
-impl Latency {
-    fn contains(self, millis: u64) -> bool {
-        millis > self.above_ms && self.up_to_ms.is_none_or(|up_to| millis <= up_to)
+        let (decision, reason) = match keeps {
+            Some(place) => (Decision::Keep, Reason::policy(place)),
+            None if unknown => (Decision::Keep, Reason::EVALUATION_ERROR),
+            None => (Decision::Drop, Reason::NO_POLICY_MATCHED),
+        };
+        Verdict { decision, reason }
     }
 }
 

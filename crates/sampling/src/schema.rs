@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::policy::read::{KINDS, Kind, STATUS_CODES};
+use crate::policy::read::{ERROR_MODES, KINDS, Kind, STATUS_CODES, STRATEGIES};
 
 fn object<'k>(required: &[&str], keys: impl IntoIterator<Item = (&'k str, Value)>) -> Value {
     let properties: Map<String, Value> = keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -20,9 +20,32 @@ fn duration(about: &str) -> Value {
     json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "description": about})
 }
 
+fn flag(about: &str) -> Value {
+    json!({"type": "boolean", "description": about})
+}
+
+fn text(about: &str) -> Value {
+    json!({"type": "string", "description": about})
+}
+
+fn list(of: &Value) -> Value {
+    json!({"type": "array", "minItems": 1, "items": of})
+}
+
 /// The schema of `policies/sampling.yaml`.
 #[must_use]
 pub fn sampling() -> Value {
+    let mut top = object(&["tail_sampling"], [("tail_sampling", tail_sampling())]);
+    top["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    top["title"] = json!("Sampling policy: which whole traces the central tier keeps");
+    let blocks = KINDS.into_iter().filter_map(|(word, kind)| Some((word.to_owned(), block(kind)?)));
+    let mut defs: Map<String, Value> = blocks.collect();
+    defs.insert("sub_policy".to_owned(), policies(Name::Optional));
+    top["$defs"] = Value::Object(defs);
+    top
+}
+
+fn tail_sampling() -> Value {
     let cache = object(
         &[],
         [
@@ -31,80 +54,146 @@ pub fn sampling() -> Value {
         ],
     );
     let policies = json!({
-        "type": "array", "minItems": 1, "items": {"oneOf": KINDS.into_iter().filter_map(policy).collect::<Vec<_>>()},
-        "description": "a trace is kept if any of them wants it",
+        "type": "array", "minItems": 1, "items": policies(Name::Required),
+        "description": "a trace is kept if any of them wants it and none drops it",
     });
-    let block = object(
+    let unused = "nothing is decided by it here; `tollgate check` says what happens";
+    object(
         &["policies"],
         [
             ("decision_wait", duration("from a trace's first span to its verdict, such as 30s")),
+            ("decision_wait_after_root_received", duration("what comes later than this after a root is not judged by")),
             ("num_traces", number("traces that are pending at most")),
-            ("expected_new_traces_per_sec", number("taken as it is; nothing has to be sized by it")),
+            ("expected_new_traces_per_sec", number("what `tollgate check` measures the sizes by")),
             ("decision_cache", cache),
-            ("decision_wait_after_root_received", json!({"const": "0s"})),
-            ("sampling_strategy", json!({"const": "trace-complete"})),
-            ("block_on_overflow", json!({"const": false})),
-            ("drop_pending_traces_on_shutdown", json!({"const": false})),
-            ("maximum_trace_size_bytes", json!({"const": 0})),
-            ("num_shards", json!({"const": 1})),
-            ("sample_on_first_match", json!({"type": "boolean"})),
+            ("maximum_trace_size_bytes", number("a trace with more bytes is dropped; 0 is no bound")),
+            ("sample_on_first_match", flag("no policy is asked, or charged, after one that wants the trace")),
+            ("sampling_strategy", json!({"enum": STRATEGIES.map(|(word, _)| word), "description": unused})),
+            ("block_on_overflow", flag(unused)),
+            ("drop_pending_traces_on_shutdown", flag(unused)),
+            ("num_shards", number(unused)),
+            ("tail_storage", text(unused)),
             ("policies", policies),
         ],
-    );
-    let mut top = object(&["tail_sampling"], [("tail_sampling", block)]);
-    top["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-    top["title"] = json!("Sampling policy: which whole traces the central tier keeps");
-    top
+    )
 }
 
-/// A policy of one type; types of the Collector that are not supported yet have none.
-fn policy((word, kind): (&str, Kind)) -> Option<Value> {
-    let block = block(kind)?;
-    let name = json!({"type": "string", "minLength": 1, "description": "the reason that is reported"});
-    let keys = [("name", name), ("type", json!({"const": word}))];
-    let required = if block.is_null() { vec!["name", "type"] } else { vec!["name", "type", word] };
-    let block = (!block.is_null()).then_some((word, block));
-    Some(object(&required, keys.into_iter().chain(block)))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Required,
+    Optional,
 }
 
-/// What a type says under its own name; null if nothing.
+/// One policy of any type.
+fn policies(name: Name) -> Value {
+    json!({"oneOf": KINDS.map(|(word, kind)| policy(word, kind, name))})
+}
+
+fn policy(word: &str, kind: Kind, name: Name) -> Value {
+    let block = block(kind).map(|_| (word, json!({"$ref": format!("#/$defs/{word}")})));
+    let about = json!({"type": "string", "minLength": 1, "description": "the reason that is reported"});
+    let required = [(name == Name::Required).then_some("name"), Some("type"), block.as_ref().map(|_| word)];
+    let keys = [("name", about), ("type", json!({"const": word}))];
+    object(&required.into_iter().flatten().collect::<Vec<_>>(), keys.into_iter().chain(block))
+}
+
+/// What a type says under its own name, if anything.
 fn block(kind: Kind) -> Option<Value> {
-    let text = |about: &str| json!({"type": "string", "description": about});
+    let subs = |key: &'static str| object(&[key], [(key, list(&json!({"$ref": "#/$defs/sub_policy"})))]);
     match kind {
-        Kind::AlwaysSample => Some(Value::Null),
-        Kind::Latency => Some(object(
-            &["threshold_ms"],
-            [
+        Kind::AlwaysSample | Kind::TraceFlags => None,
+        Kind::And => Some(subs("and_sub_policy")),
+        Kind::Or => Some(subs("or_sub_policy")),
+        Kind::Drop => Some(subs("drop_sub_policy")),
+        Kind::Not => Some(object(&["not_sub_policy"], [("not_sub_policy", json!({"$ref": "#/$defs/sub_policy"}))])),
+        Kind::Composite => Some(composite()),
+        Kind::NumericAttribute | Kind::BooleanAttribute | Kind::StringAttribute => Some(attribute(kind)),
+        _ => Some(simple(kind)),
+    }
+}
+
+fn attribute(kind: Kind) -> Value {
+    let key = ("key", json!({"type": "string", "minLength": 1, "description": "an attribute's key"}));
+    let invert = ("invert_match", flag("wants traces in which nothing matches"));
+    let integer = |about: &str| json!({"type": "integer", "description": about});
+    let (required, keys): (&[&str], Vec<_>) = match kind {
+        Kind::NumericAttribute => {
+            (&["key"], vec![("min_value", integer("the smallest that matches")), ("max_value", integer("the largest"))])
+        }
+        Kind::BooleanAttribute => (&["key"], vec![("value", flag("what matches"))]),
+        _ => (
+            &["key", "values"],
+            vec![
+                ("values", json!({"type": "array", "items": {"type": "string"}})),
+                ("enabled_regex_matching", flag("values are expressions that match anywhere")),
+                ("cache_max_size", integer("not needed: matching takes linear time")),
+            ],
+        ),
+    };
+    object(required, [key, invert].into_iter().chain(keys))
+}
+
+fn composite() -> Value {
+    let allocation = object(
+        &["policy"],
+        [
+            ("policy", text("the name of a sub-policy")),
+            ("percent", number("of the whole rate; those without one share the rest")),
+        ],
+    );
+    object(
+        &["max_total_spans_per_second", "composite_sub_policy"],
+        [
+            ("max_total_spans_per_second", number("spans a second that all of them keep at most")),
+            ("policy_order", json!({"type": "array", "items": {"type": "string"}})),
+            ("composite_sub_policy", list(&json!({"$ref": "#/$defs/sub_policy"}))),
+            ("rate_allocation", json!({"type": "array", "items": allocation})),
+        ],
+    )
+}
+
+fn simple(kind: Kind) -> Value {
+    let strings = || list(&json!({"type": "string"}));
+    let burst = "what may be kept at once; what two seconds bring unless given";
+    let (required, keys): (&[&str], Vec<_>) = match kind {
+        Kind::Latency => (
+            &[],
+            vec![
                 ("threshold_ms", number("a trace that lasts longer is kept")),
                 ("upper_threshold_ms", number("unless it lasts longer than this; 0 is no bound")),
             ],
-        )),
-        Kind::StatusCode => {
-            let codes = STATUS_CODES.map(|(word, _)| word);
-            Some(object(
-                &["status_codes"],
-                [("status_codes", json!({"type": "array", "minItems": 1, "items": {"enum": codes}}))],
-            ))
-        }
-        Kind::StringAttribute => Some(object(
-            &["key", "values"],
-            [
-                ("key", json!({"type": "string", "minLength": 1, "description": "an attribute's key"})),
-                ("values", json!({"type": "array", "items": {"type": "string"}})),
-                ("enabled_regex_matching", json!({"type": "boolean"})),
-                ("invert_match", json!({"type": "boolean"})),
-                ("cache_max_size", json!({"type": "integer", "description": "not needed: matching takes linear time"})),
+        ),
+        Kind::SpanCount => (
+            &[],
+            vec![
+                ("min_spans", number("so many or more")),
+                ("max_spans", number("and not more than this; 0 is no bound")),
             ],
-        )),
-        Kind::Probabilistic => Some(object(
+        ),
+        Kind::StatusCode => {
+            (&["status_codes"], vec![("status_codes", list(&json!({"enum": STATUS_CODES.map(|(word, _)| word)})))])
+        }
+        Kind::TraceState => (&["key", "values"], vec![("key", text("a member's key")), ("values", strings())]),
+        Kind::RateLimiting => (
+            &["spans_per_second"],
+            vec![("spans_per_second", number("spans that are kept a second")), ("burst_capacity", number(burst))],
+        ),
+        Kind::BytesLimiting => (
+            &["bytes_per_second"],
+            vec![("bytes_per_second", number("bytes that are kept a second")), ("burst_capacity", number(burst))],
+        ),
+        Kind::OttlCondition => {
+            (&[], vec![("error_mode", json!({"enum": ERROR_MODES})), ("span", strings()), ("spanevent", strings())])
+        }
+        _ => (
             &["sampling_percentage"],
-            [
+            vec![
                 ("sampling_percentage", json!({"type": "number", "minimum": 0})),
                 ("hash_salt", text("keeps the choice apart from others'")),
             ],
-        )),
-        Kind::NotYet(_) => None,
-    }
+        ),
+    };
+    object(required, keys)
 }
 
 #[cfg(test)]
@@ -123,6 +212,7 @@ mod tests {
         let said = faults.iter().find(|fault| fault.at.path.ends_with("qqqqqqqq")).map(|fault| fault.message);
         let said = said.unwrap_or_else(|| panic!("no reader met the key in\n{text}\n{faults}"));
         let keys = said.strip_prefix("unknown key, known here: ").unwrap_or_else(|| panic!("{said}"));
+        let keys = keys.split_once(" (").map_or(keys, |(keys, _)| keys);
         keys.split(", ").map(str::to_owned).collect()
     }
 
@@ -135,9 +225,7 @@ mod tests {
         let schema = sampling();
         assert_eq!(keys_of(&schema), known_beside("tail_sampling: {policies: []}\nqqqqqqqq: 1"));
         let block = &schema["properties"]["tail_sampling"];
-        let mut known = known_beside("tail_sampling: {qqqqqqqq: 1}");
-        assert!(known.remove("tail_storage"), "it is known, and refused whatever it says");
-        assert_eq!(keys_of(block), known);
+        assert_eq!(keys_of(block), known_beside("tail_sampling: {qqqqqqqq: 1}"));
         let cache = &block["properties"]["decision_cache"];
         assert_eq!(keys_of(cache), known_beside("tail_sampling: {decision_cache: {qqqqqqqq: 1}}"));
         for policy in block["properties"]["policies"]["items"]["oneOf"].as_array().unwrap() {
@@ -145,8 +233,8 @@ mod tests {
             let of =
                 |rest: &str| known_beside(&format!("tail_sampling: {{policies: [{{name: a, type: {kind}, {rest}}}]}}"));
             assert_eq!(keys_of(policy), of("qqqqqqqq: 1"), "{kind}");
-            if let Some(inner) = policy["properties"].get(kind) {
-                assert_eq!(keys_of(inner), of(&format!("{kind}: {{qqqqqqqq: 1}}")), "{kind}");
+            if policy["properties"].get(kind).is_some() {
+                assert_eq!(keys_of(&schema["$defs"][kind]), of(&format!("{kind}: {{qqqqqqqq: 1}}")), "{kind}");
             }
         }
     }

@@ -27,27 +27,51 @@ pub struct Summary {
     pub(crate) spans: u32,
 }
 
-/// One bit for each policy that looks into spans: set when some span or resource matched it.
+/// One bit for each thing that policies look for in spans: set when some span or resource matched it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Marks(u64);
 
 impl Marks {
     /// Something could not be read, so no policy can be trusted to have seen it.
     pub(crate) const UNREADABLE: Self = Self(1 << 63);
-    /// How many policies have a bit of their own.
-    pub(crate) const POLICIES: usize = 63;
-
-    /// The bit of a policy by its place in the list.
-    pub(crate) const fn of(policy: usize) -> Self {
-        if policy < Self::POLICIES { Self(1 << policy) } else { Self(0) }
-    }
+    /// How many leaves have a bit of their own in one word.
+    const LEAVES: usize = 63;
 
     pub(crate) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
+    /// Those of them that a word of the second column has too.
+    pub(crate) const fn among(self, word: u64) -> Self {
+        Self(self.0 & word)
+    }
+
+    /// As a word of the second column.
+    pub(crate) const fn word(self) -> u64 {
+        self.0
+    }
+
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+}
+
+/// The mark of one thing that policies look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Zero for the summary's own marks; of the words of the second column the first is one.
+    pub(crate) group: usize,
+    pub(crate) bit: Marks,
+}
+
+impl Mark {
+    /// The marks are given out in order.
+    pub(crate) const fn of(leaf: usize) -> Self {
+        Self { group: leaf / Marks::LEAVES, bit: Marks(1 << (leaf % Marks::LEAVES)) }
+    }
+
+    pub(crate) const fn is_in(self, word: u64) -> bool {
+        word & self.bit.0 != 0
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Reason(pub(crate) u16);
 pub struct Verdict {
     /// Keep or drop.
     pub decision: Decision,
-    /// The policy that kept it, or why none did.
+    /// The policy that kept or dropped it, or why none did.
     pub reason: Reason,
 }
 
@@ -30,8 +30,15 @@ impl Reason {
     /// A policy of an earlier configuration whose name is no longer known.
     pub const EARLIER_POLICY: Self = Self(2);
 
+    /// The trace had more bytes than `maximum_trace_size_bytes`.
+    pub const TOO_LARGE: Self = Self(3);
+
+    /// All that name no policy.
+    pub(crate) const FIXED: [Self; 4] =
+        [Self::NO_POLICY_MATCHED, Self::EVALUATION_ERROR, Self::EARLIER_POLICY, Self::TOO_LARGE];
+
     /// The first number that belongs to a policy.
-    const FIRST_POLICY: u16 = 3;
+    const FIRST_POLICY: u16 = 4;
 
     /// The reason that names the policy at this place of the list.
     pub(crate) fn policy(place: usize) -> Self {
@@ -49,6 +56,7 @@ impl Reason {
         match self {
             Self::NO_POLICY_MATCHED => "no policy matched",
             Self::EVALUATION_ERROR => "evaluation error",
+            Self::TOO_LARGE => "larger than maximum_trace_size_bytes",
             _ => "an earlier policy",
         }
     }

@@ -1,6 +1,7 @@
-//! The Collector's `string_attribute` policy: which values of which keys are looked for.
+//! The Collector's attribute policies (`string_`, `numeric_`, `boolean_attribute`): which values of which keys are looked for.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use regex::RegexSet;
 use tollgate_otlp::wire::{Field, Fields, Wire};
@@ -15,6 +16,21 @@ pub(crate) enum Matcher {
     Values(BTreeSet<Box<str>>),
     /// Matched by one of these expressions, anywhere in the value.
     Expressions(RegexSet),
+    /// An integer of this range.
+    Integers(RangeInclusive<i64>),
+    Boolean(bool),
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Values(one), Self::Values(two)) => one == two,
+            (Self::Expressions(one), Self::Expressions(two)) => one.patterns() == two.patterns(),
+            (Self::Integers(one), Self::Integers(two)) => one == two,
+            (Self::Boolean(one), Self::Boolean(two)) => one == two,
+            _ => false,
+        }
+    }
 }
 
 impl Matcher {
@@ -23,18 +39,25 @@ impl Matcher {
         Self::Values(values.into_iter().filter(|value| !value.is_empty()).map(String::into_boxed_str).collect())
     }
 
-    /// Bit n: a value of n bytes may match; the last one stands for all that are longer too.
+    /// Bit n: a text of n bytes may match; the last one stands for all that are longer too.
     fn lengths(&self) -> u64 {
         match self {
             Self::Values(values) => values.iter().fold(0, |lengths, value| lengths | bit_of(value.len())),
             Self::Expressions(_) => u64::MAX,
+            Self::Integers(_) | Self::Boolean(_) => 0,
         }
     }
 
-    fn matches(&self, value: &str) -> bool {
-        match self {
-            Self::Values(values) => values.contains(value),
-            Self::Expressions(expressions) => expressions.is_match(value),
+    /// A value of another type never matches.
+    fn matches(&self, owner: Owner, value: &ValueView<'_>) -> bool {
+        match (self, value) {
+            (Self::Values(values), ValueView::String(text)) => values.contains(*text),
+            // The Collector skips empty text on spans but shows it to the expressions on resources.
+            (Self::Expressions(_), ValueView::String("")) if owner == Owner::Span => false,
+            (Self::Expressions(expressions), ValueView::String(text)) => expressions.is_match(text),
+            (Self::Integers(range), ValueView::Int(number)) => range.contains(number),
+            (Self::Boolean(wanted), ValueView::Bool(value)) => wanted == value,
+            _ => false,
         }
     }
 }
@@ -141,13 +164,8 @@ impl WatchedKeys {
 
 impl Watched {
     fn compare(&self, owner: Owner, value: ValueView<'_>, found: &mut Marks) {
-        let ValueView::String(text) = value else { return };
-        // The Collector skips empty text on spans but shows it to the expressions on resources.
-        if owner == Owner::Span && text.is_empty() {
-            return;
-        }
         for (marks, matcher) in &self.tests {
-            if matcher.matches(text) {
+            if matcher.matches(owner, &value) {
                 *found = found.with(*marks);
             }
         }
@@ -160,9 +178,10 @@ mod tests {
 
     use super::*;
     use crate::policy::pattern;
+    use crate::summary::Mark;
 
-    const EXACT: Marks = Marks::of(0);
-    const ANY: Marks = Marks::of(1);
+    const EXACT: Marks = Mark::of(0).bit;
+    const ANY: Marks = Mark::of(1).bit;
 
     fn watched() -> WatchedKeys {
         let mut keys = WatchedKeys::default();
@@ -224,9 +243,9 @@ mod tests {
     fn long_keys_and_keys_of_one_length_are_told_apart() {
         let long = "k".repeat(200);
         let mut keys = watched();
-        keys.watch(long.clone(), Marks::of(2), Matcher::values(vec!["on".to_owned()]));
+        keys.watch(long.clone(), Mark::of(2).bit, Matcher::values(vec!["on".to_owned()]));
         for (key, text, expected) in [
-            (long.as_str(), "on", Marks::of(2)),
+            (long.as_str(), "on", Mark::of(2).bit),
             (&long[1..], "on", Marks::default()),
             (long.as_str(), "no", Marks::default()),
             (long.as_str(), "off", Marks::default()),

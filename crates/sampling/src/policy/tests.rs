@@ -9,6 +9,7 @@ use prost::Message;
 
 use super::*;
 use crate::requests::{Seen, error, id, plain, policies, span};
+use crate::summary::{Mark, Summary};
 
 fn observed(policies: &PolicySet, spans: &[Seen]) -> Summary {
     let mut summary = Summary::default();
@@ -203,10 +204,10 @@ proptest! {
         let policies = policies(&format!("policies: [{ERRORS}, {GOLD}]"));
         let seen = policies.observe(&encoded.encode_to_vec());
         prop_assert_eq!((seen.min_start, seen.max_end), (encoded.start_time_unix_nano, encoded.end_time_unix_nano));
-        prop_assert_eq!(seen.marks.contains(Marks::of(0)), encoded.status.is_some_and(|status| status.code == 2));
+        prop_assert_eq!(seen.marks.contains(Mark::of(0).bit), encoded.status.is_some_and(|status| status.code == 2));
         let tier = encoded.attributes.iter().find(|attribute| attribute.key == "tier");
         let value = tier.and_then(|tier| tier.value.clone()?.value);
-        prop_assert_eq!(seen.marks.contains(Marks::of(1)), value == Some(string("gold".to_owned())));
+        prop_assert_eq!(seen.marks.contains(Mark::of(1).bit), value == Some(string("gold".to_owned())));
         prop_assert!(!seen.is_unreadable());
     }
 

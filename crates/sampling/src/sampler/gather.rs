@@ -7,8 +7,10 @@
 use tollgate_otlp::{Batch, TraceId};
 
 use super::hash;
-use crate::policy::PolicySet;
+use crate::policy::{PolicySet, Words};
 use crate::summary::Summary;
+
+mod closely;
 
 /// A scratch table, reused from request to request.
 #[derive(Debug, Default)]
@@ -16,6 +18,12 @@ pub(super) struct Gathered {
     traces: Vec<Trace>,
     /// Open addressing: one more than a place in `traces`, or zero. The length is a power of two.
     table: Vec<u32>,
+    /// How many words each trace has in the second column, and these words.
+    width: usize,
+    words: Vec<u64>,
+    /// For each trace the scope that it was last met in, counted from one.
+    met: Vec<usize>,
+    observed: Words,
     /// Spans that name no trace; the walk lets none through.
     pub(super) without_trace: u64,
     /// Spans that could not be read.
@@ -32,8 +40,11 @@ pub(super) struct Trace {
 
 impl Gathered {
     /// Forgets the last request and takes in what another tells.
-    pub(super) fn gather(&mut self, policies: &PolicySet, secret: u64, _now: u64, batch: Batch<'_>) {
+    pub(super) fn gather(&mut self, policies: &PolicySet, secret: u64, now: u64, batch: Batch<'_>) {
         self.begin(batch);
+        if !policies.is_narrow() {
+            return self.gather_closely(policies, secret, now, batch);
+        }
         let mut last = 0;
         for group in batch.resources() {
             let resource = policies.observe_resource(group.resource());
@@ -71,13 +82,16 @@ impl Gathered {
     }
 
     /// What the second column takes of one of the traces.
-    pub(super) fn words(&self, _trace: usize) -> &[u64] {
-        &[]
+    pub(super) fn words(&self, trace: usize) -> &[u64] {
+        let start = trace * self.width;
+        self.words.get(start..start + self.width).unwrap_or_default()
     }
 
     fn begin(&mut self, batch: Batch<'_>) {
         (self.without_trace, self.unreadable) = (0, 0);
         self.traces.clear();
+        self.words.clear();
+        self.met.clear();
         self.table.clear();
         // At most half of the table will be taken, so a free slot ends every search.
         self.table.resize((batch.index.items() * 2).next_power_of_two(), 0);

@@ -26,8 +26,7 @@ impl Reasons {
 
     /// The number of a name, which gets one if it has none.
     pub(super) fn number(&mut self, name: &str) -> Reason {
-        let fixed = [Reason::NO_POLICY_MATCHED, Reason::EVALUATION_ERROR, Reason::EARLIER_POLICY];
-        if let Some(fixed) = fixed.into_iter().find(|reason| reason.fixed_name() == name) {
+        if let Some(fixed) = Reason::FIXED.into_iter().find(|reason| reason.fixed_name() == name) {
             return fixed;
         }
         if let Some(place) = self.policies.iter().position(|policy| **policy == *name) {

@@ -75,6 +75,7 @@ policies:
         num_traces: 100,
         remembered: 1_500,
         expected_new_traces_per_sec: 10,
+        max_trace_bytes: None,
     };
     assert_eq!(*policies.bounds(), bounds);
 }
@@ -97,31 +98,102 @@ fn a_missing_document_is_a_fault() {
     assert_eq!(faults.to_string(), "policies/sampling.yaml:1:1: the document is missing");
 }
 
-#[test]
-fn keys_that_are_not_supported_yet_are_never_ignored() {
-    for (key, value, supported) in [
-        ("decision_wait_after_root_received", "1s", "0s"),
-        ("sampling_strategy", "span-ingest", "trace-complete"),
-        ("block_on_overflow", "true", "false"),
-        ("drop_pending_traces_on_shutdown", "true", "false"),
-        ("maximum_trace_size_bytes", "1", "0"),
-        ("num_shards", "2", "1"),
-    ] {
-        let column = key.len() + 3;
-        let fault = format!("s.yaml:1:{column}: {key}: not supported yet, only {supported} is");
-        refused(&with_policies(&format!("{key}: {value}")), &[&fault]);
-        assert!(read(&with_policies(&format!("{key}: {supported}"))).is_ok());
-    }
-    assert!(read(&with_policies("tail_storage: pebble")).unwrap_err().contains("not supported"));
+fn notes(block: &str) -> Vec<String> {
+    read(block).unwrap().notes().iter().map(|note| format!("{}: {}", note.at, note.text)).collect()
 }
 
 #[test]
-fn policy_types_that_are_not_supported_yet_say_so() {
-    for (name, kind) in KINDS {
-        if matches!(kind, Kind::NotYet(_)) {
-            let fault = format!("s.yaml:2:19: policies[0].type: policy type {name:?} is not supported yet");
-            refused(&policy(&format!("type: {name}, {name}: {{key: 1}}")), &[&fault]);
-        }
+fn keys_that_decide_nothing_here_load_and_are_noted_where_they_stand() {
+    for (key, same, other) in [
+        ("decision_wait_after_root_received", "0s", "1s"),
+        ("sampling_strategy", "trace-complete", "span-ingest"),
+        ("block_on_overflow", "false", "true"),
+        ("drop_pending_traces_on_shutdown", "false", "true"),
+        ("num_shards", "1", "256"),
+    ] {
+        assert_eq!(notes(&with_policies(&format!("{key}: {same}"))), [""; 0]);
+        let noted = notes(&with_policies(&format!("{key}: {other}")));
+        let at = format!("s.yaml:1:{}: {key}: ", key.len() + 3);
+        assert!(noted.len() == 1 && noted[0].starts_with(&at), "{noted:?}");
+    }
+    let storage = notes(&with_policies("tail_storage: pebble_tail_storage"));
+    assert_eq!(storage, ["s.yaml:1:15: tail_storage: needs no extension: spans wait in the log"]);
+    refused(
+        &with_policies("sampling_strategy: eager\nnum_shards: 257"),
+        &[
+            "s.yaml:1:20: sampling_strategy: expected one of: trace-complete, span-ingest",
+            "s.yaml:2:13: num_shards: out of range, expected 0 to 256",
+        ],
+    );
+}
+
+#[test]
+fn bounds_that_are_zero_are_none() {
+    let bounds = |top: &str| *read(&with_policies(top)).unwrap().bounds();
+    let zero = bounds("decision_wait_after_root_received: 0s\nmaximum_trace_size_bytes: 0");
+    assert_eq!((zero.wait_after_root, zero.max_trace_bytes), (None, None));
+    let set = bounds("decision_wait_after_root_received: 2s\nmaximum_trace_size_bytes: 10");
+    assert_eq!((set.wait_after_root, set.max_trace_bytes), (Some(Duration::from_secs(2)), Some(10)));
+}
+
+#[test]
+fn numbers_of_a_policy_default_as_the_collectors_but_not_all_of_them() {
+    for (fields, fault) in [
+        ("type: latency, latency: {}", "missing key \"threshold_ms\" or \"upper_threshold_ms\""),
+        ("type: span_count, span_count: {}", "missing key \"min_spans\" or \"max_spans\""),
+        ("type: numeric_attribute, numeric_attribute: {key: k}", "missing key \"min_value\" or \"max_value\""),
+        (
+            "type: numeric_attribute, numeric_attribute: {key: k, min_value: 2, max_value: 1}",
+            "greater than `max_value`",
+        ),
+        ("type: rate_limiting, rate_limiting: {burst_capacity: 1}", "missing key \"spans_per_second\""),
+        ("type: bytes_limiting, bytes_limiting: {}", "missing key \"bytes_per_second\""),
+        ("type: trace_state, trace_state: {key: k, values: []}", "there is no value"),
+    ] {
+        let found = read(&policy(fields)).unwrap_err();
+        assert!(found.contains(fault) && found.lines().count() == 1, "{found}");
+    }
+    for fields in [
+        "type: latency, latency: {upper_threshold_ms: 5}",
+        "type: span_count, span_count: {max_spans: 5}",
+        "type: boolean_attribute, boolean_attribute: {key: k}",
+        "type: trace_flags",
+        "type: or, or: {or_sub_policy: [{type: always_sample}]}",
+    ] {
+        assert_eq!(notes(&policy(fields)), [""; 0], "{fields}");
+    }
+}
+
+#[test]
+fn zero_is_a_bound_and_noted() {
+    let noted = notes(&policy("type: numeric_attribute, numeric_attribute: {key: k, min_value: 0, max_value: 0}"));
+    assert_eq!(noted.len(), 2);
+    assert!(noted[0].ends_with("min_value: is a bound; for the Collector zero is none"), "{noted:?}");
+}
+
+#[test]
+fn a_block_of_another_type_is_noted() {
+    let noted = notes(&policy("type: always_sample, latency: {threshold_ms: 1}"));
+    assert_eq!(noted, ["s.yaml:2:43: policies[0].latency: is not looked at: the policy is of another type"]);
+}
+
+#[test]
+fn a_composite_notes_what_differs() {
+    let sub = "{name: a, type: always_sample}, {name: b, type: always_sample}";
+    let composite = |rest: &str| {
+        let keys = format!("max_total_spans_per_second: 10, composite_sub_policy: [{sub}], {rest}");
+        notes(&policy(&format!("type: composite, composite: {{{keys}}}")))
+    };
+    assert_eq!(composite("policy_order: [a, b], rate_allocation: [{policy: a, percent: 60}]"), [""; 0]);
+    for (rest, said) in [
+        ("policy_order: [b]", "policy_order: is the order in which they are asked"),
+        ("policy_order: [c]", "policy_order[0]: names no policy of this composite"),
+        ("rate_allocation: [{policy: c, percent: 5}]", "rate_allocation[0].policy: names no policy"),
+        ("rate_allocation: [{policy: a, percent: 60}, {policy: b, percent: 50}]", "adds up to more than 100 %"),
+        ("rate_allocation: [{policy: a, percent: 100}]", "leaves nothing for the policies that it does not name"),
+    ] {
+        let noted = composite(rest);
+        assert!(noted.len() == 1 && noted[0].contains(said), "{noted:?}");
     }
 }
 
@@ -130,11 +202,13 @@ fn unknown_types_and_keys_are_refused() {
     let unknown = read(&policy("type: latancy, latency: {threshold_ms: 1}")).unwrap_err();
     assert!(unknown.contains("did you mean \"latency\"?"), "{unknown}");
     let unknown = read(&policy("type: latency, latency: {threshold: 1}")).unwrap_err();
-    assert!(unknown.contains("missing key \"threshold_ms\""), "{unknown}");
+    assert!(unknown.contains("missing key \"threshold_ms\" or"), "{unknown}");
     assert!(unknown.contains("policies[0].latency.threshold: unknown key"), "{unknown}");
-    let other = read(&policy("type: always_sample, latency: {threshold_ms: 1}")).unwrap_err();
-    assert!(other.contains("policies[0].latency: unknown key"), "{other}");
-    assert!(read(&with_policies("decision_wayt: 5s")).unwrap_err().contains("did you mean \"decision_wait\"?"));
+    let nested = read(&policy("type: not, not: {not_sub_policy: {type: and, and: {and_sub_policy: []}}}")).unwrap_err();
+    assert!(nested.contains("policies[0].not.not_sub_policy.and.and_sub_policy: there is no policy"), "{nested}");
+    let unknown = read(&with_policies("decision_wayt: 5s")).unwrap_err();
+    let said = "unknown key, did you mean \"decision_wait\"? (these are the keys of the Collector 0.160)";
+    assert!(unknown.ends_with(said), "{unknown}");
 }
 
 #[test]
@@ -175,8 +249,9 @@ policies:
 fn a_block_without_policies_is_refused() {
     refused("decision_wait: 5s", &["s.yaml:1:1: missing key \"policies\""]);
     refused("policies: []", &["s.yaml:1:11: policies: there is no policy: every trace would be dropped"]);
-    let many: String = (0..64).map(|n| format!("- {{name: p{n}, type: always_sample}}\n")).collect();
-    assert!(read(&format!("policies:\n{many}")).unwrap_err().contains("more than 63 policies"));
+    let look = |n| format!("- {{name: p{n}, type: string_attribute, string_attribute: {{key: k{n}, values: [v]}}}}\n");
+    let many: String = (0..640).map(look).collect();
+    assert_eq!(read(&format!("policies:\n{many}")).unwrap().names().len(), 640);
 }
 
 #[test]
@@ -192,18 +267,17 @@ fn a_fault_of_a_policy_hides_no_other() {
         "policies:
 - {name: a, type: latncy, latency: {threshold_ms: soon}, extra: 1}
 - {nam: b, string_attribute: {key: k, values: [1], enabled_regex_matching: maybe}}
-- {name: b, type: rate_limiting, rate_limiting: {spans_per_second: 1}, latency: {}}",
+- {name: b, type: rate_limiting, rate_limiting: {spans_per_second: 1, spans: 1}, latency: {}}",
         &[
             "s.yaml:2:19: policies[0].type: unknown word, did you mean \"latency\"?",
             "s.yaml:2:51: policies[0].latency.threshold_ms: expected an integer, found text",
-            "s.yaml:2:58: policies[0].extra: unknown key, known here: name, type, latency",
+            "s.yaml:2:58: policies[0].extra: unknown key, known here: name, type, latency (these are the keys of the Collector 0.160)",
             "s.yaml:3:3: policies[1]: missing key \"name\"",
             "s.yaml:3:3: policies[1]: missing key \"type\"",
-            "s.yaml:3:4: policies[1].nam: unknown key, did you mean \"name\"?",
+            "s.yaml:3:4: policies[1].nam: unknown key, did you mean \"name\"? (these are the keys of the Collector 0.160)",
             "s.yaml:3:48: policies[1].string_attribute.values[0]: expected text, found a number (quote it if it is text)",
             "s.yaml:3:76: policies[1].string_attribute.enabled_regex_matching: expected true or false, found text",
-            "s.yaml:4:19: policies[2].type: policy type \"rate_limiting\" is not supported yet",
-            "s.yaml:4:72: policies[2].latency: unknown key, known here: name, type, rate_limiting",
+            "s.yaml:4:71: policies[2].rate_limiting.spans: unknown key, known here: spans_per_second, burst_capacity (these are the keys of the Collector 0.160)",
         ],
     );
 }

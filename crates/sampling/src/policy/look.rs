@@ -5,8 +5,7 @@
 use tollgate_otlp::Fault;
 use tollgate_otlp::wire::{Field, Fields, Wire, delimited};
 
-use super::PolicySet;
-use super::attribute::{Found, Owner};
+use super::attribute::{Found, Owner, WatchedKeys};
 use crate::summary::{Marks, Summary};
 
 /// The first bytes of fields, as encoders write them.
@@ -26,9 +25,26 @@ struct Seen {
     found: Found,
 }
 
-impl PolicySet {
+/// What up to 63 policies look for.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// By status code: the policies that look for it.
+    status: [Marks; 3],
+    pub(crate) watched: WatchedKeys,
+}
+
+impl Look {
+    /// Looks for these codes too.
+    pub(crate) fn status(&mut self, codes: [bool; 3], mark: Marks) {
+        for (looked_for, marks) in codes.into_iter().zip(&mut self.status) {
+            if looked_for {
+                *marks = marks.with(mark);
+            }
+        }
+    }
+
     /// What the body of a `Span` message tells of its trace, without its resource.
-    pub fn observe(&self, span: &[u8]) -> Summary {
+    pub(crate) fn observe(&self, span: &[u8]) -> Summary {
         let mut seen = Seen::default();
         match self.read(span, &mut seen) {
             Ok(()) => {

@@ -1,0 +1,176 @@
+//! How a policy votes on a whole trace.
+//!
+//! Promises:
+//! 1. What part of a trace could not be read is never held against it: a vote that needs it is `Unknown`, also when negated,
+//!    unless what was read decides alone.
+//! 2. Sub-policies are asked in order, and none after the answer is certain, so that a rate limit behind other conditions is
+//!    charged only for traces that meet them.
+
+use std::time::Duration;
+
+use tollgate_otlp::TraceId;
+
+use super::limits::{Allowance, Limits};
+use super::probabilistic::Share;
+use super::rule::{Latency, SpanCount, Wanted};
+use crate::summary::{Evidence, Layout, Mark};
+
+/// A policy, ready to vote.
+#[derive(Debug)]
+pub(crate) enum Vote {
+    Always,
+    Latency(Latency),
+    SpanCount(SpanCount),
+    Share(Share),
+    Mark(Mark, Wanted),
+    /// The number of a bucket that pays for each span.
+    Spans(usize),
+    /// The number of a bucket that pays for each byte.
+    Bytes(usize),
+    And(Box<[Vote]>),
+    Or(Box<[Vote]>),
+    Not(Box<Vote>),
+    Drop(Box<[Vote]>),
+    Composite(Shared),
+}
+
+/// The sub-policies of a composite, each with its share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) number: usize,
+    pub(crate) total: u64,
+    pub(crate) subs: Box<[(Vote, u64)]>,
+}
+
+/// One vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ballot {
+    /// The policy does not want the trace.
+    Pass,
+    /// It might, had all of the trace been read.
+    Unknown,
+    Keep,
+    /// The trace is dropped whoever wants it.
+    Veto,
+}
+
+/// The trace that is voted on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) trace: &'a TraceId,
+    pub(crate) evidence: Evidence<'a>,
+    pub(crate) layout: Layout,
+    pub(crate) now: Duration,
+}
+
+impl Vote {
+    pub(crate) fn cast(&self, case: &Case<'_>, limits: &mut Limits) -> Ballot {
+        match self {
+            Self::Always => Ballot::Keep,
+            Self::Latency(latency) => case.latency(*latency),
+            Self::SpanCount(count) => Ballot::of(count.contains(case.evidence.summary.spans())),
+            Self::Share(share) => Ballot::of(share.contains(case.trace)),
+            Self::Mark(mark, wanted) => case.mark(*mark, *wanted),
+            Self::Spans(bucket) => Ballot::of(limits.take(*bucket, case.evidence.summary.spans().into(), case.now)),
+            Self::Bytes(bucket) => Ballot::of(limits.take(*bucket, case.bytes(), case.now)),
+            Self::And(subs) => all(subs, case, limits),
+            Self::Or(subs) => any(subs, case, limits),
+            Self::Not(sub) => match sub.cast(case, limits) {
+                Ballot::Keep => Ballot::Pass,
+                Ballot::Pass => Ballot::Keep,
+                other => other,
+            },
+            Self::Drop(subs) => match all(subs, case, limits) {
+                Ballot::Keep | Ballot::Veto => Ballot::Veto,
+                other => other,
+            },
+            Self::Composite(shared) => shared.cast(case, limits),
+        }
+    }
+
+    /// Whether its vote counts even if another policy wants the trace: it may veto, or has something to charge.
+    pub(crate) fn is_asked_anyway(&self) -> bool {
+        match self {
+            Self::Spans(_) | Self::Bytes(_) | Self::Composite(_) | Self::Drop(_) => true,
+            Self::And(subs) | Self::Or(subs) => subs.iter().any(Self::is_asked_anyway),
+            Self::Not(sub) => sub.is_asked_anyway(),
+            Self::Always | Self::Latency(_) | Self::SpanCount(_) | Self::Share(_) | Self::Mark(..) => false,
+        }
+    }
+}
+
+/// Wants what all of them want.
+fn all(subs: &[Vote], case: &Case<'_>, limits: &mut Limits) -> Ballot {
+    let mut ballot = Ballot::Keep;
+    for sub in subs {
+        match sub.cast(case, limits) {
+            Ballot::Keep => {}
+            Ballot::Unknown => ballot = Ballot::Unknown,
+            certain @ (Ballot::Pass | Ballot::Veto) => return certain,
+        }
+    }
+    ballot
+}
+
+/// Wants what one of them wants.
+fn any(subs: &[Vote], case: &Case<'_>, limits: &mut Limits) -> Ballot {
+    let mut ballot = Ballot::Pass;
+    for sub in subs {
+        match sub.cast(case, limits) {
+            Ballot::Pass => {}
+            Ballot::Unknown => ballot = Ballot::Unknown,
+            certain @ (Ballot::Keep | Ballot::Veto) => return certain,
+        }
+    }
+    ballot
+}
+
+impl Shared {
+    /// The first that wants the trace is charged; if its share or the whole is used up, no other is asked, as for the
+    /// Collector.
+    fn cast(&self, case: &Case<'_>, limits: &mut Limits) -> Ballot {
+        for (place, (sub, own)) in self.subs.iter().enumerate() {
+            match sub.cast(case, limits) {
+                Ballot::Pass => {}
+                Ballot::Keep => {
+                    let allowed = Allowance { own: *own, total: self.total };
+                    let spans = case.evidence.summary.spans().into();
+                    return Ballot::of(limits.charge(self.number, place, spans, allowed, case.now));
+                }
+                other => return other,
+            }
+        }
+        Ballot::Pass
+    }
+}
+
+impl Ballot {
+    fn of(wanted: bool) -> Self {
+        if wanted { Self::Keep } else { Self::Pass }
+    }
+}
+
+impl Case<'_> {
+    fn latency(&self, latency: Latency) -> Ballot {
+        let summary = self.evidence.summary;
+        let contained = latency.contains(summary.extent_millis());
+        // Without an upper bound what was not read can only make a slow trace slower.
+        let is_certain = !summary.is_unreadable() || (contained && latency.up_to_ms.is_none());
+        if is_certain { Ballot::of(contained) } else { Ballot::Unknown }
+    }
+
+    fn mark(&self, mark: Mark, wanted: Wanted) -> Ballot {
+        let set = match mark.group.checked_sub(1) {
+            None => self.evidence.summary.marks.contains(mark.bit),
+            Some(word) => self.evidence.words.get(word).is_some_and(|word| mark.is_in(*word)),
+        };
+        if !set && self.evidence.summary.is_unreadable() {
+            return Ballot::Unknown;
+        }
+        Ballot::of(set == (wanted == Wanted::Match))
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.layout.bytes_at().and_then(|place| self.evidence.words.get(place)).copied().unwrap_or_default()
+    }
+}
