@@ -159,4 +159,10 @@ impl PolicySet {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_traces;

@@ -20,11 +20,13 @@ pub(crate) struct Seen {
     pub(crate) service: &'static str,
     /// `tier` of the span; none if empty.
     pub(crate) tier: &'static str,
+    /// The span id of the parent; a root if zero.
+    pub(crate) parent: u8,
 }
 
 /// A span of this trace that no policy wants.
 pub(crate) fn plain(trace: u8) -> Seen {
-    Seen { trace, status: 0, start_ms: 1_000, end_ms: 1_001, service: "shop", tier: "" }
+    Seen { trace, status: 0, start_ms: 1_000, end_ms: 1_001, service: "shop", tier: "", parent: 0 }
 }
 
 /// A span of this trace with an error.
@@ -63,6 +65,7 @@ pub(crate) fn span(seen: &Seen) -> Span {
     Span {
         trace_id: id(seen.trace).as_bytes().to_vec(),
         span_id: vec![1; 8],
+        parent_span_id: if seen.parent == 0 { Vec::new() } else { vec![seen.parent; 8] },
         start_time_unix_nano: seen.start_ms * 1_000_000,
         end_time_unix_nano: seen.end_ms * 1_000_000,
         attributes: text("tier", seen.tier),
@@ -77,7 +80,7 @@ fn resource_spans(seen: &Seen) -> ResourceSpans {
     ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() }
 }
 
-fn text(key: &str, value: &str) -> Vec<KeyValue> {
+pub(crate) fn text(key: &str, value: &str) -> Vec<KeyValue> {
     if value.is_empty() {
         return Vec::new();
     }
