@@ -13,7 +13,7 @@ mod compile;
 mod limits;
 mod look;
 mod observe;
-mod pattern;
+pub(crate) mod pattern;
 mod probabilistic;
 pub(crate) mod read;
 mod rule;
