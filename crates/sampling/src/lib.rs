@@ -9,7 +9,6 @@
 //! Not here: where spans wait and how kept ones leave (`tollgate_pipeline`), the log (`tollgate_spool`).
 
 mod journal;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "no policy asks for conditions yet"))]
 mod ottl;
 mod policy;
 mod sampler;

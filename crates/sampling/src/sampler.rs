@@ -103,8 +103,12 @@ impl Sampler {
         let mut gathered = std::mem::take(&mut self.gathered);
         let now = nanos(now);
         gathered.gather(&self.policies, self.secret, now, batch);
-        let mut folded =
-            Folded { unreadable: gathered.unreadable, without_trace: gathered.without_trace, ..Folded::default() };
+        let mut folded = Folded {
+            unreadable: gathered.unreadable,
+            without_trace: gathered.without_trace,
+            evaluation_errors: gathered.observed.unanswered,
+            ..Folded::default()
+        };
         self.index.warm(gathered.traces().iter().map(|trace| trace.hash));
         for (number, trace) in gathered.traces().iter().enumerate() {
             self.fold_trace(now, trace, gathered.words(number), &mut folded);

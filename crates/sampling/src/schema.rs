@@ -182,9 +182,14 @@ fn simple(kind: Kind) -> Value {
             &["bytes_per_second"],
             vec![("bytes_per_second", number("bytes that are kept a second")), ("burst_capacity", number(burst))],
         ),
-        Kind::OttlCondition => {
-            (&[], vec![("error_mode", json!({"enum": ERROR_MODES})), ("span", strings()), ("spanevent", strings())])
-        }
+        Kind::OttlCondition => (
+            &[],
+            vec![
+                ("error_mode", json!({"enum": ERROR_MODES.map(|(word, _)| word)})),
+                ("span", strings()),
+                ("spanevent", strings()),
+            ],
+        ),
         _ => (
             &["sampling_percentage"],
             vec![

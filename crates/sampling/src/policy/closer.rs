@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use tollgate_otlp::SpanView;
 
-use crate::summary::Mark;
+use super::observe::Surroundings;
+use super::rule::Conditions;
+use crate::ottl::{EvaluationError, Event, View};
+use crate::summary::{Mark, Marks};
 use crate::tracestate;
 
 /// What is looked for beyond status and attributes.
@@ -12,10 +15,23 @@ use crate::tracestate;
 pub(crate) struct Closer {
     trace_states: Vec<(Mark, String, BTreeSet<Box<str>>)>,
     sampled_flag: Option<Mark>,
+    conditions: Vec<Asked>,
+}
+
+/// The conditions of one policy.
+#[derive(Debug)]
+struct Asked {
+    conditions: Conditions,
+    holds: Mark,
+    /// If it matters to the policy.
+    unanswered: Option<Mark>,
 }
 
 /// The bit of W3C trace flags that says that the caller recorded the trace.
 const SAMPLED: u32 = 1;
+
+/// Where part of a span could not be read.
+const UNREADABLE: Mark = Mark { group: 0, bit: Marks::UNREADABLE };
 
 impl Closer {
     pub(crate) fn trace_state(&mut self, key: String, values: BTreeSet<Box<str>>, mark: Mark) {
@@ -26,23 +42,83 @@ impl Closer {
         self.sampled_flag = Some(mark);
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.trace_states.is_empty() && self.sampled_flag.is_none()
+    pub(crate) fn condition(&mut self, conditions: Conditions, holds: Mark) {
+        self.conditions.push(Asked { conditions, holds, unanswered: None });
     }
 
-    /// Gives out the marks that a span earns.
-    pub(crate) fn look(&self, span: &SpanView<'_>, mut earned: impl FnMut(Mark)) {
+    /// The mark of what the condition with the mark `holds` cannot answer.
+    pub(crate) fn unanswered(&mut self, holds: Mark, mark: Mark) {
+        if let Some(asked) = self.conditions.iter_mut().find(|asked| asked.holds == holds) {
+            asked.unanswered = Some(mark);
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.trace_states.is_empty() && self.sampled_flag.is_none() && self.conditions.is_empty()
+    }
+
+    /// Gives out the marks that a span earns; returns how many policies had no answer.
+    pub(crate) fn look(&self, span: &SpanView<'_>, around: &Surroundings<'_>, mut earned: impl FnMut(Mark)) -> u64 {
         if let Some(mark) = self.sampled_flag.filter(|_| span.flags & SAMPLED != 0) {
             earned(mark);
         }
-        if self.trace_states.is_empty() || span.trace_state.is_empty() {
+        self.look_at_trace_state(span.trace_state, &mut earned);
+        let mut unanswered = 0;
+        for asked in &self.conditions {
+            match asked.conditions.hold(span, around) {
+                Ok(true) => earned(asked.holds),
+                Ok(false) => {}
+                Err(error) => {
+                    unanswered += 1;
+                    asked.unanswered.into_iter().for_each(&mut earned);
+                    if matches!(error, EvaluationError::Unreadable(_)) {
+                        earned(UNREADABLE);
+                    }
+                }
+            }
+        }
+        unanswered
+    }
+
+    fn look_at_trace_state(&self, state: &str, earned: &mut impl FnMut(Mark)) {
+        if self.trace_states.is_empty() || state.is_empty() {
             return;
         }
-        let Some(members) = tracestate::members(span.trace_state) else { return };
+        let Some(members) = tracestate::members(state) else { return };
         for (mark, key, values) in &self.trace_states {
             if members.iter().any(|(name, value)| name == key && values.contains(*value)) {
                 earned(*mark);
             }
         }
+    }
+}
+
+impl Conditions {
+    /// Whether a condition holds for the span or for one of its events. One that holds decides whatever had no answer.
+    fn hold(&self, span: &SpanView<'_>, around: &Surroundings<'_>) -> Result<bool, EvaluationError> {
+        let view = View {
+            resource: around.resource.0,
+            resource_schema_url: around.resource.1,
+            scope: around.scope.0,
+            scope_schema_url: around.scope.1,
+            span: span.body(),
+            event: None,
+        };
+        let mut answer = self.mode.any(&self.span, &view);
+        if self.event.is_empty() {
+            return answer;
+        }
+        for (index, body) in span.events().enumerate() {
+            if matches!(answer, Ok(true)) {
+                break;
+            }
+            let event = View { event: Some(Event { index, body }), ..view };
+            answer = match self.mode.any(&self.event, &event) {
+                Ok(false) => answer,
+                Err(error) => answer.and(Err(error)),
+                holds => holds,
+            };
+        }
+        answer
     }
 }

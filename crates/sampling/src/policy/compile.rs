@@ -3,8 +3,9 @@
 use super::closer::Closer;
 use super::limits::Limits;
 use super::look::Look;
-use super::rule::{Leaf, Rule};
+use super::rule::{Conditions, Leaf, Rule, Wanted};
 use super::vote::{Shared, Vote};
+use crate::ottl::ErrorMode;
 use crate::summary::{Layout, Mark};
 
 /// Gives out marks, buckets and words.
@@ -33,6 +34,7 @@ impl Compiler {
             Rule::SpanCount(count) => Vote::SpanCount(count),
             Rule::Share(share) => Vote::Share(share),
             Rule::Look(leaf, wanted) => Vote::Mark(self.mark(leaf), wanted),
+            Rule::Condition(conditions) => self.condition(conditions),
             Rule::SpansLimited(rate) => Vote::Spans(self.limits.add_bucket(rate)),
             Rule::BytesLimited(rate) => {
                 self.layout.bytes = true;
@@ -54,14 +56,26 @@ impl Compiler {
         rules.into_iter().map(|rule| self.vote(rule)).collect()
     }
 
-    /// Equal leaves share a mark.
+    fn condition(&mut self, conditions: Conditions) -> Vote {
+        let mode = conditions.mode;
+        let place = self.place(Leaf::Condition(conditions));
+        match mode {
+            ErrorMode::Propagate => Vote::Condition(Mark::of(place), self.mark(Leaf::Unanswered(place))),
+            ErrorMode::Ignore | ErrorMode::Silent => Vote::Mark(Mark::of(place), Wanted::Match),
+        }
+    }
+
     fn mark(&mut self, leaf: Leaf) -> Mark {
+        Mark::of(self.place(leaf))
+    }
+
+    /// Equal leaves share a place.
+    fn place(&mut self, leaf: Leaf) -> usize {
         let known = self.leaves.iter().position(|known| *known == leaf);
-        let place = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             self.leaves.push(leaf);
             self.leaves.len() - 1
-        });
-        Mark::of(place)
+        })
     }
 
     /// What looks for all that marks were given out for.
@@ -79,6 +93,8 @@ impl Compiler {
                 Leaf::Attribute { key, matcher } => look.watched.watch(key, mark.bit, matcher),
                 Leaf::TraceState { key, values } => looks.closer.trace_state(key, values, mark),
                 Leaf::SampledFlag => looks.closer.sampled_flag(mark),
+                Leaf::Condition(conditions) => looks.closer.condition(conditions, mark),
+                Leaf::Unanswered(condition) => looks.closer.unanswered(Mark::of(condition), mark),
             }
         }
         self.layout.marks = more.len();

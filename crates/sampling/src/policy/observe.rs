@@ -13,14 +13,16 @@ pub(crate) struct Words {
     /// Those that the resource at hand earns for every trace with spans below it.
     resource: Vec<u64>,
     span: Vec<u64>,
+    /// How many times a policy had no answer for a span.
+    pub(crate) unanswered: u64,
 }
 
 /// Where in a request a span stands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
-    /// The bodies of the `Resource` and the `InstrumentationScope`.
-    pub(crate) resource: &'a [u8],
-    pub(crate) scope: &'a [u8],
+    /// The bodies of the `Resource` and the `InstrumentationScope`, each with its schema URL.
+    pub(crate) resource: (&'a [u8], &'a str),
+    pub(crate) scope: (&'a [u8], &'a str),
     /// The number of the scope in the request, counted from one, and that of the first below this resource.
     pub(crate) number: usize,
     pub(crate) first: usize,
@@ -64,7 +66,7 @@ impl PolicySet {
         summary: &mut Summary,
         words: &'w mut Words,
     ) -> &'w [u64] {
-        let Words { resource, span } = words;
+        let Words { resource, span, unanswered } = words;
         span.clone_from(resource);
         for (look, word) in self.looks.more.iter().zip(span.iter_mut()) {
             *word |= look.observe(item.body()).marks.word();
@@ -75,26 +77,28 @@ impl PolicySet {
         }
         if self.layout.root || !self.looks.closer.is_idle() {
             match SpanView::parse(item.body()) {
-                Ok(view) => self.look_closer(&view, now, summary, span),
+                Ok(view) => {
+                    self.note_root(&view, now, span);
+                    *unanswered += self.looks.closer.look(&view, around, |mark| earn(mark, summary, span));
+                }
                 Err(_) => summary.marks = summary.marks.with(Marks::UNREADABLE),
             }
         }
         span
     }
 
-    fn look_closer(&self, span: &SpanView<'_>, now: u64, summary: &mut Summary, words: &mut [u64]) {
+    fn note_root(&self, span: &SpanView<'_>, now: u64, words: &mut [u64]) {
         let is_root = span.parent_span_id.iter().all(|byte| *byte == 0);
         if let Some(word) = self.layout.root_at().and_then(|place| words.get_mut(place)).filter(|_| is_root) {
             *word = now;
         }
-        self.looks.closer.look(span, |mark| earn(mark, summary, words));
     }
 }
 
 impl Surroundings<'_> {
     /// What a resource and a scope weigh for a trace that was last met in scope `met`: the Collector counts each once.
     fn bytes_more(&self, met: usize) -> usize {
-        let framed = |body: &[u8]| FRAME + framed_len(1, body.len());
+        let framed = |(body, _): (&[u8], &str)| FRAME + framed_len(1, body.len());
         let scope = if met == self.number { 0 } else { framed(self.scope) };
         let resource = if met >= self.first { 0 } else { framed(self.resource) };
         scope + resource

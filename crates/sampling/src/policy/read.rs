@@ -7,6 +7,7 @@
 //! Stricter than the Collector: a number that a policy needs has no silent zero.
 
 mod composite;
+mod condition;
 mod kind;
 mod simple;
 
@@ -17,8 +18,9 @@ use std::time::Duration;
 
 use tollgate_config::{Faults, Fields, Located, Read, Set, Value};
 
+pub(crate) use condition::ERROR_MODES;
 pub(crate) use kind::{KINDS, Kind};
-pub(crate) use simple::{ERROR_MODES, STATUS_CODES};
+pub(crate) use simple::STATUS_CODES;
 
 use super::rule::Rule;
 use super::{Bounds, Note, PolicySet};

@@ -38,17 +38,49 @@ pub(super) enum Spec {
     Latency(u64, u64),
     Count(u32, u64),
     Status(Vec<&'static str>),
-    Text { key: &'static str, values: Vec<&'static str>, regex: bool, invert: bool },
-    Number { key: &'static str, min: i64, max: Option<i64>, invert: bool },
-    Flag { key: &'static str, value: bool, invert: bool },
+    Text {
+        key: &'static str,
+        values: Vec<&'static str>,
+        regex: bool,
+        invert: bool,
+    },
+    Number {
+        key: &'static str,
+        min: i64,
+        max: Option<i64>,
+        invert: bool,
+    },
+    Flag {
+        key: &'static str,
+        value: bool,
+        invert: bool,
+    },
     State(&'static str, Vec<&'static str>),
     Sampled,
+    /// One of [`CONDITIONS`].
+    Condition(usize),
     Share(u8, &'static str),
     And(Vec<Spec>),
     Or(Vec<Spec>),
     Not(Box<Spec>),
     Drop(Vec<Spec>),
 }
+
+type Means = fn(&PlainSpan) -> bool;
+
+/// Conditions in words, and what they mean.
+const CONDITIONS: [(&str, Means); 5] = [
+    (r#"attributes["tier"] == "gold""#, |span| span.own.contains(&("tier", Datum::Text("gold")))),
+    (r#"resource.attributes["k"] == 1 or resource.attributes["k"] == 2"#, |span| {
+        [1, 2].iter().any(|n| span.resource.contains(&("k", Datum::Integer(*n))))
+            || span.resource.contains(&("k", Datum::Double(1.0)))
+    }),
+    ("status.code == STATUS_CODE_ERROR and kind == SPAN_KIND_UNSPECIFIED", |span| span.status == 2),
+    ("end_time_unix_nano - start_time_unix_nano > 3000000", |span| span.end_ms > span.start_ms + 3),
+    (r#"not (trace_state["a"] == "1") and attributes["key"] != nil"#, |span| {
+        span.own.iter().any(|(key, _)| *key == "key") && !["a=1", "b=1,a=1"].contains(&span.state)
+    }),
+];
 
 /// What a policy says of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +138,7 @@ impl Spec {
                 keep_if(spans.iter().any(|span| is_valid(span.state) && span.state.split(',').any(is_one)))
             }
             Self::Sampled => keep_if(spans.iter().any(|span| span.flags % 2 == 1)),
+            Self::Condition(number) => keep_if(spans.iter().any(CONDITIONS[*number].1)),
             Self::Share(percent, salt) => keep_if(share_has(*percent, salt, id)),
             Self::And(specs) => all(specs),
             Self::Or(specs) => {
@@ -157,6 +190,9 @@ impl Spec {
             ),
             Self::State(key, values) => {
                 format!("type: trace_state, trace_state: {{key: {key}, values: [{}]}}", texts(values))
+            }
+            Self::Condition(number) => {
+                format!("type: ottl_condition, ottl_condition: {{span: ['{}']}}", CONDITIONS[*number].0)
             }
             Self::Share(percent, salt) => {
                 format!("type: probabilistic, probabilistic: {{sampling_percentage: {percent}, hash_salt: '{salt}'}}")
@@ -221,6 +257,7 @@ fn leaf(rising: bool) -> impl Strategy<Value = Spec> {
     let key = || select(KEYS.to_vec());
     prop_oneof![
         Just(Spec::Always),
+        (0..CONDITIONS.len()).prop_map(Spec::Condition),
         Just(Spec::Sampled),
         (0_u64..6, 0_u64..9).prop_map(move |(above, up_to)| Spec::Latency(above, bound(up_to))),
         (0_u32..4, 0_u64..6).prop_map(move |(min, max)| Spec::Count(min, bound(max))),

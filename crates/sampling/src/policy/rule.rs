@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::attribute::Matcher;
 use super::limits::Rate;
 use super::probabilistic::Share;
+use crate::ottl::{Condition, ErrorMode};
 
 /// What one policy says.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) enum Rule {
     SpanCount(SpanCount),
     Share(Share),
     Look(Leaf, Wanted),
+    Condition(Conditions),
     SpansLimited(Rate),
     BytesLimited(Rate),
     And(Vec<Rule>),
@@ -21,6 +23,14 @@ pub(crate) enum Rule {
     Not(Box<Rule>),
     Drop(Vec<Rule>),
     Composite(Composite),
+}
+
+/// Conditions of which one must hold for a span, or one for an event.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Conditions {
+    pub(crate) mode: ErrorMode,
+    pub(crate) span: Vec<Condition>,
+    pub(crate) event: Vec<Condition>,
 }
 
 /// What is looked for in each span or its resource. Policies that look for the same share the answer.
@@ -38,6 +48,9 @@ pub(crate) enum Leaf {
     },
     /// The flag that says that the trace was sampled.
     SampledFlag,
+    Condition(Conditions),
+    /// The condition with this number had no answer somewhere.
+    Unanswered(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,6 +23,8 @@ pub(crate) enum Vote {
     SpanCount(SpanCount),
     Share(Share),
     Mark(Mark, Wanted),
+    /// A mark, and the one of what had no answer.
+    Condition(Mark, Mark),
     /// The number of a bucket that pays for each span.
     Spans(usize),
     /// The number of a bucket that pays for each byte.
@@ -71,6 +73,10 @@ impl Vote {
             Self::SpanCount(count) => Ballot::of(count.contains(case.evidence.summary.spans())),
             Self::Share(share) => Ballot::of(share.contains(case.trace)),
             Self::Mark(mark, wanted) => case.mark(*mark, *wanted),
+            Self::Condition(mark, unanswered) => match case.mark(*mark, Wanted::Match) {
+                Ballot::Pass if case.has(*unanswered) => Ballot::Unknown,
+                ballot => ballot,
+            },
             Self::Spans(bucket) => Ballot::of(limits.take(*bucket, case.evidence.summary.spans().into(), case.now)),
             Self::Bytes(bucket) => Ballot::of(limits.take(*bucket, case.bytes(), case.now)),
             Self::And(subs) => all(subs, case, limits),
@@ -94,7 +100,12 @@ impl Vote {
             Self::Spans(_) | Self::Bytes(_) | Self::Composite(_) | Self::Drop(_) => true,
             Self::And(subs) | Self::Or(subs) => subs.iter().any(Self::is_asked_anyway),
             Self::Not(sub) => sub.is_asked_anyway(),
-            Self::Always | Self::Latency(_) | Self::SpanCount(_) | Self::Share(_) | Self::Mark(..) => false,
+            Self::Always
+            | Self::Latency(_)
+            | Self::SpanCount(_)
+            | Self::Share(_)
+            | Self::Mark(..)
+            | Self::Condition(..) => false,
         }
     }
 }
@@ -160,14 +171,18 @@ impl Case<'_> {
     }
 
     fn mark(&self, mark: Mark, wanted: Wanted) -> Ballot {
-        let set = match mark.group.checked_sub(1) {
-            None => self.evidence.summary.marks.contains(mark.bit),
-            Some(word) => self.evidence.words.get(word).is_some_and(|word| mark.is_in(*word)),
-        };
+        let set = self.has(mark);
         if !set && self.evidence.summary.is_unreadable() {
             return Ballot::Unknown;
         }
         Ballot::of(set == (wanted == Wanted::Match))
+    }
+
+    fn has(&self, mark: Mark) -> bool {
+        match mark.group.checked_sub(1) {
+            None => self.evidence.summary.marks.contains(mark.bit),
+            Some(word) => self.evidence.words.get(word).is_some_and(|word| mark.is_in(*word)),
+        }
     }
 
     pub(crate) fn bytes(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span};
 use prost::Message;
 
 use super::*;
@@ -190,6 +190,49 @@ fn what_comes_long_after_a_root_is_not_judged_by() {
     let mut sampler = Sampler::new(policies(&block), 7);
     with_batch(&request(&[root(1)]), |batch| sampler.fold(Duration::ZERO, batch));
     assert_eq!(sampler.next_due(), Some(Duration::from_secs(9)), "no verdict is given earlier");
+}
+
+fn condition(keys: &str) -> String {
+    format!("{{name: c, type: ottl_condition, ottl_condition: {{{keys}}}}}")
+}
+
+#[test]
+fn one_condition_of_one_span_or_event_keeps_a_trace() {
+    let block = |keys: &str| format!("policies: [{}]", condition(keys));
+    let traces = [(0, vec![plain(1), gold(1)]), (0, vec![plain(2)])];
+    let gold = r#"'attributes["tier"] == "gold"'"#;
+    assert_eq!(kept(&block(&format!("span: ['false', {gold}]")), &traces), [true, false]);
+    assert_eq!(kept(&block(&format!("spanevent: [{}]", gold.replace("attr", "span.attr"))), &traces), [false, false]);
+    let event = |name: &str| span::Event { name: name.to_owned(), ..span::Event::default() };
+    let span = Span { events: vec![event("a"), event("b")], ..span(&plain(1)) };
+    let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    let payload = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+    for (name, decision) in [("b", Decision::Keep), ("c", Decision::Drop)] {
+        let mut sampler = Sampler::new(policies(&block(&format!("spanevent: ['name == \"{name}\"']"))), 7);
+        with_batch(&payload, |batch| sampler.fold(Duration::ZERO, batch));
+        assert_eq!(sampler.due(Duration::from_secs(60))[0].verdict.decision, decision, "{name}");
+    }
+}
+
+/// Guarantees: what a condition cannot answer is counted and keeps the trace, unless the operator said to ignore it.
+#[test]
+fn a_condition_without_an_answer_keeps_and_counts() {
+    let failing = r#"span: ['attributes["tier"] / 0 == 1']"#;
+    let never = format!("policies: [{}]", condition(&format!("{failing}, error_mode: Ignore")));
+    assert_eq!(kept(&never, &[(0, vec![plain(1)])]), [false]);
+    let block = format!("policies: [{}]", condition(failing));
+    let judged = reasons(&block, &[(0, vec![plain(1)])]);
+    assert_eq!(judged, [(Decision::Keep, "evaluation error".to_owned())]);
+    let drop = |inner: &str| format!("{{name: d, type: drop, drop: {{drop_sub_policy: [{inner}]}}}}");
+    assert_eq!(kept(&format!("policies: [{}]", drop(&condition(failing))), &[(0, vec![plain(1)])]), [true]);
+    let vetoed = format!("policies: [{}, {}]", condition(failing), drop(GOLD));
+    assert_eq!(kept(&vetoed, &[(0, vec![plain(1), gold(1)])]), [false], "a veto that is certain stands");
+    for (block, errors) in [(block, 2), (never, 0)] {
+        let mut sampler = Sampler::new(policies(&block), 7);
+        let folded = with_batch(&request(&[plain(1), plain(1)]), |batch| sampler.fold(Duration::ZERO, batch));
+        assert_eq!(folded.evaluation_errors, errors);
+    }
 }
 
 /// Guarantees: what is not configured takes no memory.

@@ -23,7 +23,7 @@ pub(super) struct Gathered {
     words: Vec<u64>,
     /// For each trace the scope that it was last met in, counted from one.
     met: Vec<usize>,
-    observed: Words,
+    pub(super) observed: Words,
     /// Spans that name no trace; the walk lets none through.
     pub(super) without_trace: u64,
     /// Spans that could not be read.
@@ -92,6 +92,7 @@ impl Gathered {
         self.traces.clear();
         self.words.clear();
         self.met.clear();
+        self.observed.unanswered = 0;
         self.table.clear();
         // At most half of the table will be taken, so a free slot ends every search.
         self.table.resize((batch.index.items() * 2).next_power_of_two(), 0);

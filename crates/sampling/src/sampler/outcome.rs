@@ -42,6 +42,8 @@ pub struct Folded {
     pub judged_early: u64,
     /// Spans that could not be evaluated; their traces will be kept.
     pub unreadable: u64,
+    /// How many times a policy had no answer for a span; their traces will be kept unless a policy drops them.
+    pub evaluation_errors: u64,
     /// Spans that name no trace; no verdict will be given for them.
     pub without_trace: u64,
 }

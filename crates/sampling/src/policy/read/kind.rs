@@ -2,7 +2,7 @@
 
 use tollgate_config::{Fields, Value};
 
-use super::{Notes, composite, done, simple};
+use super::{Notes, composite, condition, done, simple};
 use crate::policy::rule::Rule;
 
 /// The policy types of the Collector, and `or`, which is ours.
@@ -80,7 +80,7 @@ fn block(kind: Kind, fields: &mut Fields<'_>, notes: &Notes) -> Option<Rule> {
         Kind::BytesLimiting => of("bytes_limiting").and_then(simple::bytes_limiting),
         Kind::SpanCount => of("span_count").and_then(simple::span_count),
         Kind::TraceState => of("trace_state").and_then(simple::trace_state),
-        Kind::OttlCondition => of("ottl_condition").and_then(simple::ottl_condition),
+        Kind::OttlCondition => of("ottl_condition").and_then(condition::ottl_condition),
         Kind::And => of("and").and_then(|value| several(value, "and_sub_policy", notes)).map(Rule::And),
         Kind::Or => of("or").and_then(|value| several(value, "or_sub_policy", notes)).map(Rule::Or),
         Kind::Drop => of("drop").and_then(|value| several(value, "drop_sub_policy", notes)).map(Rule::Drop),

@@ -200,15 +200,3 @@ fn rate(value: Value<'_>, key: &'static str) -> Option<Rate> {
     let (per_second, burst) = (per_second?, burst?);
     Some(Rate { per_second, burst: if burst > 0 { burst } else { per_second.saturating_mul(2) } })
 }
-
-pub(crate) const ERROR_MODES: [&str; 3] = ["propagate", "ignore", "silent"];
-
-pub(super) fn ottl_condition(value: Value<'_>) -> Option<Rule> {
-    let mut fields = value.fields()?;
-    for key in ["error_mode", "span", "spanevent"] {
-        let _ = fields.value(key);
-    }
-    done(fields);
-    value.fault("policy type \"ottl_condition\" is not supported yet");
-    None
-}

@@ -165,6 +165,17 @@ fn numbers_of_a_policy_default_as_the_collectors_but_not_all_of_them() {
 }
 
 #[test]
+fn a_condition_that_is_none_is_refused_where_it_stands() {
+    let conditions = "span: ['name == \"a\"', 'nam == 1'], spanevent: [1], error_mode: loud";
+    let found = read(&policy(&format!("type: ottl_condition, ottl_condition: {{{conditions}}}"))).unwrap_err();
+    let places: Vec<_> = found.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+    let of = |rest: &str| format!("policies[0].ottl_condition.{rest}");
+    assert_eq!(places, [of("span[1]"), of("spanevent[0]"), of("error_mode")]);
+    assert!(found.contains("in the condition, column 1: \"nam\" is no path here, did you mean name?"), "{found}");
+    assert!(read(&policy("type: ottl_condition, ottl_condition: {span: []}")).unwrap_err().contains("no condition"));
+}
+
+#[test]
 fn zero_is_a_bound_and_noted() {
     let noted = notes(&policy("type: numeric_attribute, numeric_attribute: {key: k, min_value: 0, max_value: 0}"));
     assert_eq!(noted.len(), 2);

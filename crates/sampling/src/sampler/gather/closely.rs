@@ -22,10 +22,10 @@ impl Gathered {
         for group in batch.resources() {
             let earned = policies.observe_resource(group.resource());
             policies.observe_resource_closely(group.resource(), &mut self.observed);
-            let (resource, first) = (group.resource(), number + 1);
+            let (resource, first) = ((group.resource(), group.schema_url()), number + 1);
             for scope in group.scopes() {
                 number += 1;
-                let around = Surroundings { resource, scope: scope.scope(), number, first };
+                let around = Surroundings { resource, scope: (scope.scope(), scope.schema_url()), number, first };
                 scope.items().for_each(|item| last = self.take_closely(&look, item, &around, &earned, last));
             }
         }
