@@ -75,7 +75,7 @@ fn manifest(node: &str, origin: &str, signal: Signal) -> Manifest {
         items: 1,
         interval: (1, 1),
         positions: (0, 1),
-        oldest_unsent: None,
+        progress: None,
     }
 }
 

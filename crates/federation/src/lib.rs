@@ -35,7 +35,7 @@ pub use draft::{FederationDraft, Reliance};
 pub use federation::{Federation, NodeIn};
 pub use link::{Link, LinkId};
 pub use local::LocalPlace;
-pub use manifest::{Manifest, ManifestError};
+pub use manifest::{Manifest, ManifestError, Progress};
 pub use name::{Name, NameError};
 pub use node::{IdentityError, NodeId, Role, TierId};
 pub use origin::{Origin, OriginError, Regime};

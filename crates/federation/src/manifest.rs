@@ -34,8 +34,17 @@ pub struct Manifest {
     pub interval: (u64, u64),
     /// The positions it covers in the sender's log, from and to.
     pub positions: (u64, u64),
-    /// Arrival of the oldest item that the sender has not sent yet; `None` when it has sent everything.
-    pub oldest_unsent: Option<u64>,
+    /// How far the sender is on this way; `None` where nobody waits for it.
+    pub progress: Option<Progress>,
+}
+
+/// How far a sender is, by its own clock: whatever reached it before `oldest_unsent` was acknowledged by the receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Arrival of the oldest item that may be on its way or not sent yet; `now` when there is none.
+    pub oldest_unsent: u64,
+    /// When the sender wrote this: how long that item has waited is the difference, whatever clock the receiver has.
+    pub now: u64,
 }
 
 /// Why bytes are not a manifest.
@@ -67,7 +76,7 @@ pub enum ManifestError {
     Origin(#[from] OriginError),
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Manifest {
     /// Encodes it: a version byte, then the fields in order, integers little endian, texts behind their length.
@@ -89,8 +98,9 @@ impl Manifest {
         for number in [interval.0, interval.1, positions.0, positions.1] {
             out.extend(number.to_le_bytes());
         }
-        out.push(u8::from(self.oldest_unsent.is_some()));
-        out.extend(self.oldest_unsent.map(u64::to_le_bytes).into_iter().flatten());
+        out.push(u8::from(self.progress.is_some()));
+        let progress = self.progress.map(|Progress { oldest_unsent, now }| [oldest_unsent, now].map(u64::to_le_bytes));
+        out.extend(progress.into_iter().flatten().flatten());
         out
     }
 
@@ -115,7 +125,7 @@ impl Manifest {
             items: u32::from_le_bytes(reader.take()?),
             interval: reader.range("intervals")?,
             positions: reader.range("positions")?,
-            oldest_unsent: reader.optional()?,
+            progress: reader.progress()?,
         };
         if reader.rest.is_empty() { Ok(manifest) } else { Err(ManifestError::Trailing) }
     }
@@ -168,10 +178,10 @@ impl<'b> Reader<'b> {
         if from <= to { Ok((from, to)) } else { Err(ManifestError::Backwards(what)) }
     }
 
-    fn optional(&mut self) -> Result<Option<u64>, ManifestError> {
+    fn progress(&mut self) -> Result<Option<Progress>, ManifestError> {
         match self.byte()? {
             0 => Ok(None),
-            1 => self.number().map(Some),
+            1 => self.range("waits").map(|(oldest_unsent, now)| Some(Progress { oldest_unsent, now })),
             _ => Err(ManifestError::Unknown("flag")),
         }
     }

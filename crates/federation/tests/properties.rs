@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use tollgate_config::Set;
-use tollgate_federation::{Federation, Manifest, Name, NodeId, Origin, Regime, Role, Signal};
+use tollgate_federation::{Federation, Manifest, Name, NodeId, Origin, Progress, Regime, Role, Signal};
 
 const NAME: &str = "[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?";
 
@@ -31,11 +31,12 @@ fn range() -> impl Strategy<Value = (u64, u64)> {
 
 fn manifest() -> impl Strategy<Value = Manifest> {
     let who = (node(), any::<u64>(), any::<u64>(), origin(), any::<[[u8; 32]; 2]>());
-    let what = (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), any::<Option<u64>>());
+    let what = (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), prop::option::of(range()));
     (who, what).prop_map(|(who, what)| {
         let (node, boot, parcel, origin, [policy, in_force]) = who;
-        let (signal, items, interval, positions, oldest_unsent) = what;
-        Manifest { node, boot, parcel, origin, policy, in_force, signal, items, interval, positions, oldest_unsent }
+        let (signal, items, interval, positions, progress) = what;
+        let progress = progress.map(|(oldest_unsent, now)| Progress { oldest_unsent, now });
+        Manifest { node, boot, parcel, origin, policy, in_force, signal, items, interval, positions, progress }
     })
 }
 
@@ -122,7 +123,7 @@ proptest! {
     #[test]
     fn random_bytes_are_decoded_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Manifest::decode(&bytes);
-        let _ = Manifest::decode(&[&[2], &bytes[..]].concat());
+        let _ = Manifest::decode(&[&[3], &bytes[..]].concat());
     }
 
     #[test]

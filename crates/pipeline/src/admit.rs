@@ -8,6 +8,7 @@
 //!    waits at its sender.
 //! 5. One bad item is left out and reported in the receipt; the rest is taken.
 
+pub(crate) mod attendance;
 pub(crate) mod recognition;
 
 use std::sync::Arc;

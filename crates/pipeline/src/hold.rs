@@ -1,6 +1,6 @@
 //! The hold step: a trace's spans wait in the log while its summary is judged, then follow the verdict.
 //!
-//! Two readers stand on the log of received spans, `decision_wait` apart: the head folds each record into summaries,
+//! Two readers stand on the log of received spans, `decision_wait` apart, and more while a link lags: the head folds each record into summaries,
 //! the tail sweeps it with the verdicts. Kept spans and verdicts go to the log of kept spans, verdicts first.
 //!
 //! Promises:
@@ -12,6 +12,7 @@
 
 mod attended;
 pub(crate) mod kept;
+mod patience;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,11 +22,13 @@ use tokio::time::Instant;
 use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
-use tollgate_sampling::{Decision, Sampler, Verdict};
+use tollgate_sampling::{Decision, Sampler, Timing, Verdict, Waits};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
+use crate::admit::attendance::Attendance;
 use crate::hold::attended::Attended;
 use crate::hold::kept::KeptLog;
+use crate::hold::patience::{Filling, Patience};
 use crate::node::counters::{Counters, Losses};
 use crate::records;
 
@@ -43,7 +46,10 @@ pub(crate) struct Hold {
     received: Consumer,
     kept: KeptLog,
     sampler: Sampler,
-    decision_wait: Duration,
+    patience: Patience,
+    attendance: Arc<Attendance>,
+    /// How long traces wait as things are.
+    waits: Waits,
     clock: Attended,
     counters: Arc<Counters>,
     losses: Losses,
@@ -63,7 +69,7 @@ impl Hold {
         received: Consumer,
         mut kept: KeptLog,
         mut sampler: Sampler,
-        decision_wait: Duration,
+        attendance: Arc<Attendance>,
         clock: Clock,
         counters: Arc<Counters>,
     ) -> Result<Self, ReadError> {
@@ -75,8 +81,13 @@ impl Hold {
         let losses = counters.losses(received.name(), Signal::Traces);
         // The head starts where the tail stands: what is not swept yet is folded again, with a fresh wait.
         let (head, saved, due, folded) = (tail, tail, tail, VecDeque::new());
-        let clock = Attended::new(clock);
-        Ok(Self { received, kept, sampler, decision_wait, clock, counters, losses, head, tail, saved, folded, due })
+        let (clock, bounds) = (Attended::new(clock), *sampler.policies().bounds());
+        let (patience, waits) = (Patience::new(&bounds), Waits::of(bounds.decision_wait));
+        #[rustfmt::skip]
+        let hold = Self {
+            received, kept, sampler, patience, attendance, waits, clock, counters, losses, head, tail, saved, folded, due,
+        };
+        Ok(hold)
     }
 
     /// Runs until the process stops. What is not swept stays in the log.
@@ -126,14 +137,30 @@ impl Hold {
 
     async fn judge_and_sweep(&mut self) -> Result<(), HoldError> {
         let now = self.clock.now();
+        self.wait();
         self.judge(now);
         self.settle().await?; // verdicts before their spans, and what the disk did not take the last time
         self.sweep(now).await
     }
 
+    /// Finds out how long traces wait as things are.
+    fn wait(&mut self) {
+        let lag = self.attendance.lag(self.head);
+        // A tail that has something to sweep would be held up by something else than verdicts.
+        let filling = (self.tail == self.due).then(|| self.received.held());
+        let filling = filling.map(|(held, share)| Filling { held, share });
+        self.waits = self.patience.waits(lag, filling);
+        self.kept.outlive(lag.of_all);
+    }
+
     fn judge(&mut self, now: Duration) {
-        let judged = self.sampler.due(now);
+        let judged = self.sampler.judge(now, self.waits);
         if !judged.is_empty() {
+            for judged in &judged {
+                if let Timing::Early(cause) = judged.timing {
+                    self.counters.sampling.incomplete(cause);
+                }
+            }
             // A counter is found by its name: once for all verdicts alike, not for each.
             let mut alike = BTreeMap::new();
             for trace in &judged {
@@ -163,7 +190,7 @@ impl Hold {
     /// Moves the tail over everything that was folded one wait ago: all of it has its verdict by now.
     async fn sweep(&mut self, now: Duration) -> Result<(), HoldError> {
         while let Some(&(until, folded_at)) = self.folded.front() {
-            if now.saturating_sub(folded_at) < self.decision_wait {
+            if now.saturating_sub(folded_at) < self.waits.due {
                 break;
             }
             self.due = until;
@@ -234,6 +261,8 @@ pub(crate) enum HoldError {
     Read(ReadError),
 }
 
+#[cfg(test)]
+mod lagging;
 #[cfg(test)]
 mod property;
 #[cfg(test)]

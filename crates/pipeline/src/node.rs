@@ -5,6 +5,7 @@ pub(crate) mod backlogs;
 pub(crate) mod counters;
 pub(crate) mod in_force;
 pub(crate) mod keys;
+pub(crate) mod lags;
 pub(crate) mod launch;
 pub(crate) mod logs;
 pub(crate) mod machine;
@@ -30,6 +31,7 @@ use tollgate_keys::KeyRing;
 use tollgate_runtime::{Clock, Metrics, Shutdown, TaskGroup, Workers};
 use tollgate_transport::{Dns, ServerTls, TierTls};
 
+use crate::admit::attendance::Attendance;
 use crate::documents::Documents;
 use crate::node::archive::Archive;
 use crate::node::counters::{ConsumerCounters, Counters};
@@ -61,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) home: Origin,
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
+    /// Where others send traces to: who of them lags.
+    pub(crate) attendance: Option<Arc<Attendance>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Metrics,
     pub(crate) workers: Arc<Workers>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_otlp::Batch;
-use tollgate_spool::Record;
+use tollgate_spool::{Name, Record};
 use tollgate_transport::Local;
 
 use crate::load::local::{LocalMaker, assign};
@@ -64,6 +64,10 @@ impl Step for Pass {
         }
         let as_it_is = |resource: &[u8], out: &mut Vec<u8>| out.extend_from_slice(resource);
         self.maker.parts(batch, &part_of_item, share.parts(), &as_it_is)
+    }
+
+    fn pulse(&mut self) -> Option<(Name, Local)> {
+        (self.which == Which::Home).then(|| self.maker.nothing())
     }
 
     fn renew(&mut self) -> bool {

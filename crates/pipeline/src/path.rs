@@ -10,11 +10,12 @@
 
 use std::sync::Arc;
 
-use tollgate_federation::Signal;
+use tollgate_federation::{Role, Signal};
 use tollgate_runtime::Shutdown;
 use tollgate_spool::Spool;
 use tollgate_transport::{Denial, HandshakeFault, Inbound, Peer, Receipt, Receive, Stranger};
 
+use crate::admit::attendance::{Attendance, Word};
 use crate::admit::{Admission, Admitted};
 use crate::node::counters::Counters;
 use crate::observe::Observer;
@@ -30,6 +31,8 @@ pub(crate) struct Path {
     pub(crate) notices: Notices,
     /// Looks at some of what came in, after it is ours.
     pub(crate) observer: Option<Arc<Observer>>,
+    /// Where traces are judged or passed on to where they are: who of the senders lags.
+    pub(crate) attendance: Option<Arc<Attendance>>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -39,8 +42,19 @@ impl Path {
         if self.shutdown.is_started() {
             return Err(Refusal::Draining);
         }
+        let word = inbound.manifest.as_ref().filter(|_| self.attendance.is_some()).and_then(Word::of);
         let admitted = self.admission.admit(inbound)?; // a known peer, an origin that may come from it; walked once
-        self.store(admitted).await // as received, with its index; durable before we say so
+        let receipt = self.store(admitted).await?; // as received, with its index; durable before we say so
+        self.hear(word);
+        Ok(receipt)
+    }
+
+    /// Takes in how far the sender of traces is. A gateway waits for its own collectors only.
+    fn hear(&self, word: Option<Word>) {
+        let (Some(attendance), Some(word)) = (&self.attendance, word) else { return };
+        if self.admission.me.role() == Role::Central || word.node().role() == Role::Collector {
+            attendance.heard(&word, self.logs.of(Signal::Traces).durable_end());
+        }
     }
 
     async fn store(&self, admitted: Admitted) -> Result<Receipt, Refusal> {

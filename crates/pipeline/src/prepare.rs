@@ -10,7 +10,7 @@ pub(crate) mod stamp;
 use std::sync::Arc;
 
 use tollgate_otlp::Batch;
-use tollgate_spool::Record;
+use tollgate_spool::{Name, Record};
 use tollgate_transport::Local;
 
 use crate::load::local::{LocalMaker, assign};
@@ -47,6 +47,10 @@ impl Step for Prepare {
         let stamp = |resource: &[u8], out: &mut Vec<u8>| self.stamp.write(resource, out);
         self.maker.parts(batch, &part_of_item, share.parts(), &stamp)
     }
+
+    fn pulse(&mut self) -> Option<(Name, Local)> {
+        Some(self.maker.nothing())
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +58,7 @@ mod tests {
     use tollgate_federation::Signal;
     use tollgate_otlp::{Limits, Writer};
     use tollgate_routing::{Members, Owners, ROUTING_SEED};
-    use tollgate_spool::{Name, Position};
+    use tollgate_spool::Position;
 
     use super::*;
     use crate::admit::walk;

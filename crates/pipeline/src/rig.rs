@@ -216,7 +216,7 @@ pub(crate) fn manifest(from: &str, origin: &str, items: u32) -> Manifest {
         items,
         interval: (1, 2),
         positions: (1, 2),
-        oldest_unsent: None,
+        progress: None,
     }
 }
 

@@ -21,7 +21,7 @@ use tollgate_otlp::{Batch, Index, Limits, TraceId, select};
 use tollgate_redaction::{Keys, Route, Sealed, SealedBatch, Sealer};
 use tollgate_residency::{Class, Form, Tables};
 use tollgate_runtime::{Clock, Timestamp};
-use tollgate_spool::Record;
+use tollgate_spool::{Name as SpoolName, Record};
 
 use crate::admit::walk;
 use crate::documents::Documents;
@@ -121,6 +121,21 @@ impl Step for Seal {
         })
     }
 
+    /// By today's policy, under the first origin of which anything may cross.
+    fn pulse(&mut self) -> Option<(SpoolName, Sealed)> {
+        let federation = Arc::clone(&self.documents.federation);
+        let link = self.link_in(&self.documents)?.id();
+        let nothing = walk(self.signal, &[], &Limits::default()).ok()?;
+        let now = self.basis.clock.now().nanos();
+        federation.origins_over(link).iter().find_map(|origin| {
+            let key = (origin.clone(), federation.digest());
+            self.find_sealers(&key);
+            let sealer = self.sealers.get_mut(&key)?.as_mut()?.of(None, &self.basis.keys)?;
+            let sealed = sealer.seal(&[], &nothing.index, now).whole();
+            Some((SpoolName::from(origin.to_string()), sealed))
+        })
+    }
+
     fn renew(&mut self) -> bool {
         self.forget_gone_keys();
         let today = day(self.basis.clock.now());
@@ -182,13 +197,17 @@ impl Seal {
 
     fn sealer_of(&mut self, record: &Record, origin: Origin) -> Option<&mut Sealer> {
         let key = (origin, record.policy);
-        if !self.sealers.contains_key(&key) {
-            let sealers = self.sealers(&key.0, record.policy);
-            self.sealers.insert(key.clone(), sealers);
-        }
+        self.find_sealers(&key);
         let sealers = self.sealers.get_mut(&key)?.as_mut()?;
         let sender = if sealers.tell_apart() { own_collector(record, &self.edge.0) } else { None };
         sealers.of(sender.as_ref().and_then(NodeId::cluster), &self.basis.keys)
+    }
+
+    fn find_sealers(&mut self, key: &(Origin, [u8; 32])) {
+        if !self.sealers.contains_key(key) {
+            let sealers = self.sealers(&key.0, key.1);
+            self.sealers.insert(key.clone(), sealers);
+        }
     }
 
     /// The same link in a set of documents, whatever number it has there.

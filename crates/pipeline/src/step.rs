@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tollgate_otlp::Batch;
 use tollgate_routing::Owners;
-use tollgate_spool::Record;
+use tollgate_spool::{Name, Record};
 
 use crate::load::Load;
 
@@ -20,6 +20,12 @@ pub(crate) trait Step: Send + 'static {
 
     /// The part of the record for each lane of the share, in the order of [`Share::lanes`]; `None` where there is none.
     fn run(&mut self, record: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Self::Load>>;
+
+    /// A request without items, and the origin it goes under: what is sent to whom else nothing is, so that it knows how far
+    /// we are. `None` where nobody waits for that.
+    fn pulse(&mut self) -> Option<(Name, Self::Load)> {
+        None
+    }
 
     /// Takes in that time has passed. Whether what was made before must not be sent any more, but made anew.
     fn renew(&mut self) -> bool {

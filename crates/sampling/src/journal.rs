@@ -4,15 +4,18 @@
 //! 1. Reasons travel by name, so that a verdict keeps its reason under another policy list.
 //! 2. Decoding undoes encoding; damaged bytes are a fault, never a panic or a large allocation.
 //!
-//! Layout, numbers as varints: version 1; number of names; each name with its length; number of entries; each entry the 16
-//! bytes of its trace id and twice its name's place, plus one if the trace is kept.
+//! Layout, numbers as varints: version 2; number of names; each name with its length; number of entries; each entry the 16
+//! bytes of its trace id and four times its name's place, plus one if the trace is kept, plus two if it was judged before
+//! all evidence was there. Version 1 has twice the place, and does not say the latter.
 
 use tollgate_otlp::wire::{delimited, varint};
 use tollgate_otlp::{TraceId, Writer};
 
-use crate::verdict::Decision;
+use crate::verdict::{Coverage, Decision};
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// Of the release before.
+const WITHOUT_COVERAGE: u64 = 1;
 
 /// One journalled verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct Entry<'a> {
     pub decision: Decision,
     /// Why, as a policy's name or a fixed text.
     pub reason: &'a str,
+    /// Whether all evidence was there.
+    pub coverage: Coverage,
 }
 
 /// What is wrong with journalled verdicts.
@@ -65,16 +70,19 @@ impl<'a> Entry<'a> {
         for entry in entries {
             let place = names.iter().position(|name| *name == entry.reason).unwrap_or_default();
             writer.raw(entry.trace.as_bytes());
-            writer.bare_varint((place as u64) << 1 | u64::from(entry.decision == Decision::Keep));
+            let is_incomplete = u64::from(entry.coverage == Coverage::Incomplete);
+            writer.bare_varint((place as u64) << 2 | is_incomplete << 1 | u64::from(entry.decision == Decision::Keep));
         }
     }
 
     /// Reads what [`Entry::encode`] wrote.
     pub fn decode(bytes: &'a [u8]) -> Result<Vec<Self>, JournalFault> {
         let (version, rest) = number(bytes)?;
-        if version != VERSION {
-            return Err(JournalFault::Version(version));
-        }
+        let flags = match version {
+            VERSION => 2,
+            WITHOUT_COVERAGE => 1,
+            other => return Err(JournalFault::Version(other)),
+        };
         let (names, rest) = names(rest)?;
         let (count, mut rest) = number(rest)?;
         let mut entries = Vec::new();
@@ -82,10 +90,12 @@ impl<'a> Entry<'a> {
             let (id, after) = rest.split_first_chunk().ok_or(JournalFault::Truncated)?;
             let (code, after) = number(after)?;
             rest = after;
-            let place = usize::try_from(code >> 1).map_err(|_| JournalFault::Reason)?;
+            let place = usize::try_from(code >> flags).map_err(|_| JournalFault::Reason)?;
             let reason = names.get(place).copied().ok_or(JournalFault::Reason)?;
             let decision = if code & 1 == 1 { Decision::Keep } else { Decision::Drop };
-            entries.push(Self { trace: TraceId(*id), decision, reason });
+            let is_incomplete = flags == 2 && code & 2 == 2;
+            let coverage = if is_incomplete { Coverage::Incomplete } else { Coverage::Complete };
+            entries.push(Self { trace: TraceId(*id), decision, reason, coverage });
         }
         if rest.is_empty() { Ok(entries) } else { Err(JournalFault::Trailing) }
     }
@@ -124,7 +134,7 @@ mod tests {
         let entry = |n: u16| {
             let mut id = [7; 16];
             id[..2].copy_from_slice(&n.to_be_bytes());
-            Entry { trace: TraceId(id), decision: Decision::Keep, reason: "errors" }
+            Entry { trace: TraceId(id), decision: Decision::Keep, reason: "errors", coverage: Coverage::Complete }
         };
         let entries: Vec<_> = (0..1_000).map(entry).collect();
         assert!(encoded(&entries).len() < 17_020);
@@ -132,7 +142,8 @@ mod tests {
 
     #[test]
     fn damaged_journals_are_refused_with_the_reason() {
-        let entry = Entry { trace: TraceId([1; 16]), decision: Decision::Drop, reason: "é" };
+        let entry =
+            Entry { trace: TraceId([1; 16]), decision: Decision::Drop, reason: "é", coverage: Coverage::Incomplete };
         let bytes = encoded(&[entry]);
         for cut in 0..bytes.len() {
             assert_eq!(Entry::decode(&bytes[..cut]), Err(JournalFault::Truncated));
@@ -144,19 +155,28 @@ mod tests {
         };
         assert_eq!(Entry::decode(&changed(0, 9)), Err(JournalFault::Version(9)));
         assert_eq!(Entry::decode(&changed(3, b'x')), Err(JournalFault::Text));
-        assert_eq!(Entry::decode(&changed(bytes.len() - 1, 2)), Err(JournalFault::Reason));
+        assert_eq!(Entry::decode(&changed(bytes.len() - 1, 4)), Err(JournalFault::Reason));
         assert_eq!(Entry::decode(&[bytes.clone(), vec![0]].concat()), Err(JournalFault::Trailing));
+    }
+
+    #[test]
+    fn the_journal_of_the_release_before_is_read() {
+        let bytes = [&[1, 1, 1, b'a', 2][..], &[1; 16], &[1], &[2; 16], &[0]].concat();
+        let read = Entry::decode(&bytes).unwrap();
+        let decisions: Vec<_> = read.iter().map(|entry| (entry.decision, entry.coverage)).collect();
+        assert_eq!(decisions, [(Decision::Keep, Coverage::Complete), (Decision::Drop, Coverage::Complete)]);
     }
 
     proptest! {
         #[test]
-        fn decoding_undoes_encoding(list in vec((any::<[u8; 16]>(), any::<bool>(), "[a-zé ]{0,9}"), 0..60)) {
+        fn decoding_undoes_encoding(list in vec((any::<[u8; 16]>(), any::<[bool; 2]>(), "[a-zé ]{0,9}"), 0..60)) {
             let entries: Vec<_> = list
                 .iter()
-                .map(|(id, kept, reason)| Entry {
+                .map(|(id, [kept, whole], reason)| Entry {
                     trace: TraceId(*id),
                     decision: if *kept { Decision::Keep } else { Decision::Drop },
                     reason,
+                    coverage: if *whole { Coverage::Complete } else { Coverage::Incomplete },
                 })
                 .collect();
             let bytes = encoded(&entries);
@@ -166,7 +186,7 @@ mod tests {
         #[test]
         fn no_bytes_make_decoding_panic(bytes in vec(any::<u8>(), 0..200)) {
             let _ = Entry::decode(&bytes);
-            let _ = Entry::decode(&[&[1], bytes.as_slice()].concat());
+            let _ = Entry::decode(&[&[2], bytes.as_slice()].concat());
         }
     }
 }

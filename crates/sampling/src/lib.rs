@@ -21,8 +21,8 @@ mod verdict;
 mod requests;
 
 pub use journal::{Entry, JournalFault};
-pub use policy::{Bounds, Limits, Note, PolicySet};
-pub use sampler::{Folded, Judged, Sampler, Timing};
+pub use policy::{Bounds, Limits, Note, Own, PolicySet, RecordPolicy};
+pub use sampler::{Cause, Folded, Judged, Sampler, Timing, Waits};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};
-pub use verdict::{Decision, Reason, Verdict};
+pub use verdict::{Coverage, Decision, Reason, Verdict};

@@ -13,6 +13,7 @@ mod compile;
 mod limits;
 mod look;
 mod observe;
+mod own;
 pub(crate) mod pattern;
 mod probabilistic;
 pub(crate) mod read;
@@ -30,6 +31,7 @@ use vote::{Ballot, Case, Vote};
 
 pub use limits::Limits;
 pub(crate) use observe::{Surroundings, Words};
+pub use own::{Own, RecordPolicy};
 
 use crate::summary::{Evidence, Layout};
 use crate::verdict::{Decision, Reason, Verdict};
@@ -39,6 +41,7 @@ use crate::verdict::{Decision, Reason, Verdict};
 pub struct PolicySet {
     bounds: Bounds,
     notes: Vec<Note>,
+    own: Own,
     policies: Box<[Policy]>,
     looks: Looks,
     layout: Layout,
@@ -55,6 +58,8 @@ pub struct Bounds {
     pub decision_wait: Duration,
     /// How long evidence still counts after a root arrived; always if `None`.
     pub wait_after_root: Option<Duration>,
+    /// For a link that lags, a verdict waits up to this long after a trace's first span.
+    pub decision_wait_max: Duration,
     /// How many traces may be pending; above it the oldest is judged early.
     pub num_traces: usize,
     /// How many verdicts are remembered for late spans.
@@ -102,12 +107,17 @@ impl PolicySet {
         let policies = policies.collect();
         let looks = compiler.looks();
         let Compiler { limits, layout, .. } = compiler;
-        Self { bounds, notes, policies, looks, layout, limits, ends_at_first_match }
+        Self { bounds, own: Own::default(), notes, policies, looks, layout, limits, ends_at_first_match }
     }
 
     /// How long and for how many traces the block says to wait.
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    /// What is said beside the block.
+    pub fn own(&self) -> &Own {
+        &self.own
     }
 
     /// What of the block means another thing here than for the Collector.

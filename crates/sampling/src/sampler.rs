@@ -23,7 +23,7 @@ use gather::{Gathered, Trace};
 use index::Index;
 use reasons::Reasons;
 
-pub use outcome::{Folded, Judged, Timing};
+pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
 use crate::journal::{Entry, JournalFault};
 use crate::policy::{Limits, PolicySet};
@@ -152,7 +152,7 @@ impl Sampler {
     fn make_room(&mut self, now: u64) -> u64 {
         let before = self.early.len();
         while self.pending.len() >= self.policies.bounds().num_traces {
-            let judged = self.judge_oldest(Timing::Early, now);
+            let judged = self.judge_oldest(Timing::Early(Cause::Room), now);
             self.early.extend(judged);
         }
         (self.early.len() - before) as u64
@@ -160,9 +160,20 @@ impl Sampler {
 
     /// The verdicts that are due at `now`, and those given early since the last call, in order of first arrival.
     pub fn due(&mut self, now: Duration) -> Vec<Judged> {
+        self.judge(now, Waits::of(self.policies.bounds().decision_wait))
+    }
+
+    /// The same, where traces wait for a longer or shorter time than the configuration says.
+    pub fn judge(&mut self, now: Duration, waits: Waits) -> Vec<Judged> {
         let mut judged = std::mem::take(&mut self.early);
-        while self.next_due().is_some_and(|due| due <= now) {
-            judged.extend(self.judge_oldest(Timing::Due, nanos(now)));
+        while let Some(first) = self.pending.front() {
+            let waited = nanos(now).checked_sub(first.arrived);
+            if waited.is_none_or(|waited| waited < nanos(waits.due)) {
+                break;
+            }
+            let is_whole = waited.is_some_and(|waited| waited >= nanos(waits.whole));
+            let timing = if is_whole { Timing::Due } else { Timing::Early(waits.cause) };
+            judged.extend(self.judge_oldest(timing, nanos(now)));
         }
         judged
     }
@@ -225,6 +236,7 @@ impl Sampler {
             trace: judged.trace,
             decision: judged.verdict.decision,
             reason: self.reason(judged.verdict.reason),
+            coverage: judged.timing.coverage(),
         };
         Entry::encode(&judged.iter().map(entry).collect::<Vec<_>>(), out);
     }

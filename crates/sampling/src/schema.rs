@@ -35,7 +35,15 @@ fn list(of: &Value) -> Value {
 /// The schema of `policies/sampling.yaml`.
 #[must_use]
 pub fn sampling() -> Value {
-    let mut top = object(&["tail_sampling"], [("tail_sampling", tail_sampling())]);
+    let wait_max = "for a link that lags a verdict waits up to this; four times decision_wait unless said";
+    let history = "traces for which `tollgate trace why` has an answer; 20000 unless said, 0 for none";
+    let keys = [
+        ("tail_sampling", tail_sampling()),
+        ("decision_wait_max", duration(wait_max)),
+        ("history", number(history)),
+        ("record_policy", flag("kept spans name the policy that kept them")),
+    ];
+    let mut top = object(&["tail_sampling"], keys);
     top["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     top["title"] = json!("Sampling policy: which whole traces the central tier keeps");
     let blocks = KINDS.into_iter().filter_map(|(word, kind)| Some((word.to_owned(), block(kind)?)));

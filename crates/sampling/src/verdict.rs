@@ -9,6 +9,15 @@ pub enum Decision {
     Keep,
 }
 
+/// Whether all evidence was there when a verdict was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Coverage {
+    /// As far as is known.
+    Complete,
+    /// Somebody who lagged was not waited for, or not long enough.
+    Incomplete,
+}
+
 /// Why a verdict was given, as a number; `Sampler::reason` gives the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reason(pub(crate) u16);

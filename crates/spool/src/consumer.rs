@@ -110,6 +110,13 @@ impl Consumer {
         self.with_lanes(|progress| progress.floor)
     }
 
+    /// The disk that is held for this consumer, and the most that it may hold, in bytes.
+    pub fn held(&self) -> (u64, u64) {
+        let state = self.shared.state();
+        let backlog = state.backlogs.get(self.number);
+        backlog.map_or((0, u64::MAX), |backlog| (state.held(backlog.progress.floor), backlog.share))
+    }
+
     /// The end of what is durable.
     pub fn durable_end(&self) -> Position {
         self.shared.durable.borrow().end

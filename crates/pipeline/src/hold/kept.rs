@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. Verdicts become durable before the spans that follow them.
 //! 2. Each kept record names the position up to which its source was swept: recovery resumes exactly there.
-//! 3. Verdicts stay on the disk as long as late spans may follow them ([`REMEMBER`]), also when all spans are delivered.
+//! 3. Verdicts stay on the disk as long as late spans may follow them, also when all spans are delivered: longer than any
+//!    link is waited for, and for a while as long as one lags.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,8 +19,10 @@ use crate::records::{self, KEPT, VERDICTS};
 
 /// How much is gathered into one kept record, and read at a time in recovery.
 const STRETCH: usize = 1 << 20;
-/// How long a verdict stays in the journal.
+/// How long a verdict stays in the journal at least.
 pub(crate) const REMEMBER: Duration = Duration::from_secs(600);
+/// While somebody lags, verdicts stay for as much longer, but not for more than this.
+const LONGEST_LAG: Duration = Duration::from_secs(3600);
 /// The consumer that holds the journal on the disk, and its lane.
 pub(crate) const JOURNAL: &str = "verdicts";
 
@@ -42,14 +45,25 @@ pub(crate) struct KeptLog {
     durable: Position,
     /// Where verdicts lie, and since when.
     journalled: VecDeque<(Position, Duration)>,
+    /// How long a verdict stays in the journal, with nobody behind and now.
+    remember: (Duration, Duration),
 }
 
 impl KeptLog {
-    pub(crate) fn new(log: Spool, journal: Consumer, clock: Clock, me: &str) -> Self {
+    /// `longest_wait` is how long a link that lags is waited for: as long again a span may follow its trace's verdict, and as
+    /// long again the tail waits behind that.
+    pub(crate) fn new(log: Spool, journal: Consumer, clock: Clock, me: &str, longest_wait: Duration) -> Self {
         let (me, signal) = (Name::from(me), Name::from("traces"));
         let (open, scratch, ready, journalled) = (BTreeMap::new(), Vec::new(), VecDeque::new(), VecDeque::new());
         let (swept, durable) = (Position::ZERO, Position::ZERO);
-        Self { log, journal, clock, me, signal, open, scratch, ready, swept, durable, journalled }
+        let remember = longest_wait.saturating_mul(3).max(REMEMBER);
+        let remember = (remember, remember);
+        Self { log, journal, clock, me, signal, open, scratch, ready, swept, durable, journalled, remember }
+    }
+
+    /// Somebody lags by so much.
+    pub(crate) fn outlive(&mut self, lag: Duration) {
+        self.remember.1 = self.remember.0.saturating_add(lag.min(LONGEST_LAG));
     }
 
     /// Gives the sampler its verdicts back; returns up to where the source was swept.
@@ -153,7 +167,7 @@ impl KeptLog {
     fn forget(&mut self) {
         let now = self.clock.uptime();
         while let Some(&(at, since)) = self.journalled.front() {
-            if now.saturating_sub(since) < REMEMBER {
+            if now.saturating_sub(since) < self.remember.1 {
                 break;
             }
             self.journal.advance(JOURNAL, at);

@@ -26,6 +26,7 @@ pub(super) struct Bench {
     hand: ManualClock,
     pub(super) counted: Counted,
     pub(super) faults: DiskFaults,
+    pub(super) clock: Clock,
 }
 
 fn policies(num_traces: usize) -> PolicySet {
@@ -70,11 +71,13 @@ impl Bench {
         let kept = spool(&disk, &dir.path().join("kept"), &clock, &[OUT, JOURNAL]);
         let (out, journal) = (kept.consumer(OUT).unwrap(), kept.consumer(JOURNAL).unwrap());
         let counted = Counted::new();
-        let log = KeptLog::new(kept.clone(), journal, clock.clone(), "us-east/central/0");
+        let log = KeptLog::new(kept.clone(), journal, clock.clone(), "us-east/central/0", WAIT * 4);
+        let attendance = Attendance::new(clock.clone(), Duration::ZERO, WAIT * 4);
+        attendance.open();
         let sampler = Sampler::new(policies(num_traces), 1);
         let from = received.consumer("sampler").unwrap();
-        let hold = Hold::open(from, log, sampler, WAIT, clock, Arc::clone(&counted.all)).await.unwrap();
-        Self { dir, received, kept, out, hold, hand, counted, faults }
+        let hold = Hold::open(from, log, sampler, attendance, clock.clone(), Arc::clone(&counted.all)).await.unwrap();
+        Self { dir, received, kept, out, hold, hand, counted, faults, clock }
     }
 
     /// The next process over what this one leaves when it is killed now.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tollgate_federation::LocalPlace;
 use tollgate_otlp::{Batch, Part, split_with};
 use tollgate_runtime::Buffers;
+use tollgate_spool::Name;
 use tollgate_transport::Local;
 
 use crate::load::map_keys;
@@ -27,6 +28,11 @@ impl LocalMaker {
     /// A request that goes there as it is; `None` if it holds nothing.
     pub(crate) fn whole(&self, request: Bytes, items: usize) -> Option<Local> {
         (items > 0).then(|| Local { chunks: vec![request], items, place: self.place.clone() })
+    }
+
+    /// A request without items, from this region.
+    pub(crate) fn nothing(&self) -> (Name, Local) {
+        (Name::from(""), Local { chunks: Vec::new(), items: 0, place: self.place.clone() })
     }
 
     /// The items of each part under their resource and scope; `part_of_item` says for each item which part it is in,

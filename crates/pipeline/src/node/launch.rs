@@ -18,7 +18,7 @@ use crate::pass::{HomeIds, Pass, Which};
 use crate::prepare::Prepare;
 use crate::prepare::drop_rules::DropRules;
 use crate::prepare::stamp::Stamp;
-use crate::seal::manifests::Manifests;
+use crate::seal::manifests::{Manifests, Teller};
 use crate::seal::{Basis, Seal};
 use crate::send::backends::{self, BackendError};
 use crate::send::consumer::{Consumer, Gather};
@@ -81,6 +81,14 @@ struct Launch<'a> {
     number: u64,
 }
 
+/// What the next tier learns of us beside our data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// It waits for those that lag.
+    HowFarWeAre,
+}
+
 /// Starts one way out.
 pub(crate) fn launch(
     node: &Arc<Node>,
@@ -136,7 +144,8 @@ impl Launch<'_> {
     fn start_tier<S: Step<Load = tollgate_transport::Local>>(self, tier: &Tier, place: LocalPlace, step: S) {
         let hop = self.hop_to(tier);
         let door = LocalTierDoor::new(place, tier.id().clone(), self.node.tls.clone(), Arc::clone(&hop));
-        self.start(step, door, hop);
+        let told = self.told();
+        self.start(step, door, hop, told);
     }
 
     fn start_link(self, link: LinkId, name: &str) -> Result<(), LaunchError> {
@@ -155,13 +164,14 @@ impl Launch<'_> {
                 let tier = federation.tier(tier).ok_or_else(no_place)?;
                 let hop = self.hop_to(tier);
                 let door = LinkDoor::new(link, tier.id().clone(), self.node.tls.clone(), Arc::clone(&hop));
-                self.start(step, door, hop);
+                let told = if tier.id().role() == Role::Central { self.told() } else { Told::Nothing };
+                self.start(step, door, hop, told);
             }
             PlaceId::Backend(id) => {
                 let backend = self.backend(id).ok_or_else(no_place)?;
                 let exporter = self.exporter(backend)?.ok_or_else(no_place)?;
                 let hop = Arc::new(Hop::to_one(id.name().as_str(), self.signal, self.node.clock.clone()));
-                self.start(step, LinkBackendDoor::new(exporter, link.id()), hop);
+                self.start(step, LinkBackendDoor::new(exporter, link.id()), hop, Told::Nothing);
             }
         }
         Ok(())
@@ -177,13 +187,13 @@ impl Launch<'_> {
         let step = Pass { maker, which: Which::All, ids: None, counters: Arc::clone(&self.counters) };
         let hop = Arc::new(Hop::to_one(id.name().as_str(), self.signal, self.node.clock.clone()));
         match (backend.target(), self.exporter(backend)?) {
-            (_, Some(exporter)) => self.start(step, BackendDoor::new(exporter, place), hop),
+            (_, Some(exporter)) => self.start(step, BackendDoor::new(exporter, place), hop, Told::Nothing),
             (BackendTarget::File { rotate, keep }, None) => {
                 self.gather.linger = FILE_LINGER;
                 let rotation = Rotation { rotate: rotate.bytes(), keep: *keep };
                 let folder = self.node.folder("backends").join(id.name().as_str()).join(self.signal.as_str());
                 let door = FileDoor::new(self.node.disk.clone(), folder, rotation, &self.counters);
-                self.start(step, door, hop);
+                self.start(step, door, hop, Told::Nothing);
             }
             (_, None) => return Err(no_place()),
         }
@@ -217,15 +227,23 @@ impl Launch<'_> {
         hop
     }
 
-    fn start<S: Step, D: Door<Load = S::Load>>(self, step: S, door: D, hop: Arc<Hop>) {
+    /// Traces are waited for where they are judged, and on the way there.
+    fn told(&self) -> Told {
+        if self.signal == Signal::Traces { Told::HowFarWeAre } else { Told::Nothing }
+    }
+
+    fn start<S: Step, D: Door<Load = S::Load>>(self, step: S, door: D, hop: Arc<Hop>, told: Told) {
         let (done, outcomes) = mpsc::channel(OUTCOMES);
         let node = self.node;
         let quarantine = node.folder("quarantine").join(self.counters.name()).join(self.signal.as_str());
         let first = self.number << 48;
+        let clock = (told == Told::HowFarWeAre).then(|| node.clock.clone());
+        let teller = clock.clone().map(|clock| Teller { clock, upstream: node.attendance.clone() });
         let delivery = Arc::new(Delivery {
             door,
             hop: Arc::clone(&hop),
-            manifests: Manifests::new(node.me.clone(), node.boot, self.signal, node.home.clone(), first),
+            manifests: Manifests::new(node.me.clone(), node.boot, self.signal, node.home.clone(), first)
+                .telling(teller),
             quarantine: Quarantine::new(node.disk.clone(), quarantine),
             counters: Arc::clone(&self.counters),
         });
@@ -239,7 +257,7 @@ impl Launch<'_> {
         });
         let (shutdown, mut in_force) = (node.shutdown.clone(), node.reloader.follow());
         let roster = Roster::restore(&self.log, hop, senders);
-        let consumer = Consumer::new(self.log, step, roster, self.gather, outcomes, self.counters);
+        let consumer = Consumer::new(self.log, step, roster, self.gather, outcomes, self.counters).pulsing(clock);
         let crosses = self.crosses;
         node.tasks.spawn_on(&worker, "consumer", async move {
             if crosses == Crosses::Border {

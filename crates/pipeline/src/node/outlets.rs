@@ -39,12 +39,13 @@ async fn sample(
     let missing = |name: &str| LaunchError::NoConsumer { signal: Signal::Traces, name: name.to_owned() };
     let kept = logs.kept.clone().ok_or_else(|| missing(&consumption.name))?;
     let journal = kept.consumer(JOURNAL).ok_or_else(|| missing(JOURNAL))?;
+    let attendance = node.attendance.clone().ok_or_else(|| missing(&consumption.name))?;
     let policies = node.documents.sampling()?;
-    let decision_wait = policies.bounds().decision_wait;
+    let longest_wait = policies.bounds().decision_wait_max;
     let sampler = Sampler::new(policies, random()?);
-    let kept = KeptLog::new(kept, journal, node.clock.clone(), &node.me.to_string());
+    let kept = KeptLog::new(kept, journal, node.clock.clone(), &node.me.to_string(), longest_wait);
     let (clock, counters) = (node.clock.clone(), Arc::clone(&node.counters));
-    let hold = Hold::open(received, kept, sampler, decision_wait, clock, counters).await?;
+    let hold = Hold::open(received, kept, sampler, attendance, clock, counters).await?;
     node.tasks.spawn_on(node.workers.pick(), "sampler", hold.run(node.shutdown.clone()));
     Ok(())
 }

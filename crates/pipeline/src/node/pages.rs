@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::node::backlogs::{Backlogs, Watched};
 use crate::node::in_force::Borders;
 use crate::node::keys::{self, KeyGauges};
+use crate::node::lags::{self, Lags};
 use crate::node::logs::Logs;
 use crate::node::node_file::Listen;
 use crate::node::reload::Refused;
@@ -34,6 +35,9 @@ impl NodePages {
         metrics.register(|registry| {
             registry.register_collector(Box::new(backlogs));
             registry.register_collector(Box::new(gauges));
+            if let Some(attendance) = &node.attendance {
+                registry.register_collector(Box::new(Lags(Arc::clone(attendance))));
+            }
         });
         Self { node, logs, metrics }
     }
@@ -71,6 +75,7 @@ impl Pages for NodePages {
             "uptime_seconds": self.node.clock.uptime().as_secs(),
             "keys": keys::status(&self.node.keys),
             "logs": logs,
+            "senders": self.node.attendance.as_deref().map(lags::status),
         })
     }
 

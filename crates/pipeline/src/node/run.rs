@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_disk::Disk;
-use tollgate_federation::NodeId;
+use tollgate_federation::{NodeId, Role};
 use tollgate_runtime::{Clock, Metrics, Shutdown, Signals, Stopper, TaskGroup, Workers};
 use tollgate_spool::ReadError;
 use tollgate_transport::admin::Reload;
 use tollgate_transport::{Bound, Dns, TlsError};
 
+use crate::admit::attendance::Attendance;
+use crate::documents::Documents;
 use crate::node::Node;
 use crate::node::archive::Archive;
 use crate::node::counters::Counters;
@@ -30,6 +32,9 @@ use crate::receive::listeners::Listeners;
 
 /// How long a stopping process waits for its parts: the flush of the windows, and a little more.
 const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long a gateway that can be reached again vouches for nobody: three of a tier's longest backoffs.
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// A node cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +161,7 @@ fn node(
     if let Some(why) = refused {
         reloader.started_on_kept(why);
     }
+    let attendance = attendance(documents, me.role(), &clock)?;
     Ok(Node {
         me,
         boot: random()?,
@@ -164,6 +170,7 @@ fn node(
         archive,
         reloader: Arc::new(reloader),
         dns: dns(&file),
+        attendance,
         counters,
         metrics: metrics.clone(),
         keys,
@@ -179,6 +186,18 @@ fn node(
         tasks: TaskGroup::new(),
         shutdown,
         listeners: Listeners::new(),
+    })
+}
+
+/// A collector's services tell nothing of themselves.
+fn attendance(documents: &Documents, role: Role, clock: &Clock) -> Result<Option<Arc<Attendance>>, RunError> {
+    let patience = documents.sampling()?.bounds().decision_wait_max;
+    Ok(match role {
+        Role::Collector => None,
+        // Who held traces back for a gateway that was away comes back to it within a backoff.
+        Role::Gateway => Some(Attendance::new(clock.clone(), SETTLING, patience)),
+        // What waits for its verdict waits anew, which is time enough.
+        Role::Central => Some(Attendance::new(clock.clone(), Duration::ZERO, patience)),
     })
 }
 

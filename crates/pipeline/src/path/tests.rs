@@ -76,6 +76,7 @@ impl Bench {
             counters: Counters::register(&metrics, Division::Central),
             shutdown: Shutdown::new().1,
             observer: None,
+            attendance: None,
             admission: Admission {
                 me,
                 in_force: rig::in_force(&rig::documents()),

@@ -44,6 +44,7 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError>
         counters: Arc::clone(&node.counters),
         observer: observe::start(node)?,
         notices: Notices::new(node.me.spiffe(node.federation.trust_domain()), node.clock.clone()),
+        attendance: node.attendance.clone(),
         shutdown: node.shutdown.clone(),
     });
     let most = Limits::default().max_connections;
@@ -62,6 +63,7 @@ pub(crate) async fn start(node: &Arc<Node>, logs: &Logs) -> Result<(), RunError>
         tasks.spawn_on(node.workers.pick(), "listener", serving);
         tracing::info!(%address, "listening");
     }
+    node.attendance.iter().for_each(|attendance| attendance.open());
     Ok(())
 }
 

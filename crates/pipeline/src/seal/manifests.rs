@@ -1,9 +1,13 @@
 //! Numbers the parcels of one consumer and writes what travels with each of them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tollgate_federation::{Manifest, NodeId, Origin, Signal};
+use tollgate_federation::{Manifest, NodeId, Origin, Progress, Signal};
+use tollgate_runtime::{Clock, Timestamp};
+use tollgate_spool::Position;
 
+use crate::admit::attendance::Attendance;
 use crate::load::Load;
 use crate::send::delivery::Covers;
 
@@ -14,16 +18,29 @@ pub(crate) struct Manifests {
     signal: Signal,
     home: Origin,
     next: AtomicU64,
+    teller: Option<Teller>,
+}
+
+/// Tells a receiver that waits for us how far we are.
+pub(crate) struct Teller {
+    pub(crate) clock: Clock,
+    /// Those whose data we pass on: what they have not sent yet, we have not either.
+    pub(crate) upstream: Option<Arc<Attendance>>,
 }
 
 impl Manifests {
     /// `home` is the origin of this region's own data; `first` keeps the numbers of several consumers apart.
     pub(crate) fn new(me: NodeId, boot: u64, signal: Signal, home: Origin, first: u64) -> Self {
-        Self { me, boot, signal, home, next: AtomicU64::new(first) }
+        Self { me, boot, signal, home, next: AtomicU64::new(first), teller: None }
     }
 
-    /// What travels with the next parcel.
-    pub(crate) fn next<L: Load>(&self, covers: &Covers, load: &L) -> Manifest {
+    /// The same, for a receiver that waits for who lags.
+    pub(crate) fn telling(self, teller: Option<Teller>) -> Self {
+        Self { teller, ..self }
+    }
+
+    /// What travels with the next parcel. `oldest` is where all that its lane has not had acknowledged begins.
+    pub(crate) fn next<L: Load>(&self, covers: &Covers, load: &L, oldest: Option<(Position, Timestamp)>) -> Manifest {
         Manifest {
             node: self.me.clone(),
             boot: self.boot,
@@ -36,7 +53,15 @@ impl Manifests {
             items: u32::try_from(load.items()).unwrap_or(u32::MAX),
             interval: (covers.arrived.0.nanos(), covers.arrived.1.nanos()),
             positions: (covers.from.value(), covers.to.value()),
-            oldest_unsent: Some(covers.arrived.0.nanos()),
+            progress: self.teller.as_ref().map(|teller| teller.tell(oldest.unwrap_or((covers.from, covers.arrived.0)))),
         }
+    }
+}
+
+impl Teller {
+    fn tell(&self, (from, arrived): (Position, Timestamp)) -> Progress {
+        let now = self.clock.now();
+        let sent = self.upstream.as_ref().map_or(arrived, |upstream| arrived.min(upstream.sent_before(from)));
+        Progress { oldest_unsent: sent.min(now).nanos(), now: now.nanos() }
     }
 }

@@ -260,7 +260,7 @@ async fn a_batch_goes_over_its_own_link_only() {
     let mut seal = bench.seal(CENTRAL, Signal::Traces);
     let sealed = run(&mut seal, &bench.record(spans([1])), &["a"], &["a"]).remove(0).unwrap();
     let manifests = Manifests::new(node("eu-west/gateway/0"), 1, Signal::Traces, "EEA".parse().unwrap(), 0);
-    let manifest = manifests.next(&rig::covers(5), &sealed);
+    let manifest = manifests.next(&rig::covers(5), &sealed, None);
     assert_eq!((manifest.policy, manifest.origin.to_string().as_str()), (sealed.digest(), "EEA"));
     let send = async |link: &Link, manifest: &tollgate_federation::Manifest| {
         let nowhere: HostPort = "127.0.0.1:1".parse().unwrap();

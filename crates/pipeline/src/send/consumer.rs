@@ -18,9 +18,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tollgate_otlp::Batch;
-use tollgate_runtime::Shutdown;
-use tollgate_spool::{Chunk, Name, Plan, ReadError, Record};
+use tollgate_runtime::{Clock, Shutdown, Timestamp};
+use tollgate_spool::{Chunk, Name, Plan, Position, ReadError, Record};
 
+use crate::admit::attendance::PULSE;
 use crate::load::Load;
 use crate::node::counters::ConsumerCounters;
 use crate::records;
@@ -52,6 +53,10 @@ pub(crate) struct Consumer<S: Step> {
     open: BTreeMap<(usize, Name), Open<S::Load>>,
     done: mpsc::Receiver<Delivered>,
     counters: Arc<ConsumerCounters>,
+    /// For whom waits for those that lag: tells how far we are where nothing else goes.
+    clock: Option<Clock>,
+    /// Up to where records were read, and the arrival of the last of them.
+    read: (Position, Timestamp),
 }
 
 /// A parcel that is still being filled.
@@ -69,7 +74,13 @@ impl<S: Step> Consumer<S> {
         done: mpsc::Receiver<Delivered>,
         counters: Arc<ConsumerCounters>,
     ) -> Self {
-        Self { log: Arc::new(log), step, roster, gather, open: BTreeMap::new(), done, counters }
+        let (open, read) = (BTreeMap::new(), (Position::ZERO, Timestamp::default()));
+        Self { log: Arc::new(log), step, roster, gather, open, done, counters, clock: None, read }
+    }
+
+    /// The same, for a receiver that waits for who lags.
+    pub(crate) fn pulsing(self, clock: Option<Clock>) -> Self {
+        Self { clock, ..self }
     }
 
     /// Runs until the process stops, then waits for what is under way.
@@ -108,6 +119,7 @@ impl<S: Step> Consumer<S> {
         let reading = read(&log, plan.as_ref());
         tokio::pin!(reading);
         let renewal = self.step.renews_in().map(|wait| Instant::now() + wait);
+        let mut pulse = self.clock.as_ref().map(|_| Instant::now() + PULSE);
         loop {
             let flush_at = self.open.values().map(|open| open.since + self.gather.linger).min();
             tokio::select! {
@@ -123,6 +135,10 @@ impl<S: Step> Consumer<S> {
                     }
                 }
                 () = sleep_until(flush_at) => self.flush(|due| Instant::now() >= due),
+                () = sleep_until(pulse) => {
+                    self.pulse();
+                    pulse = Some(Instant::now() + PULSE);
+                }
                 () = self.roster.members_changed() => return,
                 read = &mut reading => {
                     if let Some(plan) = &plan {
@@ -140,6 +156,7 @@ impl<S: Step> Consumer<S> {
                 for record in &chunk.records {
                     self.prepare(plan, record);
                 }
+                self.read = chunk.records.last().map_or(self.read, |last| self.read.max((last.end, last.arrival)));
                 self.roster.swept(plan, chunk.end);
             }
             Err(ReadError::Expired { resume, bytes }) => {
@@ -201,6 +218,23 @@ impl<S: Step> Consumer<S> {
         };
         if self.open.get(&key).is_some_and(full) {
             self.send(&key);
+        }
+    }
+
+    /// Says of each lane that has nothing to send up to when that is so.
+    fn pulse(&mut self) {
+        // In this order: what arrives meanwhile lies behind the end.
+        let Some(now) = self.clock.as_ref().map(Clock::now) else { return };
+        let end = self.log.durable_end();
+        for (lane, at) in self.roster.idle(|lane| self.open.keys().any(|(filling, _)| *filling == lane)) {
+            let nothing_before = match self.read {
+                _ if at >= end => now,
+                (until, last) if at >= until => last,
+                _ => continue,
+            };
+            if let Some(pulse) = self.step.pulse() {
+                self.roster.pulse(lane, at, nothing_before, pulse);
+            }
         }
     }
 

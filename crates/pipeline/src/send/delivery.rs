@@ -41,6 +41,7 @@ pub(crate) struct Parcel<L> {
 #[derive(Debug)]
 pub(crate) struct Delivered {
     pub(crate) ticket: Ticket,
+    pub(crate) from: Position,
     pub(crate) bytes: usize,
     pub(crate) items: u64,
 }
@@ -77,6 +78,21 @@ struct Left<L> {
     load: L,
 }
 
+/// What all parts of a parcel have in common.
+struct Way<'a, L> {
+    covers: &'a Covers,
+    /// Of the lane that it belongs to.
+    window: &'a Window<L>,
+}
+
+impl<L> Clone for Way<'_, L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for Way<'_, L> {}
+
 /// What became of one attempt.
 enum Attempt {
     Through,
@@ -89,12 +105,12 @@ impl<D: Door> Delivery<D> {
     pub(crate) async fn run(self: Arc<Self>, window: Window<D::Load>, done: mpsc::Sender<Delivered>) {
         while let Some(parcel) = window.next().await {
             let Parcel { ticket, owner, load, covers, bytes } = parcel;
-            let delivered = Delivered { ticket, bytes, items: load.items() };
+            let delivered = Delivered { ticket, from: covers.from, bytes, items: load.items() };
             tokio::select! {
                 // Cancel safe: whatever is not reported as delivered is still in the log.
                 biased;
                 () = window.closed() => return,
-                () = self.deliver(owner, load, &covers) => {}
+                () = self.deliver(owner, load, Way { covers: &covers, window: &window }) => {}
             }
             if done.send(delivered).await.is_err() {
                 return;
@@ -102,13 +118,13 @@ impl<D: Door> Delivery<D> {
         }
     }
 
-    async fn deliver(&self, owner: Arc<str>, load: D::Load, covers: &Covers) {
+    async fn deliver(&self, owner: Arc<str>, load: D::Load, way: Way<'_, D::Load>) {
         let mut left = vec![Left { node: Arc::clone(&owner), owner, load }];
         while let Some(Left { owner, node, load }) = left.pop() {
             // From before the question on, or a return between question and wait would be missed.
             let mut back = self.hop.watch_for_return();
             match self.hop.route(&node, load) {
-                Route::Send(node, load) => self.send(Left { owner, node, load }, covers, &mut left).await,
+                Route::Send(node, load) => self.send(Left { owner, node, load }, way, &mut left).await,
                 Route::Elsewhere(parts, waiting) => {
                     // What waits lies below what can go, so it is asked for again only when that is through.
                     left.extend(waiting.map(|load| Left { node: Arc::clone(&owner), owner: Arc::clone(&owner), load }));
@@ -123,9 +139,9 @@ impl<D: Door> Delivery<D> {
         }
     }
 
-    async fn send(&self, part: Left<D::Load>, covers: &Covers, left: &mut Vec<Left<D::Load>>) {
+    async fn send(&self, part: Left<D::Load>, way: Way<'_, D::Load>, left: &mut Vec<Left<D::Load>>) {
         let Left { owner, node, load } = part;
-        let manifest = self.manifests.next(covers, &load);
+        let manifest = self.manifests.next(way.covers, &load, way.window.oldest());
         let outcome = self.door.send(&node, &load, &manifest).await;
         match self.judge(&node, &load, outcome) {
             Attempt::Through => {}
@@ -139,7 +155,7 @@ impl<D: Door> Delivery<D> {
                     let (owner, node) = (Arc::clone(&owner), Arc::clone(&node));
                     Left { owner, node, load }
                 })),
-                Err(load) => self.put_aside(Left { owner, node, load }, covers, left).await,
+                Err(load) => self.put_aside(Left { owner, node, load }, way.covers, left).await,
             },
         }
     }

@@ -105,7 +105,7 @@ mod tests {
 
     async fn send(door: &FileDoor, load: &Local) -> Result<Receipt, SendError> {
         let manifests = Manifests::new(node("eu-west/gateway/0"), 1, Signal::Traces, "EEA".parse().unwrap(), 0);
-        door.send(&"embedded".into(), load, &manifests.next(&rig::covers(5), load)).await
+        door.send(&"embedded".into(), load, &manifests.next(&rig::covers(5), load, None)).await
     }
 
     fn lines(dir: &std::path::Path) -> usize {

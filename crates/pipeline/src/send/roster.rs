@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tollgate_routing::{Epochs, Members};
-use tollgate_spool::{Consumer, Lanes, Plan, Position, Record};
+use tollgate_runtime::Timestamp;
+use tollgate_spool::{Consumer, Lanes, Name, Plan, Position, Record};
 
 use crate::load::Load;
 use crate::send::delivery::{Covers, Delivered, Parcel};
@@ -164,6 +165,22 @@ impl<L: Load> Roster<L> {
         Some(Parcel { ticket, owner, bytes: load.bytes(), load, covers: Covers::of(record) })
     }
 
+    /// The lanes that have nothing on their way nor, but for what begins with `filling`, anything swept that has not
+    /// arrived; each with where it stands.
+    pub(crate) fn idle(&self, filling: impl Fn(usize) -> bool) -> Vec<(usize, Position)> {
+        let is_idle = |lane: &usize, entry: &Lane<L>| entry.window.oldest().is_none() && !filling(*lane);
+        let idle = self.entries.iter().filter(|(lane, entry)| is_idle(lane, entry));
+        idle.filter_map(|(lane, _)| Some((*lane, self.lanes.swept_to(*lane)?))).collect()
+    }
+
+    /// Sends what tells of a lane that stands at `at`, where nothing that arrived before `arrived` is left.
+    pub(crate) fn pulse(&mut self, lane: usize, at: Position, arrived: Timestamp, (origin, load): (Name, L)) {
+        let Some((ticket, entry)) = self.lanes.sent(lane, at, at).zip(self.entries.get(&lane)) else { return };
+        let (owner, covers) =
+            (Arc::clone(&entry.node), Covers { origin, from: at, to: at, arrived: (arrived, arrived) });
+        entry.window.send(Parcel { ticket, owner, load, covers, bytes: 0 });
+    }
+
     /// Hands a parcel to the lane's senders.
     pub(crate) fn send(&self, parcel: Parcel<L>) {
         if let Some(entry) = self.entries.get(&parcel.ticket.lane()) {
@@ -185,10 +202,11 @@ impl<L: Load> Roster<L> {
 
     /// A parcel got through.
     pub(crate) fn settle(&mut self, done: Delivered) {
-        let lane = done.ticket.lane();
-        let counts = self.lanes.acknowledged(done.ticket);
+        let Delivered { ticket, from, bytes, items } = done;
+        let lane = ticket.lane();
+        let counts = self.lanes.acknowledged(ticket);
         if let Some(entry) = self.entries.get(&lane).filter(|_| counts) {
-            entry.window.settle(done.bytes, done.items);
+            entry.window.settle(from, bytes, items);
         }
     }
 
@@ -241,7 +259,7 @@ impl<L: Load> Roster<L> {
 
     /// Whether anything is on its way.
     pub(crate) fn is_busy(&self) -> bool {
-        self.entries.values().any(|entry| entry.window.bytes() > 0)
+        self.entries.values().any(|entry| entry.window.items() > 0)
     }
 
     /// Ends the senders.
@@ -287,8 +305,8 @@ mod tests {
         roster.adopt_members(&log).await;
         let taken = async |number: usize| {
             let window: Window<Local> = windows.lock().unwrap()[number].clone();
-            let Parcel { ticket, bytes, load, .. } = window.next().await.unwrap();
-            Delivered { ticket, bytes, items: load.items() }
+            let Parcel { ticket, bytes, load, covers, .. } = window.next().await.unwrap();
+            Delivered { ticket, from: covers.from, bytes, items: load.items() }
         };
 
         sweep(&mut roster, &log).await;

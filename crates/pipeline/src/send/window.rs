@@ -1,9 +1,11 @@
 //! What is on its way to one lane: bounded by credit, emptied by the lane's senders.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tollgate_runtime::Timestamp;
+use tollgate_spool::Position;
 
 use crate::load::Load;
 use crate::send::delivery::Parcel;
@@ -24,6 +26,8 @@ struct State<L> {
     /// Bytes not yet acknowledged, those waiting included.
     bytes: usize,
     items: u64,
+    /// Where what is not yet acknowledged begins, with the arrival of its first record and the number of its parcels.
+    begins: BTreeMap<Position, (Timestamp, usize)>,
     closed: bool,
 }
 
@@ -35,7 +39,7 @@ impl<L> Clone for Window<L> {
 
 impl<L: Load> Window<L> {
     pub(crate) fn new() -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, items: 0, closed: false };
+        let state = State { waiting: VecDeque::new(), bytes: 0, items: 0, begins: BTreeMap::new(), closed: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), closing: Notify::new() }))
     }
 
@@ -44,16 +48,28 @@ impl<L: Load> Window<L> {
         let mut state = self.lock();
         state.bytes += parcel.bytes;
         state.items += parcel.load.items();
+        state.begins.entry(parcel.covers.from).or_insert((parcel.covers.arrived.0, 0)).1 += 1;
         state.waiting.push_back(parcel);
         drop(state);
         self.0.changed.notify_one();
     }
 
     /// A parcel was acknowledged.
-    pub(crate) fn settle(&self, bytes: usize, items: u64) {
+    pub(crate) fn settle(&self, from: Position, bytes: usize, items: u64) {
         let mut state = self.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
         state.items = state.items.saturating_sub(items);
+        if let Some((_, parcels)) = state.begins.get_mut(&from) {
+            *parcels -= 1;
+            if *parcels == 0 {
+                state.begins.remove(&from);
+            }
+        }
+    }
+
+    /// Where the oldest that is not yet acknowledged begins, and when it arrived; none if all is.
+    pub(crate) fn oldest(&self) -> Option<(Position, Timestamp)> {
+        self.lock().begins.first_key_value().map(|(from, (arrived, _))| (*from, *arrived))
     }
 
     /// Bytes not yet acknowledged.
@@ -168,11 +184,18 @@ mod tests {
         let (window, mut lanes) = (Window::new(), Lanes::new());
         let lane = lanes.join(Position::ZERO);
         let first = parcel(&mut lanes, lane);
-        let bytes = first.bytes;
+        let (bytes, arrived) = (first.bytes, first.covers.arrived.0);
+        let from = first.covers.from;
+        assert_eq!(window.oldest(), None);
         window.send(first);
         window.send(parcel(&mut lanes, lane));
         assert_eq!((window.bytes(), window.items()), (2 * bytes, 2));
-        window.settle(bytes, 1);
-        assert_eq!((window.bytes(), window.items()), (bytes, 1));
+        assert_eq!(window.oldest(), Some((from, arrived)));
+        let settle = || {
+            window.settle(from, bytes, 1);
+            (window.bytes(), window.items(), window.oldest())
+        };
+        assert_eq!(settle(), (bytes, 1, Some((from, arrived))), "another one begins there");
+        assert_eq!(settle(), (0, 0, None));
     }
 }

@@ -22,6 +22,7 @@ pub(crate) use condition::ERROR_MODES;
 pub(crate) use kind::{KINDS, Kind};
 pub(crate) use simple::STATUS_CODES;
 
+use super::own;
 use super::rule::Rule;
 use super::{Bounds, Note, PolicySet};
 
@@ -35,7 +36,7 @@ const DEFAULT_TRACES: usize = 50_000;
 /// The Collector's caches are off by default; ours holds this many verdicts for each trace that may be pending.
 const REMEMBERED_PER_TRACE: usize = 10;
 /// More do not fit the memory of any machine, so the number is a slip.
-const MAX_TRACES: usize = 1 << 27;
+pub(super) const MAX_TRACES: usize = 1 << 27;
 const MAX_SHARDS: u64 = 256;
 
 pub(crate) const STRATEGIES: [(&str, Strategy); 2] =
@@ -59,12 +60,13 @@ impl Notes {
 }
 
 impl PolicySet {
-    /// Reads `policies/sampling.yaml`, whose one key is `tail_sampling`.
+    /// Reads `policies/sampling.yaml`: the block under `tail_sampling`, and our own keys beside it.
     pub fn load(set: &Set, faults: &Faults) -> Option<Self> {
         let mut fields = set.require(DOCUMENT, faults)?.root(faults).fields()?;
-        let policies = fields.required("tail_sampling");
+        let mut policies: Option<Self> = fields.required("tail_sampling");
+        let own = own::read(&mut fields, policies.as_mut().map(|policies| &mut policies.bounds));
         fields.done();
-        policies
+        Some(Self { own: own?, ..policies? })
     }
 }
 
@@ -111,6 +113,7 @@ fn bounds(fields: &mut Fields<'_>, notes: &Notes) -> Option<Bounds> {
     }
     Some(Bounds {
         decision_wait: decision_wait?,
+        decision_wait_max: own::default_wait_max(decision_wait?),
         wait_after_root,
         num_traces,
         remembered,
@@ -134,7 +137,7 @@ fn decision_cache(value: Value<'_>) -> Option<usize> {
 }
 
 /// `None` only if a fault was reported.
-fn or_default<T: Read>(fields: &mut Fields<'_>, key: &'static str, default: T) -> Option<T> {
+pub(super) fn or_default<T: Read>(fields: &mut Fields<'_>, key: &'static str, default: T) -> Option<T> {
     fields.value(key).map_or(Some(default), Value::read)
 }
 

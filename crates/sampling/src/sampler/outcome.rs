@@ -1,17 +1,69 @@
 //! What a sampler tells of one request and of one judged trace.
 
+use std::time::Duration;
+
 use tollgate_otlp::TraceId;
 
 use crate::summary::Summary;
-use crate::verdict::Verdict;
+use crate::verdict::{Coverage, Verdict};
 
 /// Whether a verdict came in its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
-    /// After `decision_wait`.
+    /// After `decision_wait`, with the evidence of everybody.
     Due,
-    /// Before it, because `num_traces` were pending: on what had arrived by then.
-    Early,
+    /// On what had arrived by then.
+    Early(Cause),
+}
+
+/// Why a trace was judged before all evidence was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// `num_traces` were pending.
+    Room,
+    /// A sender lags, and was waited for as long as the configuration says.
+    Lag,
+    /// The log in which spans wait was about to be full.
+    Disk,
+}
+
+/// How long a trace waits for its verdict, as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// From its first span to its verdict.
+    pub due: Duration,
+    /// After so long everybody has had a say; a verdict before that is early.
+    pub whole: Duration,
+    /// Why the one is shorter than the other.
+    pub cause: Cause,
+}
+
+impl Waits {
+    /// As long for everybody.
+    pub fn of(wait: Duration) -> Self {
+        Self { due: wait, whole: wait, cause: Cause::Room }
+    }
+}
+
+impl Cause {
+    /// As metrics and reports say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "num_traces",
+            Self::Lag => "lag",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+impl Timing {
+    /// Whether all evidence was there.
+    pub fn coverage(self) -> Coverage {
+        match self {
+            Self::Due => Coverage::Complete,
+            Self::Early(_) => Coverage::Incomplete,
+        }
+    }
 }
 
 /// One trace that was judged.

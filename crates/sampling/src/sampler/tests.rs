@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Coverage;
 use crate::requests::{Seen, error, id, plain, policies, request, with_batch};
 
 const ERRORS: &str = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}";
@@ -49,6 +50,21 @@ fn a_trace_is_judged_decision_wait_after_its_first_span() {
     assert_eq!((sampler.pending(), sampler.remembered(), sampler.next_due()), (0, 1, None));
 }
 
+/// Guarantees: while somebody lags traces wait for longer; one that is judged before everybody had a say is marked.
+#[test]
+fn a_verdict_waits_for_who_lags_and_says_when_it_did_not() {
+    let mut sampler = sampler(10, 10);
+    fold(&mut sampler, 1, &[plain(1)]);
+    fold(&mut sampler, 4, &[plain(2)]);
+    let waits = |due, whole| Waits { due: seconds(due), whole: seconds(whole), cause: Cause::Lag };
+    assert!(sampler.judge(seconds(8), waits(8, 8)).is_empty());
+    let judged = sampler.judge(seconds(9), waits(8, 9));
+    assert_eq!((judged.len(), judged[0].timing), (1, Timing::Early(Cause::Lag)));
+    assert!(sampler.judge(seconds(3), waits(0, 0)).is_empty(), "a clock that steps back judges nobody");
+    let judged = sampler.judge(seconds(10), waits(5, 6));
+    assert_eq!((judged.len(), judged[0].timing), (1, Timing::Due));
+}
+
 #[test]
 fn traces_are_judged_in_order_of_first_arrival() {
     let mut sampler = sampler(10, 10);
@@ -78,7 +94,7 @@ fn the_oldest_is_judged_early_when_too_many_are_pending() {
     assert_eq!(decision(&sampler, 1), Some(Decision::Keep));
     let judged = sampler.due(seconds(0));
     assert_eq!(judged.len(), 1);
-    assert_eq!((judged[0].trace, judged[0].timing), (id(1), Timing::Early));
+    assert_eq!((judged[0].trace, judged[0].timing), (id(1), Timing::Early(Cause::Room)));
     assert_eq!(sampler.due(seconds(5))[0].timing, Timing::Due);
 }
 
@@ -150,7 +166,7 @@ fn a_restart_keeps_every_verdict_with_its_reason() {
     assert_eq!((folded.late_kept, folded.late_dropped, folded.new_traces), (1, 1, 0));
     let reason = after.verdict(&id(1)).map(|verdict| after.reason(verdict.reason));
     assert_eq!(reason, Some("errors"), "a policy that is gone by now");
-    assert_eq!(after.recover(&journal[1..], seconds(0)), Err(JournalFault::Version(2)));
+    assert_eq!(after.recover(&[&[9], &journal[..]].concat(), seconds(0)), Err(JournalFault::Version(9)));
 }
 
 #[test]
@@ -181,7 +197,7 @@ fn a_restored_verdict_only_rises() {
 fn names_from_journals_are_bounded() {
     let mut sampler = sampler(10, 10);
     let names: Vec<String> = (0..3_000).map(|n| format!("policy {n}")).collect();
-    let entry = |name| Entry { trace: id(1), decision: Decision::Keep, reason: name };
+    let entry = |name| Entry { trace: id(1), decision: Decision::Keep, reason: name, coverage: Coverage::Complete };
     let entries: Vec<_> = names.iter().map(|name| entry(name)).collect();
     let mut journal = Vec::new();
     Entry::encode(&entries, &mut journal);

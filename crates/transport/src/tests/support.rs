@@ -165,7 +165,7 @@ pub(super) fn manifest(node: &str) -> Manifest {
         items: 3,
         interval: (4, 5),
         positions: (6, 7),
-        oldest_unsent: None,
+        progress: None,
     }
 }
 

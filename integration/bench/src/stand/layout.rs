@@ -210,7 +210,7 @@ impl Layout {
             items: 0,
             interval: (now, now),
             positions: (0, 0),
-            oldest_unsent: None,
+            progress: None,
         })
     }
 

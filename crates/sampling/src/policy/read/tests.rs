@@ -70,6 +70,7 @@ policies:
     let policies = read(block).unwrap();
     assert_eq!(policies.names().len(), 7);
     let bounds = Bounds {
+        decision_wait_max: Duration::from_secs(40),
         wait_after_root: None,
         decision_wait: Duration::from_secs(10),
         num_traces: 100,
