@@ -13,8 +13,9 @@
 mod attended;
 pub(crate) mod kept;
 mod patience;
+mod tally;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +23,15 @@ use tokio::time::Instant;
 use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
-use tollgate_sampling::{Decision, Sampler, Timing, Verdict, Waits};
+use tollgate_sampling::{Decision, Folded, Sampler, Verdict, Waits};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
 use crate::hold::attended::Attended;
 use crate::hold::kept::KeptLog;
 use crate::hold::patience::{Filling, Patience};
-use crate::node::counters::{Counters, Losses};
+use crate::hold::tally::Swept;
+use crate::node::counters::{Counters, Losses, Outcome};
 use crate::records;
 
 /// How much of the log is read at a time.
@@ -52,6 +54,7 @@ pub(crate) struct Hold {
     waits: Waits,
     clock: Attended,
     counters: Arc<Counters>,
+    swept: Swept,
     losses: Losses,
     head: Position,
     tail: Position,
@@ -85,7 +88,8 @@ impl Hold {
         let (patience, waits) = (Patience::new(&bounds), Waits::of(bounds.decision_wait));
         #[rustfmt::skip]
         let hold = Self {
-            received, kept, sampler, patience, attendance, waits, clock, counters, losses, head, tail, saved, folded, due,
+            received, kept, sampler, patience, attendance, waits, clock, counters, swept: Swept::default(), losses, head,
+            tail, saved, folded, due,
         };
         Ok(hold)
     }
@@ -118,7 +122,7 @@ impl Hold {
                     // What has no index is counted by the tail.
                     if let Ok(Some(index)) = records::payload_index(record) {
                         let folded = self.sampler.fold(now, Batch::new(&record.payload, &index));
-                        self.counters.sampling.judged_early.inc_by(folded.judged_early);
+                        self.count(&folded);
                     }
                 }
                 chunk.end
@@ -133,6 +137,15 @@ impl Hold {
             },
         };
         self.folded.push_back((self.head, now));
+    }
+
+    fn count(&self, folded: &Folded) {
+        let counters = &self.counters.sampling;
+        counters.judged_early.inc_by(folded.judged_early);
+        counters.new_traces.inc_by(folded.new_traces);
+        counters.late(Outcome::Sampled, folded.late_kept);
+        counters.late(Outcome::NotSampled, folded.late_dropped);
+        folded.late_by.iter().for_each(|age| counters.late_by(*age));
     }
 
     async fn judge_and_sweep(&mut self) -> Result<(), HoldError> {
@@ -154,21 +167,11 @@ impl Hold {
     }
 
     fn judge(&mut self, now: Duration) {
+        let begun = Instant::now();
         let judged = self.sampler.judge(now, self.waits);
         if !judged.is_empty() {
-            for judged in &judged {
-                if let Timing::Early(cause) = judged.timing {
-                    self.counters.sampling.incomplete(cause);
-                }
-            }
-            // A counter is found by its name: once for all verdicts alike, not for each.
-            let mut alike = BTreeMap::new();
-            for trace in &judged {
-                *alike.entry((trace.verdict.reason, trace.verdict.decision)).or_default() += 1;
-            }
-            for ((reason, decision), count) in alike {
-                self.counters.verdicts(self.sampler.reason(reason), decision == Decision::Keep, count);
-            }
+            self.counters.sampling.judged_in(begun.elapsed());
+            tally::judged(&judged, &self.sampler, now, &self.counters.sampling);
             let mut journal = Vec::new();
             self.sampler.journal(&judged, &mut journal);
             self.kept.journal(journal);
@@ -179,6 +182,7 @@ impl Hold {
 
     /// Makes durable what was judged and swept; the cursor follows.
     async fn settle(&mut self) -> Result<(), HoldError> {
+        self.swept.count(&self.sampler, &self.counters.sampling);
         self.kept.flush().await?;
         if self.tail > self.saved {
             self.saved = self.tail;
@@ -241,6 +245,9 @@ impl Hold {
         let batch = Batch::new(&record.payload, &index);
         let verdicts = self.sampler.verdicts(batch);
         let unjudged = verdicts.iter().filter(|verdict| verdict.is_none()).count() as u64;
+        for (item, verdict) in batch.items().zip(&verdicts) {
+            verdict.iter().for_each(|verdict| self.swept.add(*verdict, item.body().len()));
+        }
         let is_kept = |verdict: Option<Verdict>| verdict.is_none_or(|verdict| verdict.decision == Decision::Keep);
         let keep: Vec<bool> = verdicts.into_iter().map(is_kept).collect();
         let kept = keep.iter().filter(|keep| **keep).count() as u64;
@@ -261,6 +268,8 @@ pub(crate) enum HoldError {
     Read(ReadError),
 }
 
+#[cfg(test)]
+mod counted;
 #[cfg(test)]
 mod lagging;
 #[cfg(test)]

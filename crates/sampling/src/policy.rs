@@ -19,6 +19,7 @@ mod probabilistic;
 pub(crate) mod read;
 mod rule;
 mod vote;
+mod votes;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use vote::{Ballot, Case, Vote};
 pub use limits::Limits;
 pub(crate) use observe::{Surroundings, Words};
 pub use own::{Own, RecordPolicy};
+pub use votes::{Voted, Votes};
 
 use crate::summary::{Evidence, Layout};
 use crate::verdict::{Decision, Reason, Verdict};
@@ -92,7 +94,6 @@ impl Bounds {
 struct Policy {
     name: Box<str>,
     vote: Vote,
-    is_asked_anyway: bool,
 }
 
 impl PolicySet {
@@ -102,7 +103,7 @@ impl PolicySet {
         compiler.layout.root = bounds.wait_after_root.is_some();
         let policies = drops_first(rules).into_iter().map(|(name, rule)| {
             let vote = compiler.vote(rule);
-            Policy { name: name.into_boxed_str(), is_asked_anyway: vote.is_asked_anyway(), vote }
+            Policy { name: name.into_boxed_str(), vote }
         });
         let policies = policies.collect();
         let looks = compiler.looks();
@@ -143,16 +144,30 @@ impl PolicySet {
     ///
     /// Rate limits are charged, so a trace is judged once; `now` is uptime.
     pub fn verdict(&self, trace: &TraceId, evidence: Evidence<'_>, limits: &mut Limits, now: Duration) -> Verdict {
+        self.vote(trace, evidence, limits, now, &mut Votes::default())
+    }
+
+    /// The same, and notes how each policy voted.
+    pub(crate) fn vote(
+        &self,
+        trace: &TraceId,
+        evidence: Evidence<'_>,
+        limits: &mut Limits,
+        now: Duration,
+        votes: &mut Votes,
+    ) -> Verdict {
         let case = Case { trace, evidence, layout: self.layout, now };
         if self.bounds.max_trace_bytes.is_some_and(|most| case.bytes() > most) {
             return Verdict { decision: Decision::Drop, reason: Reason::TOO_LARGE };
         }
         let (mut keeps, mut unknown) = (None, evidence.summary.is_unreadable());
         for (place, policy) in self.policies.iter().enumerate() {
-            if keeps.is_some() && (self.ends_at_first_match || !policy.is_asked_anyway) {
+            if keeps.is_some() && self.ends_at_first_match {
                 continue;
             }
-            match policy.vote.cast(&case, limits) {
+            let ballot = policy.vote.cast(&case, limits);
+            votes.note(place, ballot);
+            match ballot {
                 Ballot::Veto => return Verdict { decision: Decision::Drop, reason: Reason::policy(place) },
                 Ballot::Keep => keeps = keeps.or(Some(place)),
                 Ballot::Unknown => unknown = true,

@@ -26,7 +26,7 @@ use reasons::Reasons;
 pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
 use crate::journal::{Entry, JournalFault};
-use crate::policy::{Limits, PolicySet};
+use crate::policy::{Limits, PolicySet, Votes};
 use crate::summary::{Column, Evidence, Summary};
 use crate::verdict::{Decision, Reason, Verdict};
 
@@ -58,6 +58,8 @@ pub struct Sampler {
 struct Remembered {
     trace: TraceId,
     verdict: Verdict,
+    /// Seconds of uptime.
+    judged: u32,
 }
 
 #[derive(Debug)]
@@ -138,7 +140,10 @@ impl Sampler {
                     self.column.merge(at, words);
                 }
             }
-            Some(Place::Remembered(_)) => {}
+            Some(Place::Remembered(at)) => {
+                let judged = self.remembered.get(at).map_or(0, |remembered| remembered.judged);
+                folded.late_by.push(Duration::from_nanos(now).saturating_sub(Duration::from_secs(judged.into())));
+            }
             None => {
                 folded.new_traces += 1;
                 folded.judged_early += self.make_room(now);
@@ -188,16 +193,19 @@ impl Sampler {
     fn judge_oldest(&mut self, timing: Timing, now: u64) -> Option<Judged> {
         let pending = self.pending.pop_front()?;
         let evidence = Evidence { summary: &pending.summary, words: self.column.pop() };
+        let mut votes = Votes::default();
         let verdict = pending.restored.unwrap_or_else(|| {
-            self.policies.verdict(&pending.trace, evidence, &mut self.limits, Duration::from_nanos(now))
+            self.policies.vote(&pending.trace, evidence, &mut self.limits, Duration::from_nanos(now), &mut votes)
         });
-        self.remember(pending.trace, verdict);
-        let judged = Judged { trace: pending.trace, verdict, summary: pending.summary, timing };
+        self.remember(pending.trace, verdict, now);
+        let Pending { trace, summary, .. } = pending;
+        let judged = Judged { trace, verdict, summary, votes, arrived: Duration::from_nanos(pending.arrived), timing };
         pending.restored.is_none().then_some(judged)
     }
 
-    fn remember(&mut self, trace: TraceId, verdict: Verdict) {
-        self.remembered.push_back(Remembered { trace, verdict });
+    fn remember(&mut self, trace: TraceId, verdict: Verdict, now: u64) {
+        let judged = u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX);
+        self.remembered.push_back(Remembered { trace, verdict, judged });
         if self.remembered.len() > self.policies.bounds().remembered {
             self.remembered.pop_front();
             self.oldest += 1;
@@ -267,7 +275,7 @@ impl Sampler {
             }
             None if self.pending.is_empty() => {
                 self.index.insert(hash, self.oldest, self.next_number());
-                self.remember(trace, verdict);
+                self.remember(trace, verdict, nanos(now));
             }
             None => {
                 // Behind traces that are pending it must keep the order of arrival: it waits with them.

@@ -27,7 +27,7 @@ use crate::signals::BySignal;
 use consumer::Consumers;
 pub(crate) use consumer::{ConsumerCounters, Deleted, Losses};
 pub(crate) use reload::ReloadCounters;
-use sampling::SamplingCounters;
+pub(crate) use sampling::{Outcome, SamplingCounters};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Receiver {
@@ -143,11 +143,6 @@ impl Counters {
     /// What a consumer that leads nowhere counts.
     pub(crate) fn losses(&self, name: &str, signal: Signal) -> Losses {
         self.consumers.losses(name, signal)
-    }
-
-    /// So many verdicts; `policy` is the name of the policy that decided, or empty.
-    pub(crate) fn verdicts(&self, policy: &str, keep: bool, count: u64) {
-        self.sampling.verdicts(policy, keep, count);
     }
 }
 

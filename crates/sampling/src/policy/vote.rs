@@ -93,21 +93,6 @@ impl Vote {
             Self::Composite(shared) => shared.cast(case, limits),
         }
     }
-
-    /// Whether its vote counts even if another policy wants the trace: it may veto, or has something to charge.
-    pub(crate) fn is_asked_anyway(&self) -> bool {
-        match self {
-            Self::Spans(_) | Self::Bytes(_) | Self::Composite(_) | Self::Drop(_) => true,
-            Self::And(subs) | Self::Or(subs) => subs.iter().any(Self::is_asked_anyway),
-            Self::Not(sub) => sub.is_asked_anyway(),
-            Self::Always
-            | Self::Latency(_)
-            | Self::SpanCount(_)
-            | Self::Share(_)
-            | Self::Mark(..)
-            | Self::Condition(..) => false,
-        }
-    }
 }
 
 /// Wants what all of them want.

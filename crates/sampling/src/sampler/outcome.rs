@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tollgate_otlp::TraceId;
 
+use crate::policy::Votes;
 use crate::summary::Summary;
 use crate::verdict::{Coverage, Verdict};
 
@@ -75,12 +76,16 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What it was judged by.
     pub summary: Summary,
+    /// How each policy voted.
+    pub votes: Votes,
+    /// Uptime of its first span's arrival.
+    pub arrived: Duration,
     /// Whether it could wait its time.
     pub timing: Timing,
 }
 
 /// What one request added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Folded {
     /// Spans of traces that are pending.
     pub pending_spans: u64,
@@ -88,6 +93,8 @@ pub struct Folded {
     pub late_kept: u64,
     /// Spans of traces that were dropped before they came.
     pub late_dropped: u64,
+    /// For each trace that was judged before, how long before.
+    pub late_by: Vec<Duration>,
     /// Traces seen for the first time, or for the first time since they were forgotten.
     pub new_traces: u64,
     /// Traces that were judged early to make room.

@@ -80,7 +80,8 @@ fn late_spans_follow_the_verdict_and_do_not_change_it() {
     fold(&mut sampler, 0, &[plain(1), error(2)]);
     due(&mut sampler, 5);
     let folded = fold(&mut sampler, 6, &[error(1), error(1), plain(2)]);
-    assert_eq!(folded, Folded { late_dropped: 2, late_kept: 1, ..Folded::default() });
+    let late_by = vec![seconds(1); 2];
+    assert_eq!(folded, Folded { late_dropped: 2, late_kept: 1, late_by, ..Folded::default() });
     assert_eq!(decision(&sampler, 1), Some(Decision::Drop));
     assert_eq!(due(&mut sampler, 60), []);
 }

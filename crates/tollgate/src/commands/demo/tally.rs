@@ -11,7 +11,7 @@ use super::metrics::Scrape;
 const ACCEPTED_SPANS: &str = "otelcol_receiver_accepted_spans_total";
 const ITEMS: &str = "tollgate_consumer_items_total";
 const SEALED: &str = "tollgate_sealed_values_total";
-const VERDICTS: &str = "otelcol_processor_tail_sampling_count_traces_sampled_total";
+const VERDICTS: &str = "tollgate_sampling_verdicts_total";
 const PENDING: &str = "otelcol_processor_tail_sampling_sampling_traces_on_memory";
 const KEPT: &str = "tollgate_sampling_spans_kept_total";
 const DROPPED: &str = "tollgate_sampling_spans_dropped_total";
@@ -164,7 +164,7 @@ fn values(scrapes: &[Scrape]) -> BTreeMap<(String, String), u64> {
 }
 
 fn verdicts(scrapes: &[Scrape]) -> BTreeMap<(bool, String), u64> {
-    sums(scrapes, VERDICTS, |labels| Some((labels.get("sampled")? == "true", labels.get("policy")?.clone())))
+    sums(scrapes, VERDICTS, |labels| Some((labels.get("sampled")? == "true", labels.get("reason")?.clone())))
 }
 
 fn sums<K: Ord>(

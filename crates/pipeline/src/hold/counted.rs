@@ -1,0 +1,33 @@
+//! What tail sampling counts, as a dashboard made for the Collector reads it.
+
+use super::tests::{Bench, WAIT, error, span};
+
+/// Guarantees: votes, verdicts, late spans, and what of which reason went where, under the Collector's names where the
+/// meaning is its.
+#[tokio::test]
+async fn verdicts_votes_and_late_spans_are_counted_as_the_collector_counts_them() {
+    let mut bench = Bench::new().await;
+    bench.append(&[error(1, 10), span(1, 11), span(2, 20)]).await;
+    bench.settle().await;
+    bench.pass(WAIT);
+    bench.append(&[span(1, 12), error(2, 21), span(3, 30)]).await;
+    bench.settle().await;
+    let of = |name: &str, text: &str| bench.counted.read(name, text);
+    let collectors = |name: &str, text: &str| of(&format!("otelcol_processor_tail_sampling_{name}"), text);
+    let kept = "policy=\"errors\",sampled=\"true\",decision=\"sampled\"";
+    let dropped = "policy=\"errors\",sampled=\"false\",decision=\"not_sampled\"";
+    assert_eq!([kept, dropped].map(|labels| collectors("count_traces_sampled_total", labels)), [1, 2]);
+    assert_eq!([kept, dropped].map(|labels| collectors("count_spans_sampled_total", labels)), [2, 2]);
+    assert_eq!(collectors("global_count_traces_sampled_total", "sampled=\"false\",decision=\"not_sampled\""), 2);
+    assert_eq!(collectors("sampling_policy_execution_count_total", "policy=\"errors\""), 3);
+    assert_eq!(collectors("new_trace_id_received_total", ""), 3);
+    let late = ["true", "false"].map(|sampled| format!("sampled=\"{sampled}\""));
+    assert_eq!(late.each_ref().map(|labels| collectors("early_releases_from_cache_decision_total", labels)), [1, 1]);
+    assert_eq!(collectors("sampling_late_span_age_count", ""), 2);
+    assert_eq!(collectors("sampling_trace_removal_age_count", ""), 3);
+    assert!(collectors("sampling_decision_timer_latency_count", "") >= 2);
+    let reasons = ["errors", "no policy matched"].map(|reason| format!("reason=\"{reason}\""));
+    assert_eq!(reasons.each_ref().map(|reason| of("tollgate_sampling_verdicts_total", reason)), [1, 2]);
+    assert_eq!(reasons.each_ref().map(|reason| of("tollgate_sampling_reason_spans_total", reason)), [3, 3]);
+    assert!(reasons.each_ref().iter().all(|reason| of("tollgate_sampling_reason_bytes_total", reason) > 3 * 16));
+}
