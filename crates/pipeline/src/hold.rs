@@ -11,6 +11,7 @@
 //! 5. A backlog of the tail delays no evidence: head and tail take turns.
 
 mod attended;
+pub(crate) mod history;
 pub(crate) mod kept;
 mod patience;
 mod tally;
@@ -28,6 +29,7 @@ use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
 use crate::hold::attended::Attended;
+use crate::hold::history::History;
 use crate::hold::kept::KeptLog;
 use crate::hold::patience::{Filling, Patience};
 use crate::hold::tally::Swept;
@@ -50,6 +52,7 @@ pub(crate) struct Hold {
     sampler: Sampler,
     patience: Patience,
     attendance: Arc<Attendance>,
+    history: Option<History>,
     /// How long traces wait as things are.
     waits: Waits,
     clock: Attended,
@@ -66,17 +69,24 @@ pub(crate) struct Hold {
     due: Position,
 }
 
+/// What tail sampling works with beside its logs.
+pub(crate) struct Beside {
+    pub(crate) attendance: Arc<Attendance>,
+    pub(crate) history: Option<History>,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Arc<Counters>,
+}
+
 impl Hold {
     /// Recovers verdicts and the tail's place from the log of kept spans, then stands ready.
     pub(crate) async fn open(
         received: Consumer,
         mut kept: KeptLog,
         mut sampler: Sampler,
-        attendance: Arc<Attendance>,
-        clock: Clock,
-        counters: Arc<Counters>,
+        beside: Beside,
     ) -> Result<Self, ReadError> {
-        let swept = kept.recover(&mut sampler, clock.uptime()).await?;
+        let Beside { attendance, history, clock, counters } = beside;
+        let swept = kept.recover(&mut sampler, history.as_ref(), clock.uptime()).await?;
         let cursor = received.cursors().get(TAIL).copied();
         // A power loss may have taken what was swept from the end of the source: what comes there is new.
         let tail = cursor.unwrap_or_else(|| received.floor()).max(swept).min(received.durable_end());
@@ -88,8 +98,8 @@ impl Hold {
         let (patience, waits) = (Patience::new(&bounds), Waits::of(bounds.decision_wait));
         #[rustfmt::skip]
         let hold = Self {
-            received, kept, sampler, patience, attendance, waits, clock, counters, swept: Swept::default(), losses, head,
-            tail, saved, folded, due,
+            received, kept, sampler, patience, attendance, history, waits, clock, counters, swept: Swept::default(), losses,
+            head, tail, saved, folded, due,
         };
         Ok(hold)
     }
@@ -123,6 +133,7 @@ impl Hold {
                     if let Ok(Some(index)) = records::payload_index(record) {
                         let folded = self.sampler.fold(now, Batch::new(&record.payload, &index));
                         self.count(&folded);
+                        self.history.iter().for_each(|history| history.arrived(record, self.sampler.folded()));
                     }
                 }
                 chunk.end
@@ -172,6 +183,7 @@ impl Hold {
         if !judged.is_empty() {
             self.counters.sampling.judged_in(begun.elapsed());
             tally::judged(&judged, &self.sampler, now, &self.counters.sampling);
+            self.history.iter().for_each(|history| history.judged(&judged, &self.sampler, now));
             let mut journal = Vec::new();
             self.sampler.journal(&judged, &mut journal);
             self.kept.journal(journal);

@@ -33,6 +33,7 @@ use tollgate_transport::{Dns, ServerTls, TierTls};
 
 use crate::admit::attendance::Attendance;
 use crate::documents::Documents;
+use crate::hold::history::History;
 use crate::node::archive::Archive;
 use crate::node::counters::{ConsumerCounters, Counters};
 use crate::node::node_file::NodeFile;
@@ -65,6 +66,8 @@ pub(crate) struct Node {
     pub(crate) disk: Disk,
     /// Where others send traces to: who of them lags.
     pub(crate) attendance: Option<Arc<Attendance>>,
+    /// Where traces are judged, and unless the documents want none: why they were kept or dropped.
+    pub(crate) history: Option<History>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Metrics,
     pub(crate) workers: Arc<Workers>,

@@ -119,6 +119,11 @@ impl Sampler {
         folded
     }
 
+    /// The traces of the request that was folded last, each with the number of its spans there.
+    pub fn folded(&self) -> impl Iterator<Item = (TraceId, u32)> {
+        self.gathered.traces().iter().map(|trace| (trace.id, trace.summary.spans()))
+    }
+
     fn fold_trace(&mut self, now: u64, trace: &Trace, words: &[u64], folded: &mut Folded) {
         let spans = u64::from(trace.summary.spans());
         let place = self.place(trace.hash, &trace.id);

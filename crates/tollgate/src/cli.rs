@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tollgate_config::{ByteSize, Read};
 use tollgate_federation::NodeId;
+use tollgate_otlp::TraceId;
 
 /// Regional federation router for OpenTelemetry.
 ///
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// The log on disk.
     #[command(subcommand)]
     Spool(Spool),
+    /// What central nodes know of a trace.
+    #[command(subcommand)]
+    Trace(Trace),
     /// Run the example federation on this machine and show what crosses its borders.
     ///
     /// Needs nothing but this program: starts collectors, gateways and two central nodes of three regions on loopback, sends
@@ -141,6 +145,27 @@ pub(crate) enum Spool {
         /// The folder of one log, or of a node's data.
         #[arg(value_name = "DIR")]
         dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trace {
+    /// Say why a trace was kept or dropped: which spans arrived from where and when, how each policy voted, the verdict and its
+    /// reason, and what became of spans that came late.
+    ///
+    /// Asks the admin listeners of central nodes, which remember as many traces as `history` of policies/sampling.yaml says.
+    /// A trace belongs to one node of a tier: name all of them if you do not know which. Ends with 1 if none has seen it, or
+    /// if one does not answer.
+    Why {
+        /// The id as central has it: where links blind ids, the blinded one.
+        #[arg(value_name = "TRACE_ID")]
+        trace: TraceId,
+        /// Admin listener of a central node, such as `http://10.1.2.3:13133`; may be given several times.
+        #[arg(long = "node", value_name = "ADDRESS", required = true)]
+        nodes: Vec<String>,
+        /// How the result is printed: lines for people, or one JSON object.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
     },
 }
 

@@ -28,6 +28,7 @@ fn main() -> std::process::ExitCode {
         Command::Subject(command) => commands::subject::subject(&command),
         Command::Certs(command) => commands::certs::certs(&command),
         Command::Spool(command) => commands::spool::spool(&command),
+        Command::Trace(command) => commands::trace::trace(&command),
         Command::Demo(options) => commands::demo::demo(&options),
     };
     done.unwrap_or_else(Exit::report)

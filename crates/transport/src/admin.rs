@@ -39,6 +39,12 @@ pub trait Pages: Send + Sync + 'static {
     /// The state of the node.
     fn status(&self) -> serde_json::Value;
 
+    /// Why a trace was kept or dropped, by its id as the request has it.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn trace(&self, id: &str) -> Result<serde_json::Value, String>;
+
     /// All metrics as OpenMetrics text.
     fn metrics(&self) -> String;
 }
@@ -144,7 +150,11 @@ fn page(pages: &dyn Pages, path: &str) -> Response<Reply> {
         "/metrics" => {
             response(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", pages.metrics())
         }
-        _ => response(StatusCode::NOT_FOUND, "text/plain", "no such page\n"),
+        _ => match path.strip_prefix("/trace/").map(|id| pages.trace(id)) {
+            Some(Ok(answer)) => response(StatusCode::OK, "application/json", answer.to_string()),
+            Some(Err(why)) => response(StatusCode::NOT_FOUND, "text/plain", why + "\n"),
+            None => response(StatusCode::NOT_FOUND, "text/plain", "no such page\n"),
+        },
     }
 }
 

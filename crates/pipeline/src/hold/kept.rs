@@ -15,6 +15,7 @@ use tollgate_runtime::Clock;
 use tollgate_sampling::Sampler;
 use tollgate_spool::{AppendError, Consumer, Entry, Name, Position, ReadError, Record, Spool};
 
+use crate::hold::history::History;
 use crate::records::{self, KEPT, VERDICTS};
 
 /// How much is gathered into one kept record, and read at a time in recovery.
@@ -67,7 +68,12 @@ impl KeptLog {
     }
 
     /// Gives the sampler its verdicts back; returns up to where the source was swept.
-    pub(crate) async fn recover(&mut self, sampler: &mut Sampler, now: Duration) -> Result<Position, ReadError> {
+    pub(crate) async fn recover(
+        &mut self,
+        sampler: &mut Sampler,
+        history: Option<&History>,
+        now: Duration,
+    ) -> Result<Position, ReadError> {
         let mut at = self.journal.cursors().get(JOURNAL).copied().unwrap_or_else(|| self.journal.floor());
         let end = self.log.durable_end();
         let mut swept = Position::ZERO;
@@ -75,7 +81,7 @@ impl KeptLog {
             at = match self.journal.read(at, STRETCH, Some(end)).await {
                 Ok(chunk) => {
                     for record in &chunk.records {
-                        swept = swept.max(self.recover_record(record, sampler, now));
+                        swept = swept.max(self.recover_record(record, sampler, history, now));
                     }
                     chunk.end
                 }
@@ -88,8 +94,15 @@ impl KeptLog {
         Ok(swept)
     }
 
-    fn recover_record(&mut self, record: &Record, sampler: &mut Sampler, now: Duration) -> Position {
+    fn recover_record(
+        &mut self,
+        record: &Record,
+        sampler: &mut Sampler,
+        history: Option<&History>,
+        now: Duration,
+    ) -> Position {
         if record.kind == VERDICTS {
+            history.iter().for_each(|history| history.recovered(&record.payload, record.arrival));
             self.journalled.push_back((record.position, now));
             if let Err(error) = sampler.recover(&record.payload, now) {
                 tracing::error!(%error, "journalled verdicts cannot be read: their traces are judged again");

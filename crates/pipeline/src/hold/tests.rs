@@ -14,6 +14,7 @@ use crate::records::{KEPT, VERDICTS};
 use crate::rig::{self, Counted, Span, entry, numbers, request};
 
 pub(super) const WAIT: Duration = Duration::from_secs(5);
+pub(super) const HISTORY: usize = 100;
 const OUT: &str = "out";
 
 /// Tail sampling over one folder. The test turns its wheels by hand: no task runs.
@@ -75,8 +76,10 @@ impl Bench {
         let attendance = Attendance::new(clock.clone(), Duration::ZERO, WAIT * 4);
         attendance.open();
         let sampler = Sampler::new(policies(num_traces), 1);
+        let (history, counters) = (History::new(HISTORY, clock.clone()), Arc::clone(&counted.all));
+        let beside = Beside { attendance, history, clock: clock.clone(), counters };
         let from = received.consumer("sampler").unwrap();
-        let hold = Hold::open(from, log, sampler, attendance, clock.clone(), Arc::clone(&counted.all)).await.unwrap();
+        let hold = Hold::open(from, log, sampler, beside).await.unwrap();
         Self { dir, received, kept, out, hold, hand, counted, faults, clock }
     }
 

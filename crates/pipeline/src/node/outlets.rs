@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tollgate_federation::Signal;
 use tollgate_sampling::Sampler;
 
-use crate::hold::Hold;
 use crate::hold::kept::{JOURNAL, KeptLog};
+use crate::hold::{Beside, Hold};
 use crate::node::Node;
 use crate::node::launch::{LaunchError, launch};
 use crate::node::logs::Logs;
@@ -44,8 +44,8 @@ async fn sample(
     let longest_wait = policies.bounds().decision_wait_max;
     let sampler = Sampler::new(policies, random()?);
     let kept = KeptLog::new(kept, journal, node.clock.clone(), &node.me.to_string(), longest_wait);
-    let (clock, counters) = (node.clock.clone(), Arc::clone(&node.counters));
-    let hold = Hold::open(received, kept, sampler, attendance, clock, counters).await?;
+    let (clock, counters, history) = (node.clock.clone(), Arc::clone(&node.counters), node.history.clone());
+    let hold = Hold::open(received, kept, sampler, Beside { attendance, history, clock, counters }).await?;
     node.tasks.spawn_on(node.workers.pick(), "sampler", hold.run(node.shutdown.clone()));
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tollgate_federation::Signal;
+use tollgate_otlp::{NotAnId, TraceId};
 use tollgate_runtime::Metrics;
 use tollgate_spool::Status;
 use tollgate_transport::admin::{Pages, Reload};
 
 use crate::documents::Documents;
+use crate::hold::history::History;
 use crate::node::Node;
 use crate::node::backlogs::{Backlogs, Watched};
 use crate::node::in_force::Borders;
@@ -75,8 +77,18 @@ impl Pages for NodePages {
             "uptime_seconds": self.node.clock.uptime().as_secs(),
             "keys": keys::status(&self.node.keys),
             "logs": logs,
+            "history": self.node.history.as_ref().map(History::status),
             "senders": self.node.attendance.as_deref().map(lags::status),
         })
+    }
+
+    fn trace(&self, id: &str) -> Result<Value, String> {
+        let history =
+            self.node.history.as_ref().ok_or("no history of traces is kept here: a central node keeps one")?;
+        let trace: TraceId = id.parse().map_err(|error: NotAnId| error.to_string())?;
+        let mut answer = history.why(&trace);
+        answer["node"] = self.node.me.to_string().into();
+        Ok(answer)
     }
 
     fn metrics(&self) -> String {

@@ -12,6 +12,7 @@ use tollgate_transport::{Bound, Dns, TlsError};
 
 use crate::admit::attendance::Attendance;
 use crate::documents::Documents;
+use crate::hold::history::History;
 use crate::node::Node;
 use crate::node::archive::Archive;
 use crate::node::counters::Counters;
@@ -162,6 +163,8 @@ fn node(
         reloader.started_on_kept(why);
     }
     let attendance = attendance(documents, me.role(), &clock)?;
+    let traces = if me.role() == Role::Central { documents.sampling()?.own().history } else { 0 };
+    let history = History::new(traces, clock.clone());
     Ok(Node {
         me,
         boot: random()?,
@@ -171,6 +174,7 @@ fn node(
         reloader: Arc::new(reloader),
         dns: dns(&file),
         attendance,
+        history,
         counters,
         metrics: metrics.clone(),
         keys,

@@ -6,7 +6,6 @@ mod federation;
 mod metrics;
 mod place;
 mod planted;
-mod post;
 mod report;
 mod screen;
 mod tally;

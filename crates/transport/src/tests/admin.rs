@@ -29,6 +29,10 @@ impl Pages for Node {
         serde_json::json!({"node": "eu-west/gateway/0"})
     }
 
+    fn trace(&self, id: &str) -> Result<serde_json::Value, String> {
+        if id == "ab" { Ok(serde_json::json!({"state": "kept"})) } else { Err("not an id".into()) }
+    }
+
     fn metrics(&self) -> String {
         "# EOF\n".into()
     }
@@ -66,6 +70,9 @@ async fn pages_say_how_the_node_is_and_are_never_cached() {
     node.ready.store(true, Ordering::Relaxed);
     assert!(ask(address, "GET /readyz").await.starts_with("HTTP/1.1 200"));
     assert!(ask(address, "GET /status").await.ends_with(r#"{"node":"eu-west/gateway/0"}"#));
+    assert!(ask(address, "GET /trace/ab").await.ends_with(r#"{"state":"kept"}"#));
+    let unknown = ask(address, "GET /trace/x").await;
+    assert!(unknown.starts_with("HTTP/1.1 404") && unknown.ends_with("not an id\n"), "{unknown}");
     let metrics = ask(address, "GET /metrics").await;
     assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics}");
     for page in ["/livez", "/readyz", "/status", "/metrics", "/nothing"] {

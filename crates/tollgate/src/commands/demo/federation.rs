@@ -12,7 +12,7 @@ use tollgate_runtime::{Clock, Shutdown};
 use tollgate_scenario::scaffold::{Process, Scaffold};
 
 use super::metrics::{self, Scrape};
-use super::post::Client;
+use crate::commands::http::Client;
 use crate::exit::Exit;
 
 /// How long the slowest machine may take to start all of them.

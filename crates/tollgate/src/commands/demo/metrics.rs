@@ -6,7 +6,7 @@ use std::io;
 use tollgate_federation::NodeId;
 use tollgate_scenario::scaffold::Process;
 
-use super::post::Client;
+use crate::commands::http::Client;
 
 /// One sample: its name, labels and value.
 pub(super) struct Sample {

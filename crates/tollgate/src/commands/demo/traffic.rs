@@ -11,8 +11,8 @@ use tollgate_scenario::traffic::Traffic;
 
 use super::federation::Federation;
 use super::planted::Planted;
-use super::post::Client;
 use super::tally::{LinkName, Sent, Tally};
+use crate::commands::http::Client;
 use crate::exit::Exit;
 
 /// Checkouts in one turn, and turns in a second: enough to fill every link, little enough for two cores.

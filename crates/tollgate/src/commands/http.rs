@@ -1,4 +1,4 @@
-//! Sends OTLP/HTTP to a collector on loopback, as the simplest client could: one request, one connection kept open.
+//! Speaks HTTP as the simplest client could: one request after the other on one connection.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,6 +7,9 @@ use std::time::Duration;
 use tollgate_federation::Signal;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest page that is read.
+const LONGEST: usize = 256 << 20;
 
 /// A connection to one address.
 pub(super) struct Client {
@@ -68,7 +71,7 @@ fn read_answer(stream: &mut impl BufRead) -> io::Result<(u16, String)> {
         stream.read_line(&mut line)?;
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().map_err(|_| invalid())?;
+            length = value.trim().parse().ok().filter(|length| *length <= LONGEST).ok_or_else(invalid)?;
         }
     }
     let mut body = vec![0; length];
