@@ -226,14 +226,14 @@ fn a_parcel_without_a_manifest_that_fits_its_peer_and_link_is_refused() {
             assert_eq!(refused.code(), Code::PermissionDenied, "{what}: {refused}");
             assert!(refused.message().contains(text), "{what}: {refused}");
         }
-        for broken in ["not base64!", "Ag", "AgAA"] {
+        for broken in ["not base64!", "Aw", "AwAA"] {
             let sent = client.export_with(Service::Traces, request(), &[("tollgate-manifest-bin", broken)]);
             let refused = sent.expect_err(broken);
             assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
             assert!(refused.message().contains("manifest") && !refused.message().contains(broken), "{refused}");
         }
         // Of an earlier release: it is not the parcel that is wrong.
-        let sent = client.export_with(Service::Traces, request(), &[("tollgate-manifest-bin", "AQAA")]);
+        let sent = client.export_with(Service::Traces, request(), &[("tollgate-manifest-bin", "AgAA")]);
         assert_eq!(sent.expect_err("another release").code(), Code::Unavailable);
         assert_unmoved(&mut fleet, port, &before);
     }

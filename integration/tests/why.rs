@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
+use tollgate_integration::Fleet;
 use tollgate_integration::fleet::ERRORS;
 use tollgate_integration::meeting::{CENTRAL, COLLECTORS, Meeting};
 use tollgate_integration::requests::{fail, request, span};
-use tollgate_integration::Fleet;
 use tollgate_otlp::{SpanId, TraceId};
 use tollgate_testkit::{Client, Service, binary, wait_until};
 

@@ -13,10 +13,11 @@
 mod attended;
 pub(crate) mod history;
 pub(crate) mod kept;
+mod naming;
 mod patience;
 mod tally;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
-use tollgate_sampling::{Decision, Folded, Sampler, Verdict, Waits};
+use tollgate_sampling::{Decision, Folded, Reason, RecordPolicy, Sampler, Verdict, Waits};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
@@ -260,14 +261,33 @@ impl Hold {
         for (item, verdict) in batch.items().zip(&verdicts) {
             verdict.iter().for_each(|verdict| self.swept.add(*verdict, item.body().len()));
         }
-        let is_kept = |verdict: Option<Verdict>| verdict.is_none_or(|verdict| verdict.decision == Decision::Keep);
-        let keep: Vec<bool> = verdicts.into_iter().map(is_kept).collect();
+        let is_kept = |verdict: &Option<Verdict>| verdict.is_none_or(|verdict| verdict.decision == Decision::Keep);
+        let keep: Vec<bool> = verdicts.iter().map(is_kept).collect();
         let kept = keep.iter().filter(|keep| **keep).count() as u64;
         let counters = &self.counters.sampling;
         counters.spans_kept.inc_by(kept);
         counters.spans_dropped.inc_by(keep.len() as u64 - kept);
         counters.spans_unjudged.inc_by(unjudged);
-        self.kept.add(record, batch, &keep);
+        match self.sampler.policies().own().record_policy {
+            RecordPolicy::Off => self.kept.add(record, batch, &keep),
+            RecordPolicy::On => self.add_named(record, batch, &verdicts, &keep),
+        }
+    }
+
+    /// Kept spans with the name of the policy that kept them, each policy's for itself.
+    fn add_named(&mut self, record: &Record, batch: Batch<'_>, verdicts: &[Option<Verdict>], keep: &[bool]) {
+        let reason =
+            |verdict: &Option<Verdict>| verdict.map(|verdict| verdict.reason).filter(|reason| reason.is_policy());
+        let reasons: BTreeSet<Option<Reason>> =
+            verdicts.iter().zip(keep).filter(|(_, keep)| **keep).map(|(verdict, _)| reason(verdict)).collect();
+        for wanted in reasons {
+            let of_reason = verdicts.iter().zip(keep).map(|(verdict, keep)| *keep && reason(verdict) == wanted);
+            let of_reason: Vec<bool> = of_reason.collect();
+            match wanted {
+                None => self.kept.add(record, batch, &of_reason),
+                Some(policy) => self.kept.add_named(record, batch, &of_reason, self.sampler.reason(policy)),
+            }
+        }
     }
 }
 

@@ -55,6 +55,11 @@ impl Reason {
         number.map_or(Self::EARLIER_POLICY, Self)
     }
 
+    /// Whether it names a policy.
+    pub fn is_policy(self) -> bool {
+        self.0 >= Self::FIRST_POLICY
+    }
+
     /// The place of the policy, if the reason is one.
     pub(crate) fn place(self) -> Option<usize> {
         self.0.checked_sub(Self::FIRST_POLICY).map(usize::from)

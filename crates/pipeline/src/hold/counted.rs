@@ -31,3 +31,19 @@ async fn verdicts_votes_and_late_spans_are_counted_as_the_collector_counts_them(
     assert_eq!(reasons.each_ref().map(|reason| of("tollgate_sampling_reason_spans_total", reason)), [3, 3]);
     assert!(reasons.each_ref().iter().all(|reason| of("tollgate_sampling_reason_bytes_total", reason) > 3 * 16));
 }
+
+/// Guarantees: with `record_policy` kept spans name the policy that kept them, and none is lost or doubled.
+#[tokio::test]
+async fn kept_spans_name_their_policy_if_asked_to() {
+    let mut bench = Bench::recording().await;
+    bench.append(&[error(1, 10), span(1, 11), span(2, 20), error(3, 30)]).await;
+    bench.settle().await;
+    assert_eq!(bench.kept().await, [10, 11, 30]);
+    let records = bench.records().await;
+    let named = records.iter().filter(|record| {
+        let payload = &record.payload;
+        payload.windows(6).any(|window| window == b"errors")
+            && payload.windows(19).any(|window| window == b"tailsampling.policy")
+    });
+    assert_eq!(named.count(), records.iter().filter(|record| record.kind == crate::records::KEPT).count());
+}

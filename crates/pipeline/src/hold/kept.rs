@@ -16,6 +16,7 @@ use tollgate_sampling::Sampler;
 use tollgate_spool::{AppendError, Consumer, Entry, Name, Position, ReadError, Record, Spool};
 
 use crate::hold::history::History;
+use crate::hold::naming;
 use crate::records::{self, KEPT, VERDICTS};
 
 /// How much is gathered into one kept record, and read at a time in recovery.
@@ -136,6 +137,15 @@ impl KeptLog {
             let payload = self.open.entry(key).or_insert_with(|| std::mem::take(&mut self.scratch));
             select(batch, |item| keep.get(item) == Some(&true), payload);
         }
+    }
+
+    /// The same, with the name of the policy that kept them in their scopes.
+    pub(crate) fn add_named(&mut self, record: &Record, batch: Batch<'_>, keep: &[bool], policy: &str) {
+        let mut chosen = Vec::new();
+        select(batch, |item| keep.get(item) == Some(&true), &mut chosen);
+        let key = (record.origin.clone(), record.policy);
+        let payload = self.open.entry(key).or_insert_with(|| std::mem::take(&mut self.scratch));
+        naming::name(&chosen, policy, payload);
     }
 
     /// Everything of the source before this was added, or dropped.

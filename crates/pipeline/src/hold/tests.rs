@@ -30,10 +30,10 @@ pub(super) struct Bench {
     pub(super) clock: Clock,
 }
 
-fn policies(num_traces: usize) -> PolicySet {
+fn policies(num_traces: usize, own: &str) -> PolicySet {
     let text = format!(
         "tail_sampling:\n  decision_wait: 5s\n  num_traces: {num_traces}\n  policies:\n    \
-         - {{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}\n"
+         - {{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}\n{own}"
     );
     let (set, faults) = Set::from_texts([("policies/sampling.yaml", text.as_str())]);
     let policies = PolicySet::load(&set, &faults);
@@ -65,7 +65,16 @@ impl Bench {
         Self::over(tempfile::tempdir().unwrap(), 1000).await
     }
 
+    /// One that writes the name of the policy into what is kept.
+    pub(super) async fn recording() -> Self {
+        Self::with(tempfile::tempdir().unwrap(), 1000, "record_policy: true\n").await
+    }
+
     pub(super) async fn over(dir: TempDir, num_traces: usize) -> Self {
+        Self::with(dir, num_traces, "").await
+    }
+
+    async fn with(dir: TempDir, num_traces: usize, own: &str) -> Self {
         let (clock, hand) = rig::standing();
         let (disk, faults) = Disk::with_faults();
         let received = spool(&Disk::real(), &dir.path().join("traces"), &clock, &["sampler"]);
@@ -75,7 +84,7 @@ impl Bench {
         let log = KeptLog::new(kept.clone(), journal, clock.clone(), "us-east/central/0", WAIT * 4);
         let attendance = Attendance::new(clock.clone(), Duration::ZERO, WAIT * 4);
         attendance.open();
-        let sampler = Sampler::new(policies(num_traces), 1);
+        let sampler = Sampler::new(policies(num_traces, own), 1);
         let (history, counters) = (History::new(HISTORY, clock.clone()), Arc::clone(&counted.all));
         let beside = Beside { attendance, history, clock: clock.clone(), counters };
         let from = received.consumer("sampler").unwrap();
