@@ -1,5 +1,5 @@
-//! What `tollgate check` prints: the resolved federation, by what each link is open today, every place data can go, and how
-//! long backlogs last.
+//! What `tollgate check` prints: the resolved federation, by what each link is open today, every place data can go, how long
+//! backlogs last, and what sampling takes and misses.
 //!
 //! Promises:
 //! 1. A link that nothing may cross today is called CLOSED, with its reason, wherever it is named.
@@ -9,6 +9,7 @@
 mod backlogs;
 mod links;
 mod places;
+mod sampling;
 
 use std::fmt;
 
@@ -48,6 +49,7 @@ impl fmt::Display for Report<'_> {
         self.write_links(f)?;
         self.write_places(f)?;
         self.write_backlogs(f)?;
+        self.write_sampling(f)?;
         let notes = federation.notes();
         if !notes.is_empty() {
             writeln!(f, "\nnotes: allowed, and should be seen")?;

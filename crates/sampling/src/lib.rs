@@ -21,7 +21,7 @@ mod verdict;
 mod requests;
 
 pub use journal::{Entry, JournalFault};
-pub use policy::{Bounds, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
+pub use policy::{Ask, Bounds, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
 pub use sampler::{Cause, Folded, Judged, Sampler, Timing, Waits};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};

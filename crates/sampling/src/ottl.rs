@@ -17,6 +17,7 @@ mod functions;
 mod lexer;
 mod parser;
 mod paths;
+mod reads;
 mod syntax;
 mod trace_state;
 mod values;

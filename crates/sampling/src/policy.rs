@@ -7,6 +7,7 @@
 //!
 //! Not here: the block's syntax (`policy/read.rs`), reading spans (`policy/look.rs`), when a trace is judged (`sampler.rs`).
 
+mod ask;
 mod attribute;
 mod closer;
 mod compile;
@@ -30,6 +31,7 @@ use compile::{Compiler, Looks, drops_first};
 use rule::Rule;
 use vote::{Ballot, Case, Vote};
 
+pub use ask::Ask;
 pub use limits::Limits;
 pub(crate) use observe::{Surroundings, Words};
 pub use own::{Own, RecordPolicy};
@@ -44,6 +46,7 @@ pub struct PolicySet {
     bounds: Bounds,
     notes: Vec<Note>,
     own: Own,
+    asks: Vec<Ask>,
     policies: Box<[Policy]>,
     looks: Looks,
     layout: Layout,
@@ -81,6 +84,13 @@ pub struct Note {
     pub text: String,
 }
 
+/// What reading a block found besides policies.
+#[derive(Debug, Default)]
+struct Remarks {
+    notes: Vec<Note>,
+    asks: Vec<Ask>,
+}
+
 impl Bounds {
     /// How many traces will be pending at the expected rate, with a fifth to spare; 0 if no rate was said.
     pub fn needed_traces(&self) -> u64 {
@@ -97,7 +107,8 @@ struct Policy {
 }
 
 impl PolicySet {
-    fn new(bounds: Bounds, ends_at_first_match: bool, rules: Vec<(String, Rule)>, notes: Vec<Note>) -> Self {
+    fn new(bounds: Bounds, ends_at_first_match: bool, rules: Vec<(String, Rule)>, remarks: Remarks) -> Self {
+        let Remarks { notes, asks } = remarks;
         let mut compiler = Compiler::default();
         compiler.layout.bytes = bounds.max_trace_bytes.is_some();
         compiler.layout.root = bounds.wait_after_root.is_some();
@@ -108,7 +119,7 @@ impl PolicySet {
         let policies = policies.collect();
         let looks = compiler.looks();
         let Compiler { limits, layout, .. } = compiler;
-        Self { bounds, own: Own::default(), notes, policies, looks, layout, limits, ends_at_first_match }
+        Self { bounds, own: Own::default(), notes, asks, policies, looks, layout, limits, ends_at_first_match }
     }
 
     /// How long and for how many traces the block says to wait.
@@ -124,6 +135,16 @@ impl PolicySet {
     /// What of the block means another thing here than for the Collector.
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// What the policies read of spans.
+    pub fn asks(&self) -> &[Ask] {
+        &self.asks
+    }
+
+    /// So many bytes of memory a pending trace takes at most, and a remembered one.
+    pub fn bytes_per_trace(&self) -> (u64, u64) {
+        (crate::sampler::PENDING_BYTES + 8 * self.layout.width() as u64, crate::sampler::REMEMBERED_BYTES)
     }
 
     /// The names of the policies, in the order in which they vote: those that veto first, then as they stand.

@@ -30,6 +30,12 @@ use crate::policy::{Limits, PolicySet, Votes};
 use crate::summary::{Column, Evidence, Summary};
 use crate::verdict::{Decision, Reason, Verdict};
 
+/// What a pending trace takes at most, without the second column: its summary, with the slack of its queue, and its entry in
+/// the index.
+pub(crate) const PENDING_BYTES: u64 = 100;
+/// What a verdict takes that is remembered.
+pub(crate) const REMEMBERED_BYTES: u64 = 40;
+
 /// The traces that wait for their verdict and those that got it, in one order of sequence numbers.
 ///
 /// ```text

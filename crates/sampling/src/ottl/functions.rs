@@ -28,6 +28,18 @@ pub(super) struct Call {
     prepared: Prepared,
 }
 
+impl Call {
+    /// One for each parameter.
+    pub(super) fn arguments(&self) -> &[Expression] {
+        &self.arguments
+    }
+
+    /// Whether it looks at the span itself, without an argument.
+    pub(super) fn reads_parent(&self) -> bool {
+        self.function.name == "IsRootSpan"
+    }
+}
+
 /// What could be done before a span arrived.
 #[derive(Debug, Clone)]
 enum Prepared {

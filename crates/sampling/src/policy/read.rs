@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
-use tollgate_config::{Faults, Fields, Located, Read, Set, Value};
+use tollgate_config::{At, Faults, Fields, Located, Read, Set, Value};
 
 pub(crate) use condition::ERROR_MODES;
 pub(crate) use kind::{KINDS, Kind};
@@ -24,7 +24,7 @@ pub(crate) use simple::STATUS_CODES;
 
 use super::own;
 use super::rule::Rule;
-use super::{Bounds, Note, PolicySet};
+use super::{Ask, Bounds, Note, PolicySet, Remarks};
 
 const DOCUMENT: &str = "policies/sampling.yaml";
 
@@ -51,11 +51,20 @@ pub(crate) enum Strategy {
 
 /// Collects what is noted while a block is read.
 #[derive(Debug, Default)]
-struct Notes(RefCell<Vec<Note>>);
+struct Notes(RefCell<Remarks>);
 
 impl Notes {
     fn add(&self, value: Value<'_>, text: impl Display) {
-        self.0.borrow_mut().push(Note { at: value.at(), text: text.to_string() });
+        self.add_at(value.at(), text);
+    }
+
+    fn add_at(&self, at: At, text: impl Display) {
+        self.0.borrow_mut().notes.push(Note { at, text: text.to_string() });
+    }
+
+    /// The policy that stands here reads one of these carriers.
+    fn ask(&self, value: Value<'_>, carriers: &[&'static str], key: Option<&str>) {
+        self.0.borrow_mut().asks.push(Ask { at: value.at(), carriers: carriers.to_vec(), key: key.map(Box::from) });
     }
 }
 

@@ -28,10 +28,7 @@ pub(super) fn composite(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let names: Vec<String> = subs.iter().map(|(name, _)| name.clone()).collect();
     for stray in order.iter().chain(percents.iter().map(|(name, _)| name)) {
         if !names.contains(&stray.value) {
-            notes
-                .0
-                .borrow_mut()
-                .push(super::Note { at: stray.at.clone(), text: "names no policy of this composite".into() });
+            notes.add_at(stray.at.clone(), "names no policy of this composite");
         }
     }
     let rank = |name: &str| order.iter().position(|listed| listed.value == name).unwrap_or(order.len());

@@ -2,18 +2,18 @@
 
 use tollgate_config::{Fields, Value};
 
-use super::done;
+use super::{Notes, done};
 use crate::ottl::{Condition, Context, ErrorMode};
 use crate::policy::rule::{Conditions, Rule};
 
 pub(crate) const ERROR_MODES: [(&str, ErrorMode); 3] =
     [("propagate", ErrorMode::Propagate), ("ignore", ErrorMode::Ignore), ("silent", ErrorMode::Silent)];
 
-pub(super) fn ottl_condition(value: Value<'_>) -> Option<Rule> {
+pub(super) fn ottl_condition(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
     let mode = fields.value("error_mode").map_or(Some(ErrorMode::Propagate), error_mode);
-    let span = conditions(&mut fields, "span", Context::Span);
-    let event = conditions(&mut fields, "spanevent", Context::SpanEvent);
+    let span = conditions(&mut fields, "span", Context::Span, notes);
+    let event = conditions(&mut fields, "spanevent", Context::SpanEvent, notes);
     done(fields);
     let (mode, span, event) = (mode?, span?, event?);
     if span.is_empty() && event.is_empty() {
@@ -32,11 +32,16 @@ fn error_mode(value: Value<'_>) -> Option<ErrorMode> {
 
 /// What is wrong with a condition is said with its column in the condition: where a document folds or quotes it, no line of
 /// the file has that column.
-fn conditions(fields: &mut Fields<'_>, key: &'static str, context: Context) -> Option<Vec<Condition>> {
+fn conditions(fields: &mut Fields<'_>, key: &'static str, context: Context, notes: &Notes) -> Option<Vec<Condition>> {
     let Some(list) = fields.value(key) else { return Some(Vec::new()) };
     let read = |item: Value<'_>| {
         let text: String = item.read()?;
-        Condition::parse(&text, context).map_err(|error| item.fault(format_args!("in the condition, {error}"))).ok()
+        let refused = |error| item.fault(format_args!("in the condition, {error}"));
+        let condition = Condition::parse(&text, context).map_err(refused).ok()?;
+        for read in condition.reads() {
+            notes.ask(item, &[read.carrier], read.key);
+        }
+        Some(condition)
     };
     let conditions: Vec<Option<Condition>> = list.items()?.into_iter().map(read).collect();
     conditions.into_iter().collect()

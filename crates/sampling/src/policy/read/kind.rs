@@ -66,21 +66,22 @@ pub(super) fn rule(mut fields: Fields<'_>, notes: &Notes) -> Option<Rule> {
 }
 
 fn block(kind: Kind, fields: &mut Fields<'_>, notes: &Notes) -> Option<Rule> {
+    let policy = fields.mapping();
     let mut of = |key: &'static str| fields.required_value(key);
     match kind {
         Kind::AlwaysSample => Some(Rule::Always),
-        Kind::TraceFlags => Some(simple::trace_flags()),
-        Kind::Latency => of("latency").and_then(simple::latency),
+        Kind::TraceFlags => Some(simple::trace_flags(policy, notes)),
+        Kind::Latency => of("latency").and_then(|value| simple::latency(value, notes)),
         Kind::NumericAttribute => of("numeric_attribute").and_then(|value| simple::numeric_attribute(value, notes)),
-        Kind::BooleanAttribute => of("boolean_attribute").and_then(simple::boolean_attribute),
-        Kind::StringAttribute => of("string_attribute").and_then(simple::string_attribute),
-        Kind::StatusCode => of("status_code").and_then(simple::status_code),
+        Kind::BooleanAttribute => of("boolean_attribute").and_then(|value| simple::boolean_attribute(value, notes)),
+        Kind::StringAttribute => of("string_attribute").and_then(|value| simple::string_attribute(value, notes)),
+        Kind::StatusCode => of("status_code").and_then(|value| simple::status_code(value, notes)),
         Kind::Probabilistic => of("probabilistic").and_then(simple::probabilistic),
         Kind::RateLimiting => of("rate_limiting").and_then(simple::rate_limiting),
         Kind::BytesLimiting => of("bytes_limiting").and_then(simple::bytes_limiting),
         Kind::SpanCount => of("span_count").and_then(simple::span_count),
-        Kind::TraceState => of("trace_state").and_then(simple::trace_state),
-        Kind::OttlCondition => of("ottl_condition").and_then(condition::ottl_condition),
+        Kind::TraceState => of("trace_state").and_then(|value| simple::trace_state(value, notes)),
+        Kind::OttlCondition => of("ottl_condition").and_then(|value| condition::ottl_condition(value, notes)),
         Kind::And => of("and").and_then(|value| several(value, "and_sub_policy", notes)).map(Rule::And),
         Kind::Or => of("or").and_then(|value| several(value, "or_sub_policy", notes)).map(Rule::Or),
         Kind::Drop => of("drop").and_then(|value| several(value, "drop_sub_policy", notes)).map(Rule::Drop),

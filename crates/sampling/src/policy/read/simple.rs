@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tollgate_config::{Fields, Located, Value};
 
 use super::{Notes, done, or_default};
+use crate::policy::ask::ATTRIBUTES;
 use crate::policy::attribute::Matcher;
 use crate::policy::limits::Rate;
 use crate::policy::pattern;
@@ -17,11 +18,14 @@ pub(crate) const STATUS_CODES: [(&str, StatusCode); 3] =
 /// A member of a W3C trace state with its `=` is no longer than this.
 const LONGEST_MEMBER: usize = 256;
 
-pub(super) fn trace_flags() -> Rule {
+pub(super) fn trace_flags(value: Value<'_>, notes: &Notes) -> Rule {
+    notes.ask(value, &["span.flags"], None);
     Rule::Look(Leaf::SampledFlag, Wanted::Match)
 }
 
-pub(super) fn latency(value: Value<'_>) -> Option<Rule> {
+pub(super) fn latency(value: Value<'_>, notes: &Notes) -> Option<Rule> {
+    notes.ask(value, &["span.start_time"], None);
+    notes.ask(value, &["span.end_time"], None);
     let mut fields = value.fields()?;
     let bounds = one_of(&mut fields, ["threshold_ms", "upper_threshold_ms"]);
     done(fields);
@@ -55,7 +59,7 @@ fn one_of<T: tollgate_config::Read + Default>(
 
 pub(super) fn numeric_attribute(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
-    let key = key(&mut fields);
+    let key = key(&mut fields, ATTRIBUTES, notes);
     let wanted = wanted(&mut fields);
     let bounds = ["min_value", "max_value"].map(|key| fields.value(key));
     done(fields);
@@ -75,17 +79,17 @@ pub(super) fn numeric_attribute(value: Value<'_>, notes: &Notes) -> Option<Rule>
     Some(Rule::Look(Leaf::Attribute { key: key?, matcher: Matcher::Integers(least..=most) }, wanted?))
 }
 
-pub(super) fn boolean_attribute(value: Value<'_>) -> Option<Rule> {
+pub(super) fn boolean_attribute(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
-    let (key, wanted) = (key(&mut fields), wanted(&mut fields));
+    let (key, wanted) = (key(&mut fields, ATTRIBUTES, notes), wanted(&mut fields));
     let looked_for = or_default(&mut fields, "value", false);
     done(fields);
     Some(Rule::Look(Leaf::Attribute { key: key?, matcher: Matcher::Boolean(looked_for?) }, wanted?))
 }
 
-pub(super) fn string_attribute(value: Value<'_>) -> Option<Rule> {
+pub(super) fn string_attribute(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
-    let key = key(&mut fields);
+    let key = key(&mut fields, ATTRIBUTES, notes);
     let expressions = or_default(&mut fields, "enabled_regex_matching", false);
     let wanted = wanted(&mut fields);
     let matcher = fields.required_value("values").and_then(|values| matcher(values, expressions));
@@ -95,13 +99,14 @@ pub(super) fn string_attribute(value: Value<'_>) -> Option<Rule> {
     Some(Rule::Look(Leaf::Attribute { key: key?, matcher: matcher? }, wanted?))
 }
 
-fn key(fields: &mut Fields<'_>) -> Option<String> {
+fn key(fields: &mut Fields<'_>, carriers: &[&'static str], notes: &Notes) -> Option<String> {
     let key = fields.required_value("key")?;
     let read: String = key.read()?;
     if read.is_empty() {
         key.fault("an attribute has a name");
         return None;
     }
+    notes.ask(key, carriers, Some(&read));
     Some(read)
 }
 
@@ -132,7 +137,8 @@ fn matcher(value: Value<'_>, as_expressions: Option<bool>) -> Option<Matcher> {
         .ok()
 }
 
-pub(super) fn status_code(value: Value<'_>) -> Option<Rule> {
+pub(super) fn status_code(value: Value<'_>, notes: &Notes) -> Option<Rule> {
+    notes.ask(value, &["span.status.code"], None);
     let mut fields = value.fields()?;
     let codes = fields.required_value("status_codes").and_then(|codes| {
         let items = codes.items()?;
@@ -149,9 +155,9 @@ pub(super) fn status_code(value: Value<'_>) -> Option<Rule> {
     Some(Rule::Look(Leaf::Status(looked_for), Wanted::Match))
 }
 
-pub(super) fn trace_state(value: Value<'_>) -> Option<Rule> {
+pub(super) fn trace_state(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
-    let key = key(&mut fields);
+    let key = key(&mut fields, &["span.trace_state"], notes);
     let values = fields.required_value("values").and_then(|values| {
         let read: Vec<String> = values.read()?;
         if read.is_empty() {
