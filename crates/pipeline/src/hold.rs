@@ -16,6 +16,7 @@ pub(crate) mod kept;
 mod naming;
 mod patience;
 mod tally;
+mod thresholds;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,13 +26,14 @@ use tokio::time::Instant;
 use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
-use tollgate_sampling::{Decision, Folded, Reason, RecordPolicy, Sampler, Verdict, Waits};
+use tollgate_sampling::tracestate::Kept;
+use tollgate_sampling::{Consistency, Decision, Folded, Reason, RecordPolicy, Sampler, Verdict, Waits};
 use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
 use crate::hold::attended::Attended;
 use crate::hold::history::History;
-use crate::hold::kept::KeptLog;
+use crate::hold::kept::{Chosen, KeptLog};
 use crate::hold::patience::{Filling, Patience};
 use crate::hold::tally::Swept;
 use crate::node::counters::{Counters, Losses, Outcome};
@@ -268,14 +270,25 @@ impl Hold {
         counters.spans_kept.inc_by(kept);
         counters.spans_dropped.inc_by(keep.len() as u64 - kept);
         counters.spans_unjudged.inc_by(unjudged);
+        let thresholds = self.thresholds(&verdicts);
+        let chosen = Chosen { keep: &keep, thresholds: thresholds.as_deref() };
         match self.sampler.policies().own().record_policy {
-            RecordPolicy::Off => self.kept.add(record, batch, &keep),
-            RecordPolicy::On => self.add_named(record, batch, &verdicts, &keep),
+            RecordPolicy::Off => self.kept.add(record, batch, chosen),
+            RecordPolicy::On => self.add_named(record, batch, &verdicts, chosen),
         }
     }
 
+    /// By which probability each span was kept, where kept spans say it.
+    fn thresholds(&self, verdicts: &[Option<Verdict>]) -> Option<Vec<Kept>> {
+        let by = |verdict: &Option<Verdict>| verdict.and_then(|verdict| self.sampler.kept_by(verdict));
+        let kept = |verdict| by(verdict).unwrap_or(Kept::Unknown);
+        let says = self.sampler.policies().own().sampling == Consistency::TraceState;
+        says.then(|| verdicts.iter().map(kept).collect())
+    }
+
     /// Kept spans with the name of the policy that kept them, each policy's for itself.
-    fn add_named(&mut self, record: &Record, batch: Batch<'_>, verdicts: &[Option<Verdict>], keep: &[bool]) {
+    fn add_named(&mut self, record: &Record, batch: Batch<'_>, verdicts: &[Option<Verdict>], chosen: Chosen<'_>) {
+        let keep = chosen.keep;
         let reason =
             |verdict: &Option<Verdict>| verdict.map(|verdict| verdict.reason).filter(|reason| reason.is_policy());
         let reasons: BTreeSet<Option<Reason>> =
@@ -283,9 +296,10 @@ impl Hold {
         for wanted in reasons {
             let of_reason = verdicts.iter().zip(keep).map(|(verdict, keep)| *keep && reason(verdict) == wanted);
             let of_reason: Vec<bool> = of_reason.collect();
+            let chosen = Chosen { keep: &of_reason, ..chosen };
             match wanted {
-                None => self.kept.add(record, batch, &of_reason),
-                Some(policy) => self.kept.add_named(record, batch, &of_reason, self.sampler.reason(policy)),
+                None => self.kept.add(record, batch, chosen),
+                Some(policy) => self.kept.add_named(record, batch, chosen, self.sampler.reason(policy)),
             }
         }
     }

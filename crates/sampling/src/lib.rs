@@ -14,14 +14,14 @@ mod policy;
 mod sampler;
 mod schema;
 mod summary;
-mod tracestate;
+pub mod tracestate;
 mod verdict;
 
 #[cfg(test)]
 mod requests;
 
 pub use journal::{Entry, JournalFault};
-pub use policy::{Ask, Bounds, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
+pub use policy::{Ask, Bounds, Consistency, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
 pub use sampler::{Cause, Folded, Judged, Sampler, Timing, Waits};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};

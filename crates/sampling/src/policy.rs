@@ -11,6 +11,7 @@ mod ask;
 mod attribute;
 mod closer;
 mod compile;
+mod inclusion;
 mod limits;
 mod look;
 mod observe;
@@ -28,16 +29,18 @@ use tollgate_config::At;
 use tollgate_otlp::TraceId;
 
 use compile::{Compiler, Looks, drops_first};
+use inclusion::Inclusion;
 use rule::Rule;
 use vote::{Ballot, Case, Vote};
 
 pub use ask::Ask;
 pub use limits::Limits;
 pub(crate) use observe::{Surroundings, Words};
-pub use own::{Own, RecordPolicy};
+pub use own::{Consistency, Own, RecordPolicy};
 pub use votes::{Voted, Votes};
 
 use crate::summary::{Evidence, Layout};
+use crate::tracestate::{Kept, Threshold};
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// The policies and bounds of one `tail_sampling` block.
@@ -47,6 +50,8 @@ pub struct PolicySet {
     notes: Vec<Note>,
     own: Own,
     asks: Vec<Ask>,
+    /// Those by which a trace may be kept, each once.
+    thresholds: Vec<Threshold>,
     policies: Box<[Policy]>,
     looks: Looks,
     layout: Layout,
@@ -118,8 +123,20 @@ impl PolicySet {
         });
         let policies = policies.collect();
         let looks = compiler.looks();
-        let Compiler { limits, layout, .. } = compiler;
-        Self { bounds, own: Own::default(), notes, asks, policies, looks, layout, limits, ends_at_first_match }
+        let Compiler { limits, layout, thresholds, .. } = compiler;
+        let thresholds = thresholds.into_iter().collect();
+        Self {
+            bounds,
+            own: Own::default(),
+            notes,
+            asks,
+            thresholds,
+            policies,
+            looks,
+            layout,
+            limits,
+            ends_at_first_match,
+        }
     }
 
     /// How long and for how many traces the block says to wait.
@@ -161,6 +178,22 @@ impl PolicySet {
         self.layout
     }
 
+    /// By which probability a verdict's trace was kept; `None` if trace states go out as they came.
+    pub fn kept_by(&self, reason: Reason) -> Option<Kept> {
+        let threshold = || Some(Kept::At(*self.thresholds.get(reason.threshold()?)?));
+        (self.own.sampling == Consistency::TraceState).then(|| threshold().unwrap_or(Kept::Unknown))
+    }
+
+    fn at_threshold(&self, reason: Reason, case: &Case<'_>) -> Reason {
+        if self.own.sampling == Consistency::Hash {
+            return reason;
+        }
+        let all = self.policies.iter().map(|policy| policy.vote.inclusion(case)).fold(Inclusion::Never, Inclusion::or);
+        let Inclusion::From(threshold) = all else { return reason };
+        let place = self.thresholds.iter().position(|known| *known == threshold);
+        place.map_or(reason, |place| reason.at_threshold(place))
+    }
+
     /// Judges a trace by all that was seen of it.
     ///
     /// Rate limits are charged, so a trace is judged once; `now` is uptime.
@@ -196,7 +229,7 @@ impl PolicySet {
             }
         }
         let (decision, reason) = match keeps {
-            Some(place) => (Decision::Keep, Reason::policy(place)),
+            Some(place) => (Decision::Keep, self.at_threshold(Reason::policy(place), &case)),
             None if unknown => (Decision::Keep, Reason::EVALUATION_ERROR),
             None => (Decision::Drop, Reason::NO_POLICY_MATCHED),
         };
@@ -204,6 +237,8 @@ impl PolicySet {
     }
 }
 
+#[cfg(test)]
+mod counts;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 use crate::journal::{Entry, JournalFault};
 use crate::policy::{Limits, PolicySet, Votes};
 use crate::summary::{Column, Evidence, Summary};
+use crate::tracestate::Kept;
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// What a pending trace takes at most, without the second column: its summary, with the slack of its queue, and its entry in
@@ -247,6 +248,12 @@ impl Sampler {
     /// The name of a verdict's reason: a policy, of this list or an earlier one, or why no policy decided.
     pub fn reason(&self, reason: Reason) -> &str {
         self.reasons.name(reason)
+    }
+
+    /// By which probability the trace of a verdict was kept; `None` if trace states go out as they came. Of verdicts that were
+    /// recovered it is not known.
+    pub fn kept_by(&self, verdict: Verdict) -> Option<Kept> {
+        self.policies.kept_by(verdict.reason)
     }
 
     /// Appends verdicts for the log to `out`.

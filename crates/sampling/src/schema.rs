@@ -42,6 +42,10 @@ pub fn sampling() -> Value {
         ("decision_wait_max", duration(wait_max)),
         ("history", number(history)),
         ("record_policy", flag("kept spans name the policy that kept them")),
+        (
+            "use_tracestate",
+            flag("shares go by the randomness of a trace, and kept spans say by which probability (`ot=th`)"),
+        ),
     ];
     let mut top = object(&["tail_sampling"], keys);
     top["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");

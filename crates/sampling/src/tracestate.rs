@@ -1,5 +1,13 @@
 //! W3C trace state, as the Collector reads it (W3C Trace Context, section 3.3).
 
+mod member;
+mod threshold;
+
+pub(crate) use member::randomness;
+pub use member::{Kept, after};
+pub(crate) use threshold::Randomness;
+pub use threshold::Threshold;
+
 /// The largest number of members.
 const MAX_MEMBERS: usize = 32;
 

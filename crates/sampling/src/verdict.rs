@@ -18,9 +18,13 @@ pub enum Coverage {
     Incomplete,
 }
 
-/// Why a verdict was given, as a number; `Sampler::reason` gives the name.
+/// Why a verdict was given, as a number; `Sampler::reason` gives the name. With it goes by which threshold, if by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reason(pub(crate) u16);
+pub struct Reason {
+    number: u16,
+    /// One more than the place of the threshold in the list of its set; zero for none.
+    threshold: u8,
+}
 
 /// The decision about one trace with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +37,14 @@ pub struct Verdict {
 
 impl Reason {
     /// No policy wanted the trace.
-    pub const NO_POLICY_MATCHED: Self = Self(0);
+    pub const NO_POLICY_MATCHED: Self = Self::numbered(0);
     /// Part of the trace could not be evaluated, so it is kept.
-    pub const EVALUATION_ERROR: Self = Self(1);
+    pub const EVALUATION_ERROR: Self = Self::numbered(1);
     /// A policy of an earlier configuration whose name is no longer known.
-    pub const EARLIER_POLICY: Self = Self(2);
+    pub const EARLIER_POLICY: Self = Self::numbered(2);
 
     /// The trace had more bytes than `maximum_trace_size_bytes`.
-    pub const TOO_LARGE: Self = Self(3);
+    pub const TOO_LARGE: Self = Self::numbered(3);
 
     /// All that name no policy.
     pub(crate) const FIXED: [Self; 4] =
@@ -49,20 +53,35 @@ impl Reason {
     /// The first number that belongs to a policy.
     const FIRST_POLICY: u16 = 4;
 
+    const fn numbered(number: u16) -> Self {
+        Self { number, threshold: 0 }
+    }
+
+    /// The same, for a trace that was kept by the threshold at this place of the list.
+    pub(crate) fn at_threshold(self, place: usize) -> Self {
+        let threshold = u8::try_from(place).ok().and_then(|place| place.checked_add(1));
+        Self { threshold: threshold.unwrap_or(0), ..self }
+    }
+
+    /// The place of the threshold, if the trace was kept by one.
+    pub(crate) fn threshold(self) -> Option<usize> {
+        self.threshold.checked_sub(1).map(usize::from)
+    }
+
     /// The reason that names the policy at this place of the list.
     pub(crate) fn policy(place: usize) -> Self {
         let number = u16::try_from(place).ok().and_then(|place| place.checked_add(Self::FIRST_POLICY));
-        number.map_or(Self::EARLIER_POLICY, Self)
+        number.map_or(Self::EARLIER_POLICY, Self::numbered)
     }
 
     /// Whether it names a policy.
     pub fn is_policy(self) -> bool {
-        self.0 >= Self::FIRST_POLICY
+        self.place().is_some()
     }
 
     /// The place of the policy, if the reason is one.
     pub(crate) fn place(self) -> Option<usize> {
-        self.0.checked_sub(Self::FIRST_POLICY).map(usize::from)
+        self.number.checked_sub(Self::FIRST_POLICY).map(usize::from)
     }
 
     /// The name of a reason that is no policy.

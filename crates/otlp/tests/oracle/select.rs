@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::{
 use proptest::prelude::*;
 use prost::Message;
 use tollgate_otlp::{
-    Batch, Index, Limits, Part, Writer, select, select_with, split, split_with, walk_logs, walk_traces,
-    wire::varint_len,
+    Batch, Index, Item, Limits, Part, Writer, select, select_rewritten, select_with, split, split_with, walk_logs,
+    walk_traces, wire::varint_len,
 };
 
 use crate::generate;
@@ -62,6 +62,33 @@ proptest! {
         expected.retain(|_| { number += 1; keep(number - 1) });
         prop_assert_eq!(copied, expected.len());
         prop_assert_eq!(flat(&read(&out)), expected);
+    }
+
+    /// Guarantees: an item that is written anew stands where it stood, and what is copied is copied as by `select`.
+    #[test]
+    fn rewriting_changes_items_and_nothing_around_them(request in generate::traces(), chosen in any::<u64>()) {
+        let bytes = request.encode_to_vec();
+        let index = index(&bytes);
+        let keep = |number: usize| chosen >> (number % 64) & 1 == 1;
+        let batch = Batch::new(&bytes, &index);
+        let (mut selected, mut copied, mut renamed) = (Vec::new(), Vec::new(), Vec::new());
+        select(batch, keep, &mut selected);
+        let copy = |item: &Item<'_>, out: &mut Vec<u8>| {
+            out.extend_from_slice(item.body());
+            keep(item.number)
+        };
+        select_rewritten(batch, copy, &mut copied);
+        prop_assert_eq!(&copied, &selected);
+        let rename = |item: &Item<'_>, out: &mut Vec<u8>| {
+            out.extend_from_slice(item.body());
+            Writer::new(out).string(5, "renamed");
+            true
+        };
+        let written = select_rewritten(batch, rename, &mut renamed);
+        let mut expected = flat(&request);
+        expected.iter_mut().for_each(|context| "renamed".clone_into(&mut context.4.name));
+        prop_assert_eq!(written, expected.len());
+        prop_assert_eq!(flat(&read(&renamed)), expected);
     }
 
     #[test]

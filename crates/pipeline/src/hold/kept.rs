@@ -13,10 +13,11 @@ use bytes::Bytes;
 use tollgate_otlp::{Batch, Limits, select, walk_traces};
 use tollgate_runtime::Clock;
 use tollgate_sampling::Sampler;
+use tollgate_sampling::tracestate::Kept;
 use tollgate_spool::{AppendError, Consumer, Entry, Name, Position, ReadError, Record, Spool};
 
 use crate::hold::history::History;
-use crate::hold::naming;
+use crate::hold::{naming, thresholds};
 use crate::records::{self, KEPT, VERDICTS};
 
 /// How much is gathered into one kept record, and read at a time in recovery.
@@ -49,6 +50,26 @@ pub(crate) struct KeptLog {
     journalled: VecDeque<(Position, Duration)>,
     /// How long a verdict stays in the journal, with nobody behind and now.
     remember: (Duration, Duration),
+}
+
+/// Which items of a record are kept, and by which probability where they say it.
+#[derive(Clone, Copy)]
+pub(crate) struct Chosen<'a> {
+    pub(crate) keep: &'a [bool],
+    /// One for each item.
+    pub(crate) thresholds: Option<&'a [Kept]>,
+}
+
+impl Chosen<'_> {
+    fn select(&self, batch: Batch<'_>, out: &mut Vec<u8>) {
+        let keep = |item: usize| self.keep.get(item) == Some(&true);
+        match self.thresholds {
+            None => {
+                select(batch, keep, out);
+            }
+            Some(kept) => thresholds::select(batch, keep, kept, out),
+        }
+    }
 }
 
 impl KeptLog {
@@ -131,21 +152,23 @@ impl KeptLog {
     }
 
     /// Takes the kept items of one record.
-    pub(crate) fn add(&mut self, record: &Record, batch: Batch<'_>, keep: &[bool]) {
-        if keep.contains(&true) {
-            let key = (record.origin.clone(), record.policy);
-            let payload = self.open.entry(key).or_insert_with(|| std::mem::take(&mut self.scratch));
-            select(batch, |item| keep.get(item) == Some(&true), payload);
+    pub(crate) fn add(&mut self, record: &Record, batch: Batch<'_>, chosen: Chosen<'_>) {
+        if chosen.keep.contains(&true) {
+            chosen.select(batch, self.room(record));
         }
     }
 
     /// The same, with the name of the policy that kept them in their scopes.
-    pub(crate) fn add_named(&mut self, record: &Record, batch: Batch<'_>, keep: &[bool], policy: &str) {
-        let mut chosen = Vec::new();
-        select(batch, |item| keep.get(item) == Some(&true), &mut chosen);
+    pub(crate) fn add_named(&mut self, record: &Record, batch: Batch<'_>, chosen: Chosen<'_>, policy: &str) {
+        let mut selected = Vec::new();
+        chosen.select(batch, &mut selected);
+        naming::name(&selected, policy, self.room(record));
+    }
+
+    /// Where the kept spans of a record are gathered.
+    fn room(&mut self, record: &Record) -> &mut Vec<u8> {
         let key = (record.origin.clone(), record.policy);
-        let payload = self.open.entry(key).or_insert_with(|| std::mem::take(&mut self.scratch));
-        naming::name(&chosen, policy, payload);
+        self.open.entry(key).or_insert_with(|| std::mem::take(&mut self.scratch))
     }
 
     /// Everything of the source before this was added, or dropped.

@@ -1,5 +1,7 @@
 //! Turns policies as written into what looks into spans, what votes, and what each trace must remember for it.
 
+use std::collections::BTreeSet;
+
 use super::closer::Closer;
 use super::limits::Limits;
 use super::look::Look;
@@ -7,11 +9,13 @@ use super::rule::{Conditions, Leaf, Rule, Wanted};
 use super::vote::{Shared, Vote};
 use crate::ottl::ErrorMode;
 use crate::summary::{Layout, Mark};
+use crate::tracestate::Threshold;
 
 /// Gives out marks, buckets and words.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Compiler {
     leaves: Vec<Leaf>,
+    pub(super) thresholds: BTreeSet<Threshold>,
     pub(super) limits: Limits,
     pub(super) layout: Layout,
 }
@@ -26,13 +30,23 @@ pub(super) struct Looks {
     pub(super) closer: Closer,
 }
 
+impl Default for Compiler {
+    fn default() -> Self {
+        let (limits, layout) = (Limits::default(), Layout::default());
+        Self { leaves: Vec::new(), thresholds: BTreeSet::from([Threshold::ALWAYS]), limits, layout }
+    }
+}
+
 impl Compiler {
     pub(super) fn vote(&mut self, rule: Rule) -> Vote {
         match rule {
             Rule::Always => Vote::Always,
             Rule::Latency(latency) => Vote::Latency(latency),
             Rule::SpanCount(count) => Vote::SpanCount(count),
-            Rule::Share(share) => Vote::Share(share),
+            Rule::Share(share) => {
+                self.thresholds.extend(share.consistently());
+                Vote::Share(share)
+            }
             Rule::Look(leaf, wanted) => Vote::Mark(self.mark(leaf), wanted),
             Rule::Condition(conditions) => self.condition(conditions),
             Rule::SpansLimited(rate) => Vote::Spans(self.limits.add_bucket(rate)),

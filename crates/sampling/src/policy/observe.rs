@@ -6,6 +6,7 @@ use tollgate_otlp::{Item, SpanView};
 
 use super::PolicySet;
 use crate::summary::{Mark, Marks, Summary};
+use crate::tracestate;
 
 /// The words of the second column, as one request fills them.
 #[derive(Debug, Default)]
@@ -75,10 +76,10 @@ impl PolicySet {
         if let Some(word) = self.layout.bytes_at().and_then(|place| span.get_mut(place)) {
             *word = (item.field().len() + around.bytes_more(met)) as u64;
         }
-        if self.layout.root || !self.looks.closer.is_idle() {
+        if self.layout.root || self.layout.randomness || !self.looks.closer.is_idle() {
             match SpanView::parse(item.body()) {
                 Ok(view) => {
-                    self.note_root(&view, now, span);
+                    self.note_minima(&view, now, span);
                     *unanswered += self.looks.closer.look(&view, around, |mark| earn(mark, summary, span));
                 }
                 Err(_) => summary.marks = summary.marks.with(Marks::UNREADABLE),
@@ -87,10 +88,15 @@ impl PolicySet {
         span
     }
 
-    fn note_root(&self, span: &SpanView<'_>, now: u64, words: &mut [u64]) {
+    fn note_minima(&self, span: &SpanView<'_>, now: u64, words: &mut [u64]) {
         let is_root = span.parent_span_id.iter().all(|byte| *byte == 0);
         if let Some(word) = self.layout.root_at().and_then(|place| words.get_mut(place)).filter(|_| is_root) {
             *word = now;
+        }
+        if let Some(word) = self.layout.randomness_at().and_then(|place| words.get_mut(place))
+            && let Some(randomness) = tracestate::randomness(span.trace_state)
+        {
+            *word = randomness.0;
         }
     }
 }

@@ -31,6 +31,17 @@ pub enum RecordPolicy {
     On,
 }
 
+/// By what a share of all traces is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// By the Collector's hash of the trace id; trace states go out as they came.
+    #[default]
+    Hash,
+    /// By the randomness that goes with the trace, as with the Collector's gate `usetracestate`; kept spans say the
+    /// threshold.
+    TraceState,
+}
+
 /// What the document says beside the block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Own {
@@ -38,11 +49,13 @@ pub struct Own {
     pub history: usize,
     /// Whether kept spans name their policy.
     pub record_policy: RecordPolicy,
+    /// What decides about shares, and whether kept spans say by which probability they were kept.
+    pub sampling: Consistency,
 }
 
 impl Default for Own {
     fn default() -> Self {
-        Self { history: HISTORY, record_policy: RecordPolicy::Off }
+        Self { history: HISTORY, record_policy: RecordPolicy::Off, sampling: Consistency::Hash }
     }
 }
 
@@ -56,6 +69,7 @@ pub(super) fn read(fields: &mut Fields<'_>, bounds: Option<&mut Bounds>) -> Opti
     let wait_max: Option<Located<Duration>> = fields.optional("decision_wait_max");
     let history = or_default(fields, "history", Located { value: HISTORY, at: fields.mapping().at() });
     let record = or_default(fields, "record_policy", false);
+    let trace_state = or_default(fields, "use_tracestate", false);
     let faults = fields.mapping().faults();
     if let (Some(wait_max), Some(bounds)) = (wait_max, bounds) {
         if (bounds.decision_wait..=LONGEST.max(bounds.decision_wait)).contains(&wait_max.value) {
@@ -73,7 +87,8 @@ pub(super) fn read(fields: &mut Fields<'_>, bounds: Option<&mut Bounds>) -> Opti
         fits
     });
     let record_policy = if record? { RecordPolicy::On } else { RecordPolicy::Off };
-    Some(Own { history: history?.value, record_policy })
+    let sampling = if trace_state? { Consistency::TraceState } else { Consistency::Hash };
+    Some(Own { history: history?.value, record_policy, sampling })
 }
 
 /// Verdicts that are given while a link lags for the longest time, and while the tail waits behind it, at the rate that
@@ -109,7 +124,8 @@ mod tests {
     fn what_is_said_holds() {
         let set = load("decision_wait_max: 2m\nhistory: 7\nrecord_policy: true").unwrap();
         assert_eq!(set.bounds().decision_wait_max, Duration::from_secs(120));
-        assert_eq!(*set.own(), Own { history: 7, record_policy: RecordPolicy::On });
+        let sampling = Consistency::Hash;
+        assert_eq!(*set.own(), Own { history: 7, record_policy: RecordPolicy::On, sampling });
     }
 
     /// Guarantees: at the rate that fills `num_traces`, a verdict is remembered for twice the longest wait.

@@ -2,6 +2,8 @@
 
 use tollgate_otlp::TraceId;
 
+use crate::tracestate::Threshold;
+
 /// The Collector's salt where none is configured.
 const DEFAULT_SALT: &str = "default-hash-seed";
 
@@ -15,12 +17,23 @@ pub(crate) struct Share {
     /// The hash after the salt; what is left to hash is the id.
     salted: u64,
     threshold: u64,
+    /// The same share by consistent sampling; `None` keeps nothing.
+    consistent: Option<Threshold>,
 }
 
 impl Share {
     pub(crate) fn new(percentage: f64, salt: &str) -> Self {
         let salt = if salt.is_empty() { DEFAULT_SALT } else { salt };
-        Self { salted: fnv1a(OFFSET_BASIS, salt.as_bytes()), threshold: threshold(percentage / 100.0) }
+        Self {
+            salted: fnv1a(OFFSET_BASIS, salt.as_bytes()),
+            threshold: threshold(percentage / 100.0),
+            consistent: Threshold::of_ratio(percentage / 100.0),
+        }
+    }
+
+    /// The threshold in the mode that goes by the trace state.
+    pub(crate) fn consistently(&self) -> Option<Threshold> {
+        self.consistent
     }
 
     pub(crate) fn contains(&self, trace: &TraceId) -> bool {

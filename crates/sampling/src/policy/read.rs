@@ -22,7 +22,7 @@ pub(crate) use condition::ERROR_MODES;
 pub(crate) use kind::{KINDS, Kind};
 pub(crate) use simple::STATUS_CODES;
 
-use super::own;
+use super::own::{self, Consistency};
 use super::rule::Rule;
 use super::{Ask, Bounds, Note, PolicySet, Remarks};
 
@@ -75,7 +75,9 @@ impl PolicySet {
         let mut policies: Option<Self> = fields.required("tail_sampling");
         let own = own::read(&mut fields, policies.as_mut().map(|policies| &mut policies.bounds));
         fields.done();
-        Some(Self { own: own?, ..policies? })
+        let (own, mut policies) = (own?, policies?);
+        policies.layout.randomness = own.sampling == Consistency::TraceState;
+        Some(Self { own, ..policies })
     }
 }
 

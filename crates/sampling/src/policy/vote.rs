@@ -14,6 +14,7 @@ use super::limits::{Allowance, Limits};
 use super::probabilistic::Share;
 use super::rule::{Latency, SpanCount, Wanted};
 use crate::summary::{Evidence, Layout, Mark};
+use crate::tracestate::Randomness;
 
 /// A policy, ready to vote.
 #[derive(Debug)]
@@ -68,15 +69,7 @@ pub(crate) struct Case<'a> {
 impl Vote {
     pub(crate) fn cast(&self, case: &Case<'_>, limits: &mut Limits) -> Ballot {
         match self {
-            Self::Always => Ballot::Keep,
-            Self::Latency(latency) => case.latency(*latency),
-            Self::SpanCount(count) => Ballot::of(count.contains(case.evidence.summary.spans())),
-            Self::Share(share) => Ballot::of(share.contains(case.trace)),
-            Self::Mark(mark, wanted) => case.mark(*mark, *wanted),
-            Self::Condition(mark, unanswered) => match case.mark(*mark, Wanted::Match) {
-                Ballot::Pass if case.has(*unanswered) => Ballot::Unknown,
-                ballot => ballot,
-            },
+            Self::Share(share) => Ballot::of(case.is_in(share)),
             Self::Spans(bucket) => Ballot::of(limits.take(*bucket, case.evidence.summary.spans().into(), case.now)),
             Self::Bytes(bucket) => Ballot::of(limits.take(*bucket, case.bytes(), case.now)),
             Self::And(subs) => all(subs, case, limits),
@@ -91,6 +84,24 @@ impl Vote {
                 other => other,
             },
             Self::Composite(shared) => shared.cast(case, limits),
+            Self::Always | Self::Latency(_) | Self::SpanCount(_) | Self::Mark(..) | Self::Condition(..) => {
+                self.certain(case)
+            }
+        }
+    }
+
+    /// The vote of a policy that depends on what was seen alone; of any other that it passes.
+    pub(crate) fn certain(&self, case: &Case<'_>) -> Ballot {
+        match self {
+            Self::Always => Ballot::Keep,
+            Self::Latency(latency) => case.latency(*latency),
+            Self::SpanCount(count) => Ballot::of(count.contains(case.evidence.summary.spans())),
+            Self::Mark(mark, wanted) => case.mark(*mark, *wanted),
+            Self::Condition(mark, unanswered) => match case.mark(*mark, Wanted::Match) {
+                Ballot::Pass if case.has(*unanswered) => Ballot::Unknown,
+                ballot => ballot,
+            },
+            _ => Ballot::Pass,
         }
     }
 }
@@ -147,6 +158,14 @@ impl Ballot {
 }
 
 impl Case<'_> {
+    /// By the hash of the id, or by the randomness that goes with it where that is asked for.
+    fn is_in(&self, share: &Share) -> bool {
+        let Some(place) = self.layout.randomness_at() else { return share.contains(self.trace) };
+        let stated = self.evidence.words.get(place).filter(|word| **word != Layout::NEVER);
+        let randomness = stated.map_or_else(|| Randomness::of(self.trace), |word| Randomness(*word));
+        share.consistently().is_some_and(|threshold| threshold.keeps(randomness))
+    }
+
     fn latency(&self, latency: Latency) -> Ballot {
         let summary = self.evidence.summary;
         let contained = latency.contains(summary.extent_millis());

@@ -13,13 +13,15 @@ pub(crate) struct Layout {
     pub(crate) marks: usize,
     /// When a root arrived, in nanoseconds of uptime.
     pub(crate) root: bool,
+    /// The smallest randomness that a span states.
+    pub(crate) randomness: bool,
     /// How many bytes the trace has.
     pub(crate) bytes: bool,
 }
 
 impl Layout {
     /// Nothing was seen: no mark, no moment, no bytes.
-    const NEVER: u64 = u64::MAX;
+    pub(crate) const NEVER: u64 = u64::MAX;
 
     pub(crate) fn width(self) -> usize {
         self.minima_end() + usize::from(self.bytes)
@@ -44,6 +46,11 @@ impl Layout {
         self.root.then_some(self.marks)
     }
 
+    /// The place of the randomness.
+    pub(crate) fn randomness_at(self) -> Option<usize> {
+        self.randomness.then_some(self.marks + usize::from(self.root))
+    }
+
     /// The place of the bytes.
     pub(crate) fn bytes_at(self) -> Option<usize> {
         self.bytes.then_some(self.minima_end())
@@ -54,7 +61,7 @@ impl Layout {
     }
 
     fn minima_end(self) -> usize {
-        self.marks + usize::from(self.root)
+        self.marks + usize::from(self.root) + usize::from(self.randomness)
     }
 }
 
@@ -110,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: Layout = Layout { marks: 2, root: true, bytes: true };
+    const ALL: Layout = Layout { marks: 2, root: true, randomness: true, bytes: true };
 
     fn words() -> impl Strategy<Value = Vec<u64>> {
         vec(any::<u64>(), ALL.width())
