@@ -21,7 +21,8 @@ pub enum Coverage {
 /// Why a verdict was given, as a number; `Sampler::reason` gives the name. With it goes by which threshold, if by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reason {
-    number: u16,
+    /// In two bytes, so that a verdict fits four.
+    number: [u8; 2],
     /// One more than the place of the threshold in the list of its set; zero for none.
     threshold: u8,
 }
@@ -54,7 +55,7 @@ impl Reason {
     const FIRST_POLICY: u16 = 4;
 
     const fn numbered(number: u16) -> Self {
-        Self { number, threshold: 0 }
+        Self { number: number.to_be_bytes(), threshold: 0 }
     }
 
     /// The same, for a trace that was kept by the threshold at this place of the list.
@@ -81,7 +82,7 @@ impl Reason {
 
     /// The place of the policy, if the reason is one.
     pub(crate) fn place(self) -> Option<usize> {
-        self.number.checked_sub(Self::FIRST_POLICY).map(usize::from)
+        u16::from_be_bytes(self.number).checked_sub(Self::FIRST_POLICY).map(usize::from)
     }
 
     /// The name of a reason that is no policy.

@@ -260,3 +260,18 @@ fn only_sets_that_need_one_have_a_second_column() {
         2
     );
 }
+
+/// Guarantees: a policy whose mark lies in the second column sees resources and spans, in every part of a trace.
+#[test]
+fn the_hundredth_policy_sees_what_the_first_sees() {
+    let look = |n: usize, key: &str, value: &str| {
+        format!("{{name: l{n}, type: string_attribute, string_attribute: {{key: {key}, values: [{value}]}}}}, ")
+    };
+    let others: String = (0..100).map(|n| look(n, &format!("k{n}"), "v")).collect();
+    let of_resource = format!("{{decision_wait: 1s, policies: [{others} {}]}}", look(100, "service.name", "shop"));
+    assert_eq!(kept(&of_resource, &[(0, vec![plain(1)])]), [true]);
+    assert_eq!(kept(&of_resource, &[(0, vec![Seen { service: "", ..plain(1) }])]), [false]);
+    let of_span = format!("{{decision_wait: 1s, policies: [{others} {}]}}", look(100, "tier", "gold"));
+    assert_eq!(kept(&of_span, &[(0, vec![gold(1)]), (1, vec![plain(1)]), (2, vec![plain(2)])]), [true, false]);
+    assert_eq!(kept(&of_span, &[(0, vec![plain(1), plain(2)]), (1, vec![gold(2)])]), [false, true]);
+}
