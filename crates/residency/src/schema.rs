@@ -257,6 +257,9 @@ fn rule_schema() -> Value {
             &[],
             rule::Narrowing::KEYS.map(|key| match key {
                 "listener" => (key, one_or_more(words(["otlp_grpc", "otlp_http"]))),
+                "service" => (key, one_or_more(text("a service.name; the rule can only hold back"))),
+                "namespace" => (key, one_or_more(text("a service.namespace; the rule can only hold back"))),
+                "environment" => (key, one_or_more(text("a deployment.environment.name; the rule can only hold back"))),
                 _ => (key, one_or_more(text("a name"))),
             }),
         )),

@@ -118,13 +118,8 @@ impl Reloader {
         self.publisher.follow()
     }
 
-    /// Says aloud that the node runs on what was kept, and why.
+    /// Takes in that the node was started on what was kept, and why.
     pub(crate) fn started_on_kept(&self, why: &str) {
-        let documents = self.digest();
-        tracing::error!(
-            documents,
-            "documents refused; started on the last ones that were in force, with all links closed:\n{why}"
-        );
         self.counters.started_on_kept();
         let refused = Refused { at: self.clock.now(), reason: "invalid", why: why.to_owned() };
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use tollgate_disk::Disk;
 use tollgate_federation::{NodeId, Role};
 use tollgate_runtime::{Clock, Metrics, Shutdown, Signals, Stopper, TaskGroup, Workers};
@@ -98,6 +99,14 @@ impl RunError {
 /// When it cannot start. Trouble later is logged and mended or waited out.
 pub fn run(start: &Start, me: &NodeId, file: NodeFile, signals: &Signals) -> Result<(), RunError> {
     let clock = Clock::system();
+    if let Some(why) = &start.refused {
+        // Before anything else can fail: whoever mends that must know of this.
+        let documents = HEXLOWER.encode(&start.documents.federation.digest());
+        tracing::error!(
+            documents,
+            "documents refused; starting on the last ones that were in force, with all links closed:\n{why}"
+        );
+    }
     let opened = Opened::open(&start.documents, Some(me), &file, &clock)?;
     for warning in opened.warnings() {
         tracing::warn!("{warning}");
