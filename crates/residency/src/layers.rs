@@ -125,12 +125,15 @@ impl Layers {
     /// The same tables under the number that their link has elsewhere.
     #[must_use]
     pub fn renumbered(self, link: LinkId) -> Self {
-        let renumbered = |table: Arc<Table>| Arc::new(Table::clone(&table).renumbered(link));
+        let renumbered = |table: &Table| Arc::new(table.clone().renumbered(link));
+        let base = renumbered(&self.base);
+        let own =
+            |table: Arc<Table>| if Arc::ptr_eq(&table, &self.base) { Arc::clone(&base) } else { renumbered(&table) };
         let told = self.told.map(|Told { kinds, tables }| {
-            let tables = tables.into_iter().map(|(kind, layer)| (kind, layer.map(renumbered)));
+            let tables = tables.into_iter().map(|(kind, layer)| (kind, layer.map(own)));
             Told { kinds, tables: tables.collect() }
         });
-        Self { base: renumbered(self.base), told, digest: self.digest }
+        Self { base: Arc::clone(&base), told, digest: self.digest }
     }
 
     pub(crate) fn asked(&self) -> impl Iterator<Item = &Asks> {
