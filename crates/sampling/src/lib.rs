@@ -11,6 +11,7 @@
 mod journal;
 mod ottl;
 mod policy;
+mod replay;
 mod sampler;
 mod schema;
 mod summary;
@@ -22,6 +23,7 @@ mod requests;
 
 pub use journal::{Entry, JournalFault};
 pub use policy::{Ask, Bounds, Consistency, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
+pub use replay::Replay;
 pub use sampler::{Cause, Folded, Judged, Sampler, Timing, Waits};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};

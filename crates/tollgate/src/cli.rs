@@ -2,6 +2,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod policy;
+pub(crate) mod sampling;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// The residency policy: what crosses which border, in which form, and why.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// The sampling policy: which traces are kept.
+    #[command(subcommand)]
+    Sampling(sampling::Sampling),
     /// The catalogue of attributes.
     #[command(subcommand)]
     Catalogue(policy::Catalogue),

@@ -22,6 +22,7 @@ fn main() -> std::process::ExitCode {
         Command::Run(options) => commands::run::run(&options),
         Command::Check(options) => commands::check::check(&options),
         Command::Policy(command) => commands::policy::policy(&command),
+        Command::Sampling(command) => commands::sampling::sampling(&command),
         Command::Catalogue(command) => commands::catalogue::catalogue(&command),
         Command::Drift(options) => commands::drift::drift(&options),
         Command::Keys(command) => commands::keys::keys(&command),

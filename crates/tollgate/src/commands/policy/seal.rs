@@ -4,7 +4,6 @@
 //! 1. The table and the sealer are the data path's own.
 //! 2. What cannot be read does not cross, and the command then ends with 1; no message says what a value was.
 
-mod recording;
 mod summary;
 
 use std::process::ExitCode;
@@ -18,9 +17,9 @@ use tollgate_runtime::Clock;
 
 use super::known_cluster;
 use crate::cli::policy::Seal;
+use crate::commands::recording::Recording;
 use crate::commands::{print, unproved};
 use crate::exit::Exit;
-use recording::Recording;
 use summary::Summary;
 
 pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
@@ -29,7 +28,7 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
     let link = link_between(federation, &options.from, &options.to).map_err(Exit::failed)?;
     let own = federation.region(link.from()).map(|region| Origin::of(region.regime().clone()));
     let origin = options.origin.clone().or(own).ok_or_else(|| Exit::Failed("the link starts nowhere".to_owned()))?;
-    let recording = Recording::read(&options.file, options.signal)?;
+    let recording = Recording::open(&options.file, options.signal)?;
     if let Some(cluster) = &options.cluster {
         known_cluster(federation, cluster, std::iter::once(link))?;
     }
@@ -41,20 +40,21 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
     let summary = match layers {
         Ok((layers, digest)) => {
             let sealer = Sealer::new(layers, keys(options)?).under(digest, digest);
-            run(&recording, options.signal, sealer)?
+            run(recording, options.signal, sealer)?
         }
-        Err(closed) => Summary::closed(closed.to_string(), &recording),
+        Err(closed) => Summary::closed(closed.to_string(), recording)?,
     };
     summary.say();
     Ok(if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Seals message by message, in the order of the file.
-fn run(recording: &Recording, signal: Signal, mut sealer: Sealer) -> Result<Summary, Exit> {
+fn run(recording: Recording, signal: Signal, mut sealer: Sealer) -> Result<Summary, Exit> {
     let arrival = Clock::system().now().nanos();
     let (mut counts, mut rejected, mut unreadable) = (Counts::default(), 0, 0);
-    for message in recording.messages() {
-        let read = message.ok().and_then(|payload| Some((walk(signal, &payload)?, payload)));
+    let format = recording.format();
+    for message in recording {
+        let read = message?.ok().and_then(|payload| Some((walk(signal, &payload)?, payload)));
         let Some((walked, payload)) = read else {
             unreadable += 1;
             continue;
@@ -64,7 +64,7 @@ fn run(recording: &Recording, signal: Signal, mut sealer: Sealer) -> Result<Summ
         counts.add(sealed.counts());
         let sealed = sealed.whole();
         if !sealed.is_empty() {
-            let written = recording.framed(&sealed.bytes()).map_err(Exit::Failed)?;
+            let written = format.framed(&sealed.bytes()).map_err(Exit::Failed)?;
             print::bytes(&written);
         }
     }

@@ -3,7 +3,8 @@
 use tollgate_redaction::{Counts, Withheld};
 use tollgate_residency::{Class, Form};
 
-use super::recording::Recording;
+use crate::commands::recording::Recording;
+use crate::exit::Exit;
 
 /// What became of a file.
 pub(super) struct Summary {
@@ -18,10 +19,12 @@ pub(super) struct Summary {
 
 impl Summary {
     /// Nothing crosses, whatever the file holds.
-    pub(super) fn closed(why: String, recording: &Recording) -> Self {
-        let unreadable = recording.messages().filter(Result::is_err).count();
-        let unreadable = u64::try_from(unreadable).unwrap_or(u64::MAX);
-        Self { counts: Counts::default(), rejected: 0, unreadable, closed: Some(why) }
+    pub(super) fn closed(why: String, recording: Recording) -> Result<Self, Exit> {
+        let mut unreadable = 0;
+        for message in recording {
+            unreadable += u64::from(message?.is_err());
+        }
+        Ok(Self { counts: Counts::default(), rejected: 0, unreadable, closed: Some(why) })
     }
 
     /// Whether everything could be read.
