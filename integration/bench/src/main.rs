@@ -53,6 +53,8 @@ enum Part {
     Keep(keep::Keep),
     #[command(hide = true)]
     Sweep(scratch::Sweep),
+    /// Print where the Collector's program is, and build it first if it is not there.
+    Collector,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
             false
         }
         Some(Part::Sweep(sweep)) => sweep.run(),
+        Some(Part::Collector) => stand::print_collector().inspect_err(|fault| note(&fault.to_string())).is_ok(),
         None => run(&options).inspect_err(|fault| note(&fault.to_string())).is_ok(),
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -115,6 +115,13 @@ pub(crate) fn measure(options: &Options, found: &mut Found) -> Result<(), StandE
     Ok(())
 }
 
+/// Says on standard output where the Collector's program is, for tests that start it themselves.
+#[expect(clippy::print_stdout, reason = "it is what was asked for")]
+pub(crate) fn print_collector() -> Result<(), StandError> {
+    println!("{}", Collector::ready()?.program.display());
+    Ok(())
+}
+
 /// Says what has to be there before anything is measured.
 pub(crate) fn check(options: &Options) -> Result<(), StandError> {
     if wanted(options).next().is_some() {
