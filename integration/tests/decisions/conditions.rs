@@ -30,6 +30,12 @@ pub(crate) fn random(seed: u64) -> Vec<Case> {
     (0..CASES).map(&mut case).collect()
 }
 
+/// Fails on some spans and holds for none, and does not say what that means.
+pub(crate) fn failing_by_default() -> Case {
+    let condition = "attributes[\"num.status\"][\"key\"] == 1";
+    Case::of(json!([{"name": "c", "type": "ottl_condition", "ottl_condition": {"span": [condition]}}]))
+}
+
 /// The block of a policy among others.
 pub(crate) fn policy(dice: &mut Dice) -> Value {
     let mut block = json!({"error_mode": dice.text(&["ignore", "silent"])});

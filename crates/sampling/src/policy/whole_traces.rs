@@ -215,12 +215,15 @@ fn one_condition_of_one_span_or_event_keeps_a_trace() {
     }
 }
 
-/// Guarantees: what a condition cannot answer is counted and keeps the trace, unless the operator said to ignore it.
+/// Guarantees: what a condition cannot answer is counted and keeps the trace if its mode is to propagate errors.
 #[test]
 fn a_condition_without_an_answer_keeps_and_counts() {
-    let failing = r#"span: ['attributes["tier"] / 0 == 1']"#;
-    let never = format!("policies: [{}]", condition(&format!("{failing}, error_mode: Ignore")));
-    assert_eq!(kept(&never, &[(0, vec![plain(1)])]), [false]);
+    let failing = r#"error_mode: propagate, span: ['attributes["tier"] / 0 == 1']"#;
+    let never = format!("policies: [{}]", condition(&failing.replace("propagate", "Ignore")));
+    let unsaid = format!("policies: [{}]", condition(&failing.replace("error_mode: propagate, ", "")));
+    for block in [&never, &unsaid] {
+        assert_eq!(kept(block, &[(0, vec![plain(1)])]), [false], "{block}");
+    }
     let block = format!("policies: [{}]", condition(failing));
     let judged = reasons(&block, &[(0, vec![plain(1)])]);
     assert_eq!(judged, [(Decision::Keep, "evaluation error".to_owned())]);

@@ -11,7 +11,8 @@ pub(crate) const ERROR_MODES: [(&str, ErrorMode); 3] =
 
 pub(super) fn ottl_condition(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
-    let mode = fields.value("error_mode").map_or(Some(ErrorMode::Propagate), error_mode);
+    // The Collector's documents name no default, and its code passes errors over without one.
+    let mode = fields.value("error_mode").map_or(Some(ErrorMode::Silent), error_mode);
     let span = conditions(&mut fields, "span", Context::Span, notes);
     let event = conditions(&mut fields, "spanevent", Context::SpanEvent, notes);
     done(fields);
