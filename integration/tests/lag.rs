@@ -2,7 +2,7 @@
 //!
 //! Guarantees: verdicts wait for the region as long as `decision_wait_max` says, whether its gateways stand still or die; its
 //! errors count, and traces are kept whole, at one central node. Who is waited for and by how much it lags shows in the metrics.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: `tollgate trace why` tells of kept and of dropped traces which spans came from which region, how the policies
 //! voted, the verdict and what became of late spans; of others that they are not known. Nothing of a payload is told.
-#![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::process::Command;
 use std::time::Duration;

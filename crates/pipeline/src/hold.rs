@@ -319,6 +319,10 @@ mod counted;
 #[cfg(test)]
 mod lagging;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod tests;

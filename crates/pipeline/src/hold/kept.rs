@@ -126,6 +126,7 @@ impl KeptLog {
         if record.kind == VERDICTS {
             history.iter().for_each(|history| history.recovered(&record.payload, record.arrival));
             self.journalled.push_back((record.position, now));
+            history.iter().for_each(|history| history.recovered(&record.payload, record.arrival));
             if let Err(error) = sampler.recover(&record.payload, now) {
                 tracing::error!(%error, "journalled verdicts cannot be read: their traces are judged again");
             }
@@ -219,6 +220,14 @@ impl KeptLog {
             self.journal.advance(JOURNAL, at);
             self.journalled.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+impl KeptLog {
+    /// How many rounds of verdicts are in the journal.
+    pub(super) fn journalled(&self) -> usize {
+        self.journalled.len()
     }
 }
 

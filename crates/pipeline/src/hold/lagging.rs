@@ -7,10 +7,10 @@ use super::*;
 use crate::admit::attendance::Word;
 use crate::rig;
 
-const LONGEST: Duration = Duration::from_secs(20);
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
 
 /// A gateway says that its oldest span has waited for so long.
-fn hear(bench: &Bench, waited: Duration) {
+pub(super) fn hear(bench: &Bench, waited: Duration) {
     let now = bench.clock.now().nanos();
     let progress = Some(Progress { oldest_unsent: now - u64::try_from(waited.as_nanos()).unwrap(), now });
     let word = Word::of(&Manifest { progress, ..rig::manifest("eu-west/gateway/0", "EEA", 0) }).unwrap();

@@ -30,10 +30,13 @@ pub(super) struct Bench {
     pub(super) clock: Clock,
 }
 
-fn policies(num_traces: usize, own: &str) -> PolicySet {
+/// Keeps traces with an error.
+pub(super) const ERRORS: &str = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}";
+
+fn policies(num_traces: usize, policy: &str, own: &str) -> PolicySet {
     let text = format!(
         "tail_sampling:\n  decision_wait: 5s\n  num_traces: {num_traces}\n  policies:\n    \
-         - {{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}\n{own}"
+         - {policy}\n{own}"
     );
     let (set, faults) = Set::from_texts([("policies/sampling.yaml", text.as_str())]);
     let policies = PolicySet::load(&set, &faults);
@@ -67,14 +70,14 @@ impl Bench {
 
     /// One that writes the name of the policy into what is kept.
     pub(super) async fn recording() -> Self {
-        Self::with(tempfile::tempdir().unwrap(), 1000, "record_policy: true\n").await
+        Self::with(tempfile::tempdir().unwrap(), 1000, ERRORS, "record_policy: true\n").await
     }
 
     pub(super) async fn over(dir: TempDir, num_traces: usize) -> Self {
-        Self::with(dir, num_traces, "").await
+        Self::with(dir, num_traces, ERRORS, "").await
     }
 
-    async fn with(dir: TempDir, num_traces: usize, own: &str) -> Self {
+    async fn with(dir: TempDir, num_traces: usize, policy: &str, own: &str) -> Self {
         let (clock, hand) = rig::standing();
         let (disk, faults) = Disk::with_faults();
         let received = spool(&Disk::real(), &dir.path().join("traces"), &clock, &["sampler"]);
@@ -84,7 +87,7 @@ impl Bench {
         let log = KeptLog::new(kept.clone(), journal, clock.clone(), "us-east/central/0", WAIT * 4);
         let attendance = Attendance::new(clock.clone(), Duration::ZERO, WAIT * 4);
         attendance.open();
-        let sampler = Sampler::new(policies(num_traces, own), 1);
+        let sampler = Sampler::new(policies(num_traces, policy, own), 1);
         let (history, counters) = (History::new(HISTORY, clock.clone()), Arc::clone(&counted.all));
         let beside = Beside { attendance, history, clock: clock.clone(), counters };
         let from = received.consumer("sampler").unwrap();
@@ -96,6 +99,17 @@ impl Bench {
     pub(super) async fn crashed(self) -> Self {
         let left = rig::image(self.dir.path());
         Self::over(left, 1000).await
+    }
+
+    /// The same, with another policy.
+    pub(super) async fn crashed_into(self, policy: &str) -> Self {
+        let left = rig::image(self.dir.path());
+        Self::with(left, 1000, policy, "").await
+    }
+
+    /// Whether the tail has reached the end.
+    pub(super) fn is_swept(&self) -> bool {
+        self.hold.tail == self.received.durable_end()
     }
 
     pub(super) async fn append(&self, spans: &[Span]) {
@@ -114,7 +128,7 @@ impl Bench {
     }
 
     /// Time passes while the process stands still.
-    fn stand_still(&self, time: Duration) {
+    pub(super) fn stand_still(&self, time: Duration) {
         self.hand.advance(time);
     }
 

@@ -5,6 +5,13 @@ use tollgate_runtime::ManualClock;
 use super::*;
 use crate::rig;
 
+impl Attendance {
+    /// How many words are kept of all senders.
+    pub(crate) fn words(&self) -> usize {
+        self.lock().values().map(Heard::kept).sum()
+    }
+}
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A receiver, and senders each with a clock that is off by so many seconds.

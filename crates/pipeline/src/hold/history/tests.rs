@@ -5,8 +5,7 @@ use crate::rig;
 use tollgate_otlp::TraceId;
 
 fn why(bench: &Bench, trace: u64) -> Value {
-    let id: [u8; 16] = rig::trace_id(trace);
-    bench.hold.history.as_ref().unwrap().why(&TraceId(id))
+    bench.hold.history.as_ref().unwrap().why(&TraceId(rig::trace_id(trace)))
 }
 
 /// How many spans came, and what became of them.
