@@ -16,6 +16,7 @@ use crate::verbatim;
 /// The resource in `ResourceSpans` and its like or the scope in `ScopeSpans` and its like, and the schema URL in both.
 const MESSAGE: u32 = 1;
 const SCHEMA_URL: u32 = 3;
+const RESOURCE_ATTRIBUTES: u32 = 1;
 const SCOPE_ATTRIBUTES: u32 = 3;
 
 /// The attribute by which a scope says that it crossed a border, and under which policy: what is missing is no mistake of the
@@ -68,12 +69,21 @@ pub(crate) fn resource<'a>(
     memory: &mut Memory<'a>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    let mut dropped = None;
-    memory.attributes.begin(1, body);
+    let (mut dropped, mut claims, mut is_said) = (None, 0, false);
+    memory.attributes.begin(RESOURCE_ATTRIBUTES, body);
     for field in Fields::new(body) {
         let field = field?;
         match (field.number, field.value) {
-            (1, Wire::Bytes(attribute)) => {
+            // What a sealer before this one said is said anew, once, and nothing else that stands there.
+            (RESOURCE_ATTRIBUTES, Wire::Bytes(attribute)) if is_called(attribute, Resource::DEVICE_MARK.0)? => {
+                let (_, device) = Resource::DEVICE_MARK;
+                let value = verbatim::text(RawAttribute::parse(attribute)?.value)?;
+                if std::mem::replace(&mut is_said, true) || value != Some(device.as_bytes()) {
+                    judge.counts.value(Class::Unclassified, Form::Absent);
+                    claims += 1;
+                }
+            }
+            (RESOURCE_ATTRIBUTES, Wire::Bytes(attribute)) => {
                 memory.attributes.add((field.raw, attribute), Carrier::ResourceAttributes, judge)?;
             }
             (2, Wire::Varint(count)) => once(&mut dropped, count)?,
@@ -86,11 +96,15 @@ pub(crate) fn resource<'a>(
             }
         }
     }
-    let withheld = memory.attributes.end();
+    let withheld = memory.attributes.end() + claims;
     let dropped = grown(dropped.filter(|_| judge.passes(Carrier::ResourceDropped, true)), withheld);
     if !body.is_empty() {
         Writer::new(out).message(MESSAGE, |resource| {
             resource.raw(memory.attributes.bytes());
+            if judge.resource == Resource::Device {
+                let (key, value) = Resource::DEVICE_MARK;
+                resource.key_string(RESOURCE_ATTRIBUTES, key, value);
+            }
             if dropped > 0 {
                 resource.varint(2, dropped);
             }
@@ -98,6 +112,10 @@ pub(crate) fn resource<'a>(
     }
     write_schema_url(Carrier::ResourceSchemaUrl, schema_url, judge, out);
     Ok(())
+}
+
+fn is_called(attribute: &[u8], name: &str) -> Result<bool, Fault> {
+    RawAttribute::parse(attribute).map(|attribute| attribute.key == name.as_bytes())
 }
 
 /// Appends the fields of a scope's group that are not its spans.
@@ -116,7 +134,7 @@ pub(crate) fn scope<'a>(
             (1, Wire::Bytes(bytes)) => once(&mut name, text(bytes)?)?,
             (2, Wire::Bytes(bytes)) => once(&mut version, text(bytes)?)?,
             // Nobody else says so, whatever a catalogue lists.
-            (3, Wire::Bytes(attribute)) if RawAttribute::parse(attribute)?.key == POLICY.as_bytes() => {
+            (3, Wire::Bytes(attribute)) if is_called(attribute, POLICY)? => {
                 judge.counts.value(Class::Unclassified, Form::Absent);
                 claims += 1;
             }

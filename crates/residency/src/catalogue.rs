@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::class::Class;
 use crate::pattern::Pattern;
 use crate::reading::{Found, Named};
+use crate::table::Resource;
 
 pub use guard::Guard;
 pub(crate) use guard::{CHARACTERS, KEYS as GUARD_KEYS, has_guard};
@@ -126,12 +127,13 @@ impl Catalogue {
     }
 }
 
-/// Says whether a key is one of the markers, or lies below one.
+/// Says whether a key is one of the markers, or lies below one, or is what sealers write in their place.
 pub(crate) fn marks_device(markers: &BTreeSet<String>, key: &str) -> bool {
-    markers.iter().any(|marker| match template_prefix(marker) {
+    let marks = |marker: &String| match template_prefix(marker) {
         Some(prefix) => key.starts_with(prefix),
         None => key == marker,
-    })
+    };
+    markers.iter().any(marks) || key == Resource::DEVICE_MARK.0
 }
 
 /// Returns what stands before the star of a template, with its last dot.

@@ -32,6 +32,12 @@ pub enum Resource {
     Device,
 }
 
+impl Resource {
+    /// Key and value by which a sealer says of a resource that it judged it as a device: what made it one may not cross, and
+    /// the next sealer judges it alike. Whoever says so is believed, because it only holds back.
+    pub const DEVICE_MARK: (&str, &str) = ("tollgate.resource", "device");
+}
+
 /// The answer for one attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {

@@ -106,3 +106,42 @@ fn metrics_and_logs_are_sealed_and_explained_like_spans() {
         }
     }
 }
+
+/// What identifies a device crosses to the UK, and what makes it one does not.
+const DEVICES: &str = "\
+regimes: {EEA: {law: GDPR}, UK: {law: UK-GDPR}, US: {law: 28-CFR-202}}
+instruments:
+  uk-adequacy: {from: EEA, to: UK, basis: GDPR-45, valid_until: 2031-12-27}
+  dpf: {from: EEA, to: US, basis: GDPR-45, review_by: 2027-02-11}
+  uk-us-extension: {from: UK, to: US, basis: UK-GDPR-45, review_by: 2027-02-11}
+rules:
+  - {id: eea-uk, origin: EEA, reaching: UK, signal: traces, allow: {op: raw, corr: raw, direct: raw, online: raw}}
+  - {id: eea-us, origin: EEA, reaching: US, signal: traces, allow: {op: raw, corr: raw}}
+  - {id: uk-us, origin: UK, reaching: US, signal: traces, allow: {op: raw, corr: raw}}
+defaults: {unclassified: drop, on_error: drop, expired_instrument: deny_link, audit_unwritable: deny_link}
+invariants:
+  - never: {origin: EEA, class: [direct, online], form: raw, outside: [EEA, UK]}
+";
+const OF_A_DEVICE: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"app"}},{"key":"device.manufacturer","value":{"stringValue":"Apple"}},{"key":"host.name","value":{"stringValue":"c4nary-macbook"}},{"key":"server.address","value":{"stringValue":"c4nary.local"}}]},"scopeSpans":[{"spans":[{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708","startTimeUnixNano":"1"}]}]}]}"#;
+
+/// Guarantees: what is proved of two links is what they do: a device stays one behind a link that withheld what made it one.
+#[test]
+fn what_a_device_sends_over_two_links_is_what_was_proved() {
+    let to_us = "to: us-east/central, carries: [UK], signals: [traces], instruments: {UK: uk-us-extension}}";
+    let on =
+        "to: us-east/central, carries: [UK, EEA], signals: [traces], instruments: {UK: uk-us-extension, EEA: dpf}}";
+    let copy = Copy::example().edit("regions/federation.yaml", to_us, on);
+    copy.write("policies/residency.yaml", DEVICES);
+    let seal = |from: &str, to: &str, recorded: &str| {
+        let file = copy.write("spans.json", recorded);
+        let words = ["policy", "seal", "--from", from, "--to", to, "--signal", "traces", "--origin", "EEA"];
+        let output = tollgate(&[&words[..], &["--on", "2026-12-01", file.to_str().unwrap()]].concat(), copy.path());
+        ended(&output, 0)
+    };
+    let between = seal("eu-west", "uk-south", &format!("{OF_A_DEVICE}\n"));
+    assert!(between.contains("c4nary-macbook") && !between.contains("Apple"), "{between}");
+    let arrived = seal("uk-south", "us-east", &between);
+    assert!(arrived.contains("\"app\"") && !arrived.contains("c4nary"), "{arrived}");
+    let checked = tollgate(&["check", "--on", "2026-12-01"], copy.path());
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+}

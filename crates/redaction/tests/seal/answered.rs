@@ -98,6 +98,10 @@ impl Look<'_> {
                 assert_eq!(text.len(), 16);
                 continue;
             }
+            if carrier == Carrier::ResourceAttributes && key == "tollgate.resource" {
+                assert_eq!(text, "device");
+                continue;
+            }
             if carrier == Carrier::MetricMetadata && key == "tollgate.dropped_attributes_count" {
                 continue;
             }

@@ -231,7 +231,7 @@ fn host_of_a_device_is_not_operational() {
     };
     assert_eq!(arrived(attributes()), (attributes(), 1));
     let device = [attributes(), vec![text("device.model.name", "phone")]].concat();
-    assert_eq!(arrived(device), (vec![text("service.name", "app")], 0));
+    assert_eq!(arrived(device), (vec![text("service.name", "app"), text("tollgate.resource", "device")], 0));
 }
 
 /// Guarantees: what was found for a key of one resource is not taken for another's, also within one request.

@@ -8,6 +8,7 @@ mod blinded;
 mod claims;
 mod conservation;
 mod detectors;
+mod devices;
 mod golden;
 mod guards;
 mod items;

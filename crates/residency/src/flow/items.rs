@@ -86,7 +86,8 @@ pub(crate) enum Alike {
     Nothing,
 }
 
-/// Whose resource is meant, where that makes a difference.
+/// Whose resource is meant, where that makes a difference. It is the same on every hop: a sealer writes
+/// [`Resource::DEVICE_MARK`] on a device, whatever else of it crosses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
     Server,

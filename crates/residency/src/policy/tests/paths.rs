@@ -1,6 +1,6 @@
 //! Guarantees of the proof: what it says of paths is what following every path by hand says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use tollgate_federation::{PlaceId, Regime, TierId};
@@ -233,10 +233,26 @@ struct Walk<'l> {
     policy: &'l Policy,
     origin: Regime,
     found: BTreeSet<(String, String, &'static str, Form)>,
+    sealers: Sealers,
 }
 
+/// Whether sealers say of a device that it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sealers {
+    Mark,
+    SayNothing,
+}
+
+/// What tells a device, and crosses or does not as any other attribute.
+const MARKER: &str = "device.model.name";
+/// What a sealer says of a device by itself.
+const SAID: &str = "tollgate.resource";
+
+/// What is together on one resource, at one place: each value in the form that it has there.
+type Values = BTreeMap<&'static str, Form>;
+
 impl Walk<'_> {
-    fn from(&mut self, tier: &TierId, seen: &[String], values: &[(&'static str, Resource, Form)]) {
+    fn from(&mut self, tier: &TierId, seen: &[String], together: &BTreeSet<Values>) {
         for link in self.loaded.federation.links().iter().filter(|link| link.source() == tier) {
             if seen.contains(&link.to().to_string()) {
                 continue;
@@ -246,35 +262,41 @@ impl Walk<'_> {
             let Ok(tables) = tables else { continue };
             let kinds = tables.iter().filter_map(|(_, layers)| layers.ok()).flat_map(Layers::iter);
             let kinds: Vec<&Table> = kinds.filter_map(|(_, table)| table.ok()).collect();
-            let of = |(key, on, form): &(&'static str, Resource, Form)| {
-                kinds.iter().filter_map(|table| next(table, key, *on, *form)).collect::<Vec<_>>()
-            };
-            let mut values: Vec<_> = values.iter().flat_map(of).collect();
-            values.sort_by_key(|(key, on, form)| (*key, *on == Resource::Device, *form));
-            values.dedup();
+            let sealers = self.sealers;
+            let of = |values| kinds.iter().map(move |table| sealed(table, values, sealers));
+            let together: BTreeSet<Values> = together.iter().flat_map(of).collect();
             let on = link.regime().to_string();
-            for (key, _, form) in &values {
+            for (key, form) in together.iter().flatten().filter(|(key, _)| KEYS.contains(key)) {
                 self.found.insert((link.to().to_string(), on.clone(), key, *form));
             }
             let seen = [seen, &[link.to().to_string()]].concat();
             if let PlaceId::Tier(tier) = link.to() {
-                self.from(tier, &seen, &values);
+                self.from(tier, &seen, &together);
             }
         }
     }
 }
 
-fn next(table: &Table, key: &'static str, on: Resource, form: Form) -> Option<(&'static str, Resource, Form)> {
+/// What crosses of one resource: a sealer sees what came to it, and nothing of what was there once.
+fn sealed(table: &Table, values: &Values, sealers: Sealers) -> Values {
+    let is_device = values.keys().any(|key| table.marks_device(key));
+    let on = if is_device { Resource::Device } else { Resource::Server };
+    let own = values.iter().filter(|(key, _)| **key != SAID);
+    let mut crossed: Values = own.filter_map(|(key, form)| Some((*key, next(table, key, on, *form)?))).collect();
+    crossed.extend((is_device && sealers == Sealers::Mark).then_some((SAID, Form::Raw)));
+    crossed
+}
+
+fn next(table: &Table, key: &'static str, on: Resource, form: Form) -> Option<Form> {
     let spelt = key.replace('*', "x");
     let action = table.attribute(Carrier::SpanAttributes, spelt.as_bytes(), on).action;
-    let form = match (action, form) {
-        (Action::Absent, _) => return None,
-        (Action::Raw, form) => form,
-        (Action::Hmac(_) | Action::Blind(_), _) => Form::Keyed,
-        (Action::Truncate { .. }, Form::Raw | Form::Generalised) => Form::Generalised,
-        (Action::Truncate { .. }, _) => return None,
-    };
-    Some((key, on, form))
+    match (action, form) {
+        (Action::Absent, _) => None,
+        (Action::Raw, form) => Some(form),
+        (Action::Hmac(_) | Action::Blind(_), _) => Some(Form::Keyed),
+        (Action::Truncate { .. }, Form::Raw | Form::Generalised) => Some(Form::Generalised),
+        (Action::Truncate { .. }, _) => None,
+    }
 }
 
 fn class_of(key: &str, on: Resource) -> Class {
@@ -288,15 +310,16 @@ fn class_of(key: &str, on: Resource) -> Class {
 }
 
 /// Every place at which an invariant is broken, as following all paths finds it: number, origin, place.
-fn by_hand(loaded: &Loaded, small: &Small) -> BTreeSet<(usize, String, String)> {
+fn by_hand(loaded: &Loaded, small: &Small, sealers: Sealers) -> BTreeSet<(usize, String, String)> {
     let policy = loaded.policy.as_ref().unwrap();
     let mut leaks = BTreeSet::new();
     for region in loaded.federation.regions() {
         for on in [Resource::Server, Resource::Device] {
-            let mut walk = Walk { loaded, policy, origin: region.regime().clone(), found: BTreeSet::new() };
-            let values: Vec<_> = KEYS.map(|key| (key, on, Form::Raw)).into();
+            let mut walk = Walk { loaded, policy, origin: region.regime().clone(), found: BTreeSet::new(), sealers };
+            let marker = (on == Resource::Device).then_some(MARKER);
+            let values: Values = KEYS.into_iter().chain(marker).map(|key| (key, Form::Raw)).collect();
             let gateway = TierId::gateway(region.name().clone());
-            walk.from(&gateway, &[gateway.to_string()], &values);
+            walk.from(&gateway, &[gateway.to_string()], &BTreeSet::from([values]));
             let broken = walk.found.iter().flat_map(|found| small.broken(region.regime().as_str(), on, found));
             leaks.extend(broken.map(|(number, place)| (number, region.regime().to_string(), place)));
         }
@@ -340,9 +363,28 @@ proptest! {
                 (number, one.origin.to_string(), one.path.last().unwrap().to_string())
             })
             .collect();
-        prop_assert_eq!(told, by_hand(&loaded, &small), "{:#?}", small);
+        prop_assert_eq!(told, by_hand(&loaded, &small, Sealers::Mark), "{:#?}", small);
         for one in &broken {
             prop_assert!(!one.rules.is_empty() && one.path.len() > 1);
         }
     }
+}
+
+/// Guarantees: following paths by hand sees a marker that was lost; only what sealers say of a device themselves makes up
+/// for it, and the proof rests on that.
+#[test]
+fn a_device_without_its_marker_would_leak_on_the_second_hop() {
+    let rule = |to: &str, allow: &str| {
+        format!("origin: EEA, reaching: {to}, signal: traces, allow: {{{allow}}}, deny: [special]")
+    };
+    let small = Small {
+        regimes: vec![0, 1, 2],
+        links: vec![(0, 1, false, vec![0]), (1, 2, true, vec![0])],
+        rules: vec![rule("UK", "op: raw, direct: raw"), rule("US", "op: raw")],
+        invariants: vec!["{origin: EEA, class: direct, form: raw, outside: [UK]}".to_owned()],
+    };
+    let loaded = small.load();
+    assert_eq!(broken(&loaded), Vec::<String>::new());
+    assert_eq!(by_hand(&loaded, &small, Sealers::Mark), BTreeSet::new());
+    assert_eq!(by_hand(&loaded, &small, Sealers::SayNothing).len(), 1);
 }
