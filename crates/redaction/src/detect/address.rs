@@ -11,21 +11,23 @@ const LONGEST: usize = 45;
 /// Says whether there is one.
 pub(super) fn is_in(text: &[u8]) -> bool {
     runs(text, |byte| byte.is_ascii_digit() || byte == b'.').any(|(run, _)| holds_v4(run))
-        || text.contains(&b':')
-            && runs(text, |byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')
-                .any(|(run, free)| free && is_v6(run))
+        || text.iter().filter(|byte| **byte == b':').nth(1).is_some()
+            && runs(text, |byte| byte.is_ascii_hexdigit() || byte == b':').any(|(run, cut)| holds_v6(run, cut))
 }
 
-/// The longest pieces of such bytes, each with whether it stands by itself and not within a word.
-fn runs(text: &[u8], of: impl Fn(u8) -> bool) -> impl Iterator<Item = (&[u8], bool)> {
+/// Whether a word goes on before and behind a piece.
+type Cut = [bool; 2];
+
+/// The longest pieces of such bytes.
+fn runs(text: &[u8], of: impl Fn(u8) -> bool) -> impl Iterator<Item = (&[u8], Cut)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + text.get(at..)?.iter().position(|byte| of(*byte))?;
         let rest = text.get(start..)?;
         at = start + rest.iter().position(|byte| !of(*byte)).unwrap_or(rest.len());
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let before = start.checked_sub(1).and_then(|before| text.get(before)).is_some_and(is_word);
-        Some((text.get(start..at)?, !before && !text.get(at).is_some_and(is_word)))
+        let before = start.checked_sub(1).and_then(|before| text.get(before));
+        let cut = [before, text.get(at)].map(|next| next.is_some_and(u8::is_ascii_alphanumeric));
+        Some((text.get(start..at)?, cut))
     })
 }
 
@@ -49,9 +51,29 @@ fn octet(text: &[u8]) -> Option<u8> {
     u8::try_from(number).ok()
 }
 
+/// Whatever stands before it and a colon, `client:` or `ipv6:`, and a port behind it are not of it: a group more at either
+/// end. A word that two colons follow is a name of a program.
+fn holds_v6(run: &[u8], [begun, goes_on]: Cut) -> bool {
+    let whole = if begun { without_first(run) } else { Some(run) };
+    let whole = whole.and_then(|run| if goes_on { without_last(run) } else { Some(run) });
+    let Some(whole) = whole else { return false };
+    let shorter = without_last(whole);
+    let pieces = [Some(whole), without_first(whole), shorter, shorter.and_then(without_first)];
+    pieces.into_iter().flatten().any(is_v6)
+}
+
+fn without_first(run: &[u8]) -> Option<&[u8]> {
+    let at = run.iter().position(|byte| *byte == b':')?;
+    run.get(at + 1..).filter(|rest| !rest.starts_with(b":"))
+}
+
+fn without_last(run: &[u8]) -> Option<&[u8]> {
+    let at = run.iter().rposition(|byte| *byte == b':')?;
+    run.get(..at).filter(|rest| !rest.ends_with(b":"))
+}
+
 fn is_v6(run: &[u8]) -> bool {
-    // What stands around it may be a mark of the text: `::1.` ends a sentence, `[::1]:80` has a port.
-    let run = run.strip_suffix(b".").unwrap_or(run);
+    // A colon around it may be a mark of the text.
     let run = run.strip_suffix(b":").filter(|run| !run.ends_with(b":")).unwrap_or(run);
     let run = run.strip_prefix(b":").filter(|run| !run.starts_with(b":")).unwrap_or(run);
     if run.len() > LONGEST || !run.iter().any(u8::is_ascii_digit) {
