@@ -168,11 +168,12 @@ pub(crate) fn mode(value: Value<'_>) -> Option<Mode> {
 /// Reads pairs of attributes that never cross together.
 pub(crate) fn pairs(value: Value<'_>, words: Words<'_>) -> Option<Vec<Pair>> {
     // Collected before it is judged, so that every pair's faults are reported.
-    let pairs: Vec<Option<Pair>> = value.items()?.into_iter().map(|item| pair(item, words)).collect();
-    pairs.into_iter().collect()
+    let pairs: Vec<Option<Vec<Pair>>> = value.items()?.into_iter().map(|item| pair(item, words)).collect();
+    Some(pairs.into_iter().collect::<Option<Vec<_>>>()?.concat())
 }
 
-fn pair(value: Value<'_>, words: Words<'_>) -> Option<Pair> {
+/// A template stands for itself and for all that is listed below it, as in a deny.
+fn pair(value: Value<'_>, words: Words<'_>) -> Option<Vec<Pair>> {
     let names: Vec<Located<String>> = value.read()?;
     let attribute = |name: &Located<String>| words.attribute(name, value).map(|entry| entry.attribute.clone());
     let attributes: Vec<Option<String>> = names.iter().map(attribute).collect();
@@ -181,7 +182,12 @@ fn pair(value: Value<'_>, words: Words<'_>) -> Option<Pair> {
             value.fault("both are names of one attribute: say `deny` if it is not to cross");
             None
         }
-        [Some(one), Some(two)] => Some(Pair { one: one.clone(), two: two.clone(), at: value.at() }),
+        [Some(one), Some(two)] => {
+            let [ones, twos] = [one, two].map(|name| words.with_all_below(name));
+            let pairs = ones.iter().flat_map(|one| twos.iter().map(move |two| (one, two)));
+            let differing = pairs.filter(|(one, two)| one != two);
+            Some(differing.map(|(one, two)| Pair { one: one.clone(), two: two.clone(), at: value.at() }).collect())
+        }
         [_, _] => None,
         _ => {
             value.fault("a pair is two attributes, such as [geo.postal_code, user.id]");
@@ -293,7 +299,6 @@ impl Words<'_> {
         whole.map(|()| denial)
     }
 
-    /// Whoever denies a template means every name below it, also those with an entry of their own.
     fn denied_attributes(self, item: Value<'_>) -> Option<BTreeSet<String>> {
         let mut fields = item.fields()?;
         let value = fields.required_value("attribute");
@@ -301,15 +306,20 @@ impl Words<'_> {
         let value = value?;
         let name = Located { value: value.read::<String>()?, at: value.at() };
         let denied = &self.attribute(&name, value)?.attribute;
-        if template_prefix(denied).is_none() {
+        known.map(|()| self.with_all_below(denied))
+    }
+
+    /// Whoever holds back a template means every name below it, also those with an entry of their own.
+    fn with_all_below(self, attribute: &str) -> BTreeSet<String> {
+        if template_prefix(attribute).is_none() {
             // All names of one attribute are keys, or all are templates: below a key there is nothing.
-            return known.map(|()| BTreeSet::from([denied.clone()]));
+            return BTreeSet::from([attribute.to_owned()]);
         }
-        let own = self.catalogue.entries().filter(|(_, entry)| entry.attribute == *denied);
+        let own = self.catalogue.entries().filter(|(_, entry)| entry.attribute == attribute);
         let prefixes: Vec<_> = own.filter_map(|(name, _)| template_prefix(name)).collect();
         let below = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        let entries = self.catalogue.entries().filter(|(name, entry)| entry.attribute == *denied || below(name));
-        known.map(|()| entries.map(|(_, entry)| entry.attribute.clone()).collect())
+        let entries = self.catalogue.entries().filter(|(name, entry)| entry.attribute == attribute || below(name));
+        entries.map(|(_, entry)| entry.attribute.clone()).collect()
     }
 
     pub(super) fn attribute(&self, name: &Located<String>, value: Value<'_>) -> Option<&Entry> {

@@ -166,6 +166,25 @@ fn of_a_pair_that_would_cross_together_neither_does() {
     assert_eq!(["user.id", "client.port", "client.address"].map(|key| answer(&table, key)), [Form::Absent; 3]);
 }
 
+/// Guarantees: a pair with a template parts what is listed below it too, as a deny of the template holds it back.
+#[test]
+fn a_pair_with_a_template_parts_all_that_is_below_it() {
+    let catalogue = SMALL_CATALOGUE.replace("  acme.inner.*: free", "  acme.inner.*: quasi\n  acme.shop: quasi");
+    let allow = "  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {quasi: raw, direct: raw}}\n";
+    let crossing = |more: &str| {
+        let residency = format!("{SMALL_RESIDENCY}rules:\n{allow}{more}");
+        let mut texts = EXAMPLE;
+        (texts[4].1, texts[5].1) = (&catalogue, &residency);
+        let table = load(&texts).table(TO_US, "EEA").unwrap();
+        let keys = ["acme.x", "acme.shop", "acme.inner.x", "client.port", "user.id"];
+        keys.into_iter().filter(|key| answer(&table, key) == Form::Raw).collect::<Vec<_>>()
+    };
+    assert_eq!(crossing("").len(), 5);
+    assert_eq!(crossing("not_together: [[acme.*, user.id]]\n"), ["client.port"]);
+    assert_eq!(crossing("not_together: [[user.id, acme.inner.*]]\n"), ["acme.x", "acme.shop", "client.port"]);
+    assert_eq!(crossing("not_together: [[acme.*, acme.shop]]\n"), ["client.port", "user.id"]);
+}
+
 /// Guarantees: the day on which the one of a pair lapses does not open the other, so what was proved stays proved.
 #[test]
 fn a_pair_stays_parted_when_one_of_it_lapses() {
