@@ -138,7 +138,12 @@ pub(crate) fn is_metric_name(name: &str) -> bool {
 /// Says whether a text is a unit as UCUM spells them, and no detector finds anything in it.
 pub(crate) fn is_unit(unit: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%./*^{}[]()_-'".contains(&byte);
-    unit.len() <= LONGEST_UNIT && unit.bytes().all(plain) && detect::in_text(unit.as_bytes()) == Found::NOTHING
+    let coded = |three: &[u8]| matches!(three, [b'%', one, two] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit());
+    // A percent sign before two such digits stands for a character that no unit has.
+    unit.len() <= LONGEST_UNIT
+        && unit.bytes().all(plain)
+        && !unit.as_bytes().windows(3).any(coded)
+        && detect::in_text(unit.as_bytes()) == Found::NOTHING
 }
 
 /// Says whether a schema URL is one that OpenTelemetry publishes.
@@ -280,6 +285,16 @@ mod tests {
             "https://opentelemetry.io/schemas/4111111111111111",
         ] {
             assert!(!is_published_schema(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn units_are_as_ucum_spells_them() {
+        for unit in ["", "1", "%", "%{usage}", "{request}", "By/s", "m[H2O]", "10*3/ul"] {
+            assert!(is_unit(unit), "{unit}");
+        }
+        for unit in ["jane%40example.org", "%4a%61ne", "a b", "jane@example.org"] {
+            assert!(!is_unit(unit), "{unit}");
         }
     }
 
