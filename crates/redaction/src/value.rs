@@ -238,17 +238,24 @@ const fn raises(class: Class, found: Class) -> bool {
 
 fn found_in(value: ValueView<'_>) -> Result<Found, Fault> {
     let ValueView::Array(list) = value else { return Ok(found_in_one(value)) };
-    let (mut found, mut joined) = (Found::NOTHING, String::new());
+    // A number taken apart is still one; as numbers its groups have lost the zeros before them.
+    let (mut found, mut joined, mut padded) = (Found::NOTHING, String::new(), String::new());
     for element in elements(list) {
         let element = element?;
         found = found.and(found_in_one(element));
-        if let ValueView::String(text) = element {
-            // A number taken apart is still one.
-            let separator = if joined.is_empty() { "" } else { " " };
-            joined.extend([separator, text]);
-        }
+        let number = match element {
+            ValueView::String(text) => {
+                [&mut joined, &mut padded].into_iter().for_each(|all| all.extend([text, " "]));
+                continue;
+            }
+            ValueView::Int(number) => number.unsigned_abs(),
+            ValueView::Double(number) => whole(number),
+            _ => continue,
+        };
+        joined.push_str(&format!("{number} "));
+        padded.push_str(&format!("{number:04} "));
     }
-    Ok(found.and(detect::in_text(joined.as_bytes())))
+    Ok([joined, padded].iter().fold(found, |found, all| found.and(detect::in_text(all.trim_end().as_bytes()))))
 }
 
 fn found_in_one(value: ValueView<'_>) -> Found {

@@ -66,6 +66,17 @@ proptest! {
     }
 }
 
+fn mixed(first: &str, rest: &[i64]) -> Value {
+    let any = |value| AnyValue { value: Some(value) };
+    let first = (!first.is_empty()).then(|| any(Value::StringValue(first.to_owned())));
+    let values = first.into_iter().chain(rest.iter().map(|part| any(Value::IntValue(*part))));
+    Value::ArrayValue(ArrayValue { values: values.collect() })
+}
+
+fn parts(numbers: &[i64]) -> Value {
+    mixed("", numbers)
+}
+
 #[test]
 fn numbers_and_lists_are_looked_at_too() {
     let bad = vec![
@@ -73,13 +84,17 @@ fn numbers_and_lists_are_looked_at_too() {
         attribute("gen_ai.request.top_p", Value::DoubleValue(4_111_111_111_111_111.0)),
         attribute("container.image.tags", list(&["v1", "203.0.113.7"])),
         attribute("gen_ai.response.finish_reasons", list(&["4111", "1111", "1111", "1111"])),
+        attribute("gen_ai.response.finish_reasons", parts(&[4111, 1111, 1111, 1111])),
+        attribute("http.request.method", parts(&[4000, 12, 3456, 7899])),
+        attribute("rpc.method", mixed("4111", &[1111, 1111, 1111])),
     ];
-    let arrived = sealed_span(&mut example(), span(bad.clone()));
-    assert_eq!((arrived.attributes, arrived.dropped_attributes_count), (vec![], 4));
+    let kept: Vec<_> = bad.iter().map(|one| sealed_span(&mut example(), span(vec![one.clone()])).attributes).collect();
+    assert_eq!(kept, vec![Vec::<KeyValue>::new(); bad.len()]);
     let good = vec![
         attribute("http.response.status_code", Value::IntValue(1_796_126_400_000_000_000)),
         attribute("gen_ai.request.top_p", Value::DoubleValue(1e18)),
         attribute("container.image.tags", list(&["v1.2.3"])),
+        attribute("rpc.method", parts(&[4111, 1111, 1111, 1112])),
     ];
     assert_eq!(sealed_span(&mut example(), span(good.clone())).attributes, good);
 }
