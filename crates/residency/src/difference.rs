@@ -20,7 +20,7 @@ use crate::catalogue::Guard;
 use crate::claims::{Claims, Example, Kinds};
 use crate::class::Class;
 use crate::day::When;
-use crate::flow::{Crossed, Flow, Kind, One, Owner, Universe};
+use crate::flow::{Alike, Crossed, Flow, Kind, One, Owner, Universe};
 use crate::form::{Action, Form};
 use crate::layers::Layers;
 use crate::policy::Policy;
@@ -61,6 +61,31 @@ impl Change {
     }
 }
 
+/// What a difference is about, however reports call it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// Attributes of this name, in this carrier or in any.
+    Attribute {
+        /// A key or a template, as one of the catalogues spells it.
+        name: String,
+        /// Where only one carrier is meant.
+        carrier: Option<Carrier>,
+    },
+    /// A carrier's own value.
+    Carrier(Carrier),
+}
+
+impl Subject {
+    fn of(one: &One) -> Self {
+        match &one.kind {
+            Kind::Carrier(carrier) => Self::Carrier(*carrier),
+            Kind::Attribute { name, carrier, also, .. } => {
+                Self::Attribute { name: name.clone(), carrier: (*also == Alike::Nothing).then_some(*carrier) }
+            }
+        }
+    }
+}
+
 /// One thing that crosses otherwise than before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
@@ -76,8 +101,10 @@ pub struct Difference {
     pub sender: Option<Sender>,
     /// What its resource says of itself; none where that makes no difference.
     pub says: Option<String>,
-    /// An attribute's key or a carrier.
+    /// An attribute's key or a carrier, with what else tells it from others.
     pub item: String,
+    /// The same for programs.
+    pub subject: Subject,
     /// Its class now, or before where it crosses no longer.
     pub class: Class,
     /// The forms in which it crossed before; none if it did not.
@@ -175,7 +202,9 @@ impl fmt::Display for Shown {
             write!(f, " to /{v4} and /{v6}")?;
         }
         if let Some((group, key, epoch, retain)) = &self.pseudonym {
-            write!(f, " as {group} under {key} for {epoch} s, kept {retain} s")?;
+            // Blinded ids are of no group: they are the same for whoever joins them.
+            let group = if group.is_empty() { String::new() } else { format!(" as {group}") };
+            write!(f, "{group} under {key} for {epoch} s, kept {retain} s")?;
         }
         if let Some(guard) = self.guard {
             write!(f, " if {guard}")?;
@@ -358,6 +387,7 @@ fn of_item((before, now): (&Side, &Side), key: &Key, (over, parts): (&Over, &[Pa
             sender: sender.cloned(),
             says: says.map(str::to_owned),
             item: item.clone(),
+            subject: Subject::of(one),
             class: one.class,
             before: text(&was),
             now: text(&is),

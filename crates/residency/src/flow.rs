@@ -22,7 +22,7 @@ use crate::form::{Action, Form};
 use crate::policy::Policy;
 use crate::sender::Sender;
 
-pub(crate) use items::{Items, Kind, One, Owner, Universe};
+pub(crate) use items::{Alike, Items, Kind, One, Owner, Universe};
 use steps::{Step, Steps};
 
 /// Where a state is. What has crossed a link is told from what never left.

@@ -54,7 +54,7 @@ pub use claims::{Claim, Claims};
 pub use class::Class;
 pub use closed::Closed;
 pub use day::parse_day;
-pub use difference::{Change, Difference, difference};
+pub use difference::{Change, Difference, Subject, difference};
 pub use explain::{Explanation, Given, Item, Reason, RuleAt};
 pub use finding::{Finding, Kind, Severity};
 pub use form::{Action, Form, TransformIndex};

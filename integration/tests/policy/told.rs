@@ -229,6 +229,50 @@ fn shapes_say_nothing_of_regions_that_they_were_not_recorded_in() {
     assert!(uk["records_a_day"].is_null(), "{uk}");
 }
 
+/// Guarantees: at most so many records a day are touched, however a change is called: on a device, by another name, in one
+/// carrier, as a name of a span.
+#[test]
+fn records_are_counted_by_what_a_change_is_about_and_not_by_how_it_is_called() {
+    let old = Copy::example();
+    let new = Copy::example()
+        .edit("policies/residency.yaml", "direct: {only: {user.id: user-key}}", "direct: user-key")
+        .edit(
+            "policies/residency.yaml",
+            "quasi: {only: {geo.country.iso_code: raw}}",
+            "quasi: {only: {user.roles: raw}}",
+        )
+        .edit("policies/catalogue.yaml", "    - \"{rpc.method}\"\n", "");
+    let shape = |carrier: &str, key: &str, records: u64| {
+        format!(
+            r#"{{"signal": "traces", "carrier": "{carrier}", "attribute": "{key}", "class": "op", "type": "text", "length": 16, "records": {records}}}"#
+        )
+    };
+    let shapes = [
+        shape("resource.attributes", "service.instance.id", 900),
+        shape("span.attributes", "user.roles", 70),
+        shape("span.attributes", "geo.country.iso_code", 5),
+    ];
+    let records = r#"{"traces": {"passed": 1000, "looked_at": 1000}}"#;
+    let text = format!(
+        r#"{{"version": 1, "region": "eu-west", "regime": "EEA", "from": 0, "to": 86400, "records": {records}, "left_out": 0, "shapes": [{}]}}"#,
+        shapes.join(", ")
+    );
+    let shapes = new.write("shapes.json", &text);
+    let sides = [&old, &new].map(|copy| copy.path().to_str().unwrap());
+    let words = ["policy", "diff", sides[0], sides[1], "--on", "2026-12-01", "--output", "json", "--shapes"];
+    let told = json(&tollgate(&[&words[..], &[shapes.to_str().unwrap()]].concat(), Path::new(TOP)), 3);
+    let touched = |item: &str| {
+        let mut all = told["differences"].as_array().unwrap().iter().filter(|one| one["from"] == "eu-west/gateway");
+        all.find(|one| one["item"] == item).unwrap_or_else(|| panic!("{item}: {told}"))["records_a_day"].clone()
+    };
+    assert_eq!(touched("service.instance.id on a device"), 900);
+    assert_eq!(
+        (touched("user.roles"), touched("enduser.role"), touched("geo.country.iso_code")),
+        (70.into(), 70.into(), 5.into())
+    );
+    assert_eq!(touched(r#"span.name "{rpc.method}""#), 1000);
+}
+
 /// Guarantees: EEA → UK → US is seen when it is added, by `diff` and by `check`.
 #[test]
 fn a_way_onward_that_is_added_is_reported() {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tollgate_federation::Signal;
+use tollgate_residency::Carrier;
 
 use super::Shape;
 
@@ -52,11 +53,13 @@ impl Recorded {
         Self::decode(&value).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a file of shapes"))
     }
 
-    /// How many records a day have an attribute: at most, because one may have it in several shapes.
+    /// How many records a day have an attribute of one of these names, in a carrier or in any: at most, because one may have
+    /// it in several shapes.
     #[must_use]
-    pub fn records_a_day(&self, signal: Signal, attribute: &str) -> f64 {
-        let shapes = self.shapes.iter();
-        let of = shapes.filter(|(shape, _)| shape.signal == signal && shape.attribute == attribute);
+    pub fn records_a_day(&self, signal: Signal, names: &[&str], carrier: Option<Carrier>) -> f64 {
+        let is_there = |shape: &Shape| carrier.is_none_or(|carrier| shape.carrier == carrier.as_str());
+        let is_meant = |shape: &Shape| shape.signal == signal && names.contains(&shape.attribute.as_str());
+        let of = self.shapes.iter().filter(|(shape, _)| is_meant(shape) && is_there(shape));
         let count = of.fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         let looked_at = self.looked_at(signal);
         let all = self.all_records_a_day(signal);

@@ -43,7 +43,10 @@ fn records_a_day_are_counted_without_a_value() {
     let recorded = Recorded::read(&file).unwrap();
     assert_eq!((recorded.region.as_str(), recorded.regime.as_str()), ("eu-west", "EEA"));
     assert_eq!(recorded.all_records_a_day(Signal::Traces), 1000.0);
-    let of = |attribute| recorded.records_a_day(Signal::Traces, attribute);
+    let of = |attribute| recorded.records_a_day(Signal::Traces, &[attribute], None);
+    let routes = |carrier| recorded.records_a_day(Signal::Traces, &["http.route", "user.id"], Some(carrier));
+    assert_eq!(routes(Carrier::ResourceAttributes), 0.0);
+    assert!((routes(Carrier::SpanAttributes) - of("http.route")).abs() < 1.0);
     // Of the others one in sixteen was looked at, and stands for as many.
     assert!((of("user.email") - 10.0).abs() < 1.0, "{}", of("user.email"));
     assert!((of("http.route") - 990.0).abs() < 10.0, "{}", of("http.route"));

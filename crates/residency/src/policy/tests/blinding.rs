@@ -1,5 +1,7 @@
 //! Ids that cross blinded.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::explain::Item;
 use crate::{Change, Makes, difference};
@@ -140,4 +142,14 @@ fn ids_that_reach_one_place_in_two_forms_are_found() {
     let found = unjoinable("raw");
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|message| message.starts_with("traces from UK over ")), "{found:?}");
+}
+
+/// Guarantees: blinded ids are told by their key, and of no group.
+#[test]
+fn a_difference_names_the_key_of_blinded_ids() {
+    let [raw, blind] = ["raw", "{blind: ids}"].map(|corr| policy(&rule(corr)));
+    let sides = [&raw, &blind].map(|side| (side.policy.as_ref().unwrap(), &side.federation));
+    let told = difference(sides[0], sides[1], TODAY);
+    let forms: BTreeSet<&str> = told.iter().flat_map(|one| &one.now).map(String::as_str).collect();
+    assert_eq!(forms, BTreeSet::from(["keyed under ids for 31536000 s, kept 7776000 s"]));
 }

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::path::PathBuf;
 
 use tollgate_pipeline::Recorded;
-use tollgate_residency::{Carrier, Difference, Holds};
+use tollgate_residency::{Difference, Subject};
 
 use crate::commands::unproved::Unproved;
 use crate::exit::Exit;
@@ -69,22 +69,19 @@ impl Touched {
         if concerned.is_empty() {
             return Touches::NotLookedAt;
         }
-        // A carrier that is no list of attributes may be in any record.
-        let of = |recorded: &&Recorded| match holds_attributes_or_is_none(&one.item) {
-            true => recorded.records_a_day(one.signal, &one.item),
-            false => recorded.all_records_a_day(one.signal),
+        let Subject::Attribute { name, carrier } = &one.subject else {
+            // What is no attribute may be in any record.
+            let all = concerned.iter().map(|recorded| recorded.all_records_a_day(one.signal));
+            return Touches::Records(rounded(all.sum()));
         };
+        // What is recorded is named as the documents of then named it: by an attribute's first name, or the template around it.
+        let known = [old, new].map(|set| set.policy.classify(name).map(|(_, first)| first));
+        let names: Vec<&str> = known.into_iter().flatten().chain([name.as_str()]).collect();
+        let of = |recorded: &&Recorded| recorded.records_a_day(one.signal, &names, *carrier);
         let records = rounded(concerned.iter().map(of).sum());
-        // What is recorded is named as the documents of then named it: those of before, at the latest.
-        let was_known = old.policy.classify(&one.item).is_some() || one.item.ends_with(".*");
-        let is_new = !was_known && new.policy.classify(&one.item).is_some();
+        let is_new = matches!(known, [None, Some(_)]) && !name.ends_with(".*");
         if is_new && records == 0 { Touches::HadNoClass } else { Touches::Records(records) }
     }
-}
-
-fn holds_attributes_or_is_none(item: &str) -> bool {
-    let carrier = Carrier::ALL.iter().find(|carrier| carrier.as_str() == item);
-    carrier.is_none_or(|carrier| matches!(carrier.holds(), Holds::Attributes))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of records is far below 2^53")]
