@@ -13,7 +13,7 @@ use tollgate_residency::{Action, Carrier, Class, Form};
 use crate::counts::Withheld;
 use crate::once::{grown, once, text};
 use crate::operational;
-use crate::schema::{Encoding, Field, Message, Spelling};
+use crate::schema::{self, Encoding, Field, Message, Spelling};
 use crate::sealed::CHILDREN;
 use crate::span::Memory;
 use crate::span_name::PLACEHOLDER;
@@ -86,7 +86,14 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
             }
         }
         self.end_list(message, dropped, out);
-        if nested { self.nested(message, body, out) } else { Ok(()) }
+        match nested {
+            true => self.nested(message, body, out),
+            // A metric that came without data crosses only where one with data could.
+            false if std::ptr::eq(message, &schema::METRIC) && !message.kinds().any(|kind| self.may_be(kind)) => {
+                Err(Withheld::Identity)
+            }
+            false => Ok(()),
+        }
     }
 
     /// Writes the attributes, what the sender dropped of them, if that may be told, and what was left out here, which

@@ -101,6 +101,11 @@ impl Message {
         }
     }
 
+    /// The messages, one of which holds what it is about.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static Self> {
+        self.fields.into_iter().filter_map(|field| if let One(message) = field { Some(message) } else { None })
+    }
+
     const fn without_choice(needs: &'static [Carrier], fields: &[(u32, Field)]) -> Self {
         Self::new(needs, fields, &[])
     }

@@ -17,6 +17,7 @@ use crate::claims::Claims;
 use crate::class::Class;
 use crate::closed::Closed;
 use crate::day::When;
+use crate::existence;
 use crate::form::{Action, Form};
 use crate::instrument::Lets;
 use crate::policy::Policy;
@@ -41,6 +42,14 @@ pub enum Item<'k> {
     },
     /// A carrier's own value.
     Carrier(Carrier),
+}
+
+impl Item<'_> {
+    fn carrier(&self) -> Carrier {
+        match self {
+            Self::Attribute { carrier, .. } | Self::Carrier(carrier) => *carrier,
+        }
+    }
 }
 
 /// A rule that decides, and the place in it that does.
@@ -200,7 +209,11 @@ impl Policy {
             return self.with_shadows(closed, &answers, (transfer, member, whose, instrument), item, when);
         }
         let case = Case { policy: self, transfer, member, answers: &answers, instrument, when };
-        let told = case.explain(item, class);
+        let told = match sent {
+            Sent::Given(_) => case.explain_within(item, class),
+            // What is proved of a value holds of it whatever it stands in.
+            Sent::By(_) => case.explain(item, class),
+        };
         self.with_shadows(told, &answers, (transfer, member, whose, instrument), item, when)
     }
 
@@ -220,7 +233,7 @@ impl Policy {
         let answers = Answers::unshadowed(&self.residency, whose, when);
         let case = Case { policy: self, transfer, member, answers: &answers, instrument, when };
         let open = transfer.open_by_rules(member, &answers).is_ok();
-        told.unshadowed = Some(if open { case.explain(item, told.class).form } else { Form::Absent });
+        told.unshadowed = Some(if open { case.explain_within(item, told.class).form } else { Form::Absent });
         told
     }
 
@@ -238,10 +251,27 @@ impl Policy {
 }
 
 impl Case<'_> {
+    /// As `explain`, but that nothing crosses without what it stands in.
+    fn explain_within(&self, item: Item<'_>, class: Class) -> Explanation {
+        let told = self.explain(item, class);
+        if told.action == Action::Absent {
+            return told;
+        }
+        let own =
+            |carrier: Carrier| self.explain(Item::Carrier(carrier), carrier.class().unwrap_or(Class::Unclassified));
+        let lost = existence::lost(item.carrier(), self.transfer.signal, |needed| own(needed).action != Action::Absent);
+        match lost.as_ref().and_then(|lost| Some((lost.what, *lost.without.first()?))) {
+            Some((what, without)) => {
+                let missing = own(without);
+                let because = Box::new(missing.reason);
+                Explanation::absent(told.class, Reason::Lost { what, without, because }, missing.rules)
+            }
+            None => told,
+        }
+    }
+
     fn explain(&self, item: Item<'_>, class: Class) -> Explanation {
-        let carrier = match item {
-            Item::Attribute { carrier, .. } | Item::Carrier(carrier) => carrier,
-        };
+        let carrier = item.carrier();
         if !carrier.is_on(self.transfer.signal) {
             return Explanation::absent(class, Reason::NoCarrier(self.transfer.signal), Vec::new());
         }

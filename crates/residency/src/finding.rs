@@ -95,6 +95,8 @@ kinds! {
     KeyElsewhere "key-elsewhere" Warning;
     /// Ids reach one place as they are and blinded, so what belongs together does not join there.
     Unjoinable "unjoinable-ids" Warning;
+    /// What a signal's items cannot be without does not cross, so nothing that rules allow of them does.
+    NoItem "nothing-crosses" Warning;
     /// Both of a pair would cross, so neither does.
     Parted "not-together" Note;
     /// The last day of an instrument has passed.

@@ -13,11 +13,13 @@
 mod items;
 mod steps;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tollgate_federation::{Federation, LinkId, PlaceId, Regime, Signal};
 
+use crate::carrier::Carrier;
 use crate::day::When;
+use crate::existence;
 use crate::form::{Action, Form};
 use crate::policy::Policy;
 use crate::sender::Sender;
@@ -150,13 +152,36 @@ impl Flow {
         let (Some(link), Some((to, moves))) = (step.link, step.moves(from)) else { return Vec::new() };
         let items = present.forms.iter().enumerate();
         let before = items.flat_map(|(item, there)| forms(*there).map(move |before| (item, before)));
+        let lost: Vec<BTreeSet<Carrier>> =
+            moves.iter().map(|actions| self.lost(from, present, actions.as_deref())).collect();
+        let is_lost = |number: usize, item: usize| {
+            let one = self.items.get(&from.signal).and_then(|items| items.list.get(item));
+            one.zip(lost.get(number)).is_some_and(|(one, lost)| lost.contains(&one.carrier()))
+        };
         let after = before.flat_map(|(item, before)| {
-            moves.iter().enumerate().map(move |(number, actions)| {
+            let stands = moves.iter().enumerate().filter(|(number, _)| !is_lost(*number, item)).collect::<Vec<_>>();
+            stands.into_iter().map(move |(number, actions)| {
                 let action = actions.as_ref().and_then(|all| all.get(item)).copied().unwrap_or(Action::Absent);
                 Crossed { link, at: to, onward: from.crossed, item, before, form: action.on(before), action, number }
             })
         });
         after.filter(|crossed| crossed.form != Form::Absent).collect()
+    }
+
+    /// The carriers whose values would stand in what does not cross.
+    fn lost(&self, from: At, present: &Present, actions: Option<&[Action]>) -> BTreeSet<Carrier> {
+        let Some(items) = self.items.get(&from.signal) else { return BTreeSet::new() };
+        let with_forms = items.list.iter().zip(&present.forms).enumerate();
+        let crossing = with_forms.filter_map(|(number, (one, there))| match one.kind {
+            Kind::Carrier(carrier) => {
+                forms(*there).any(|form| moved(actions, number, form) != Form::Absent).then_some(carrier)
+            }
+            Kind::Attribute { .. } => None,
+        });
+        let crossing: BTreeSet<Carrier> = crossing.collect();
+        let is_lost =
+            |carrier: &Carrier| existence::lost(*carrier, from.signal, |needed| crossing.contains(&needed)).is_some();
+        Carrier::ALL.iter().copied().filter(is_lost).collect()
     }
 
     /// Who sent what crosses so.

@@ -8,6 +8,7 @@ use tollgate_federation::{Federation, Link, Origin, Regime, Signal};
 use crate::carrier::{Carrier, Holds};
 use crate::class::Class;
 use crate::closed::Closed;
+use crate::existence::Lost;
 use crate::form::{Action, Form};
 use crate::policy::Policy;
 use crate::sender::Sender;
@@ -34,6 +35,8 @@ pub struct MatrixRow {
     pub instrument: Option<String>,
     /// Why nothing crosses, if nothing does.
     pub closed: Option<Closed>,
+    /// What its items are without, if none of them can cross whatever rules allow of them.
+    pub lost: Option<Lost>,
     /// For each class that crosses in some form: which attributes and carriers, by form.
     pub classes: BTreeMap<Class, BTreeMap<Form, Crosses>>,
 }
@@ -111,7 +114,9 @@ impl Policy {
         table: Result<&Table, &Closed>,
     ) -> MatrixRow {
         let instrument = table.ok().and_then(|table| Some(table.instruments().next()?.1.to_owned()));
-        let classes = table.map(|table| self.classes(table, signal)).unwrap_or_default();
+        let lost = table.ok().and_then(Table::lost_items);
+        let open = table.ok().filter(|_| lost.is_none());
+        let classes = open.map(|table| self.classes(table, signal)).unwrap_or_default();
         MatrixRow {
             link: link.to_string(),
             reaching: link.regime().clone(),
@@ -122,6 +127,7 @@ impl Policy {
             says,
             instrument,
             closed: table.err().cloned(),
+            lost,
             classes,
         }
     }
@@ -137,7 +143,8 @@ impl Policy {
         };
         for carrier in Carrier::ALL.iter().filter(|carrier| carrier.is_on(signal)) {
             if let Holds::One(class) = carrier.holds() {
-                add(class, table.carrier(*carrier), carrier.to_string());
+                let form = if table.lost(*carrier).is_some() { Form::Absent } else { table.carrier(*carrier) };
+                add(class, form, carrier.to_string());
             }
         }
         for entry in self.catalogue.attributes() {

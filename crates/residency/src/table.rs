@@ -15,6 +15,7 @@ use crate::carrier::{Carrier, Holds};
 use crate::catalogue::{Guard, is_credential, marks_device, template_prefix};
 use crate::class::Class;
 use crate::digest;
+use crate::existence::{self, Lost};
 use crate::form::{Action, Form, TransformIndex};
 use crate::lookup::{KeyNumber, Lookup};
 use crate::pattern::{Pattern, Piece};
@@ -271,6 +272,13 @@ impl Table {
         self.parts.rows.of(attribute).map(|row| row.server.action)
     }
 
+    /// Whether any value may cross, by itself.
+    pub(crate) fn lets_anything(&self) -> bool {
+        let cells = self.parts.cells.iter().flatten();
+        let rows = self.parts.rows.iter().map(|row| &row.server.action);
+        cells.chain(rows).any(|action| *action != Action::Absent)
+    }
+
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
     }
@@ -287,6 +295,18 @@ impl Table {
     #[must_use]
     pub fn carrier(&self, carrier: Carrier) -> Form {
         self.carriers.get(carrier as usize).map_or(Form::Absent, |(form, _)| *form)
+    }
+
+    /// Says what a value of a carrier would stand in, if that does not cross: then the value does not either.
+    #[must_use]
+    pub fn lost(&self, carrier: Carrier) -> Option<Lost> {
+        existence::lost(carrier, self.signal(), |needed| self.carrier(needed) != Form::Absent)
+    }
+
+    /// Says what items are without, if none of them can cross.
+    #[must_use]
+    pub fn lost_items(&self) -> Option<Lost> {
+        existence::lost_items(self.signal(), |needed| self.carrier(needed) != Form::Absent)
     }
 
     /// Returns the answer for whatever is of a class, in a carrier, and has no answer of its own.

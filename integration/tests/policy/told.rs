@@ -273,6 +273,30 @@ fn records_are_counted_by_what_a_change_is_about_and_not_by_how_it_is_called() {
     assert_eq!(touched(r#"span.name "{rpc.method}""#), 1000);
 }
 
+/// Guarantees: where ids do not cross no span does, and every command says so of all that rules allow of it.
+#[test]
+fn without_ids_nothing_of_a_span_is_said_to_cross() {
+    let without = Copy::example().edit("policies/residency.yaml", "      corr: raw\n", "");
+    let (set, day) = (without.path(), ["--on", "2026-12-01"]);
+    let between = ["--signal", "traces", "--from", "eu-west", "--to", "us-east"];
+    let explain = [&["policy", "explain", "--attribute", "http.route"][..], &between, &day].concat();
+    let said = ended(&tollgate(&explain, set), 0);
+    assert!(said.contains("its span does not cross: span.trace_id") && said.contains("no rule allows it"), "{said}");
+    let lost = "no span crosses without span.trace_id and span.span_id";
+    let said = ended(&tollgate(&[&["policy", "show"][..], &day].concat(), set), 0);
+    assert!(said.contains(&format!("nothing: {lost}")), "{said}");
+    let said = ended(&tollgate(&["check"], set), 0);
+    assert!(said.contains("nothing-crosses") && said.contains(lost), "{said}");
+    let sides = [without.path().to_str().unwrap(), TOP];
+    let told =
+        json(&tollgate(&[&["policy", "diff", sides[0], sides[1], "--output", "json"][..], &day].concat(), set), 3);
+    let newly = |item: &str| {
+        let mut differences = told["differences"].as_array().unwrap().iter();
+        differences.any(|one| one["item"] == item && one["change"] == "newly crosses")
+    };
+    assert!(["http.route", "user.id", "span.kind", "span.trace_id"].into_iter().all(newly), "{told}");
+}
+
 /// Guarantees: EEA → UK → US is seen when it is added, by `diff` and by `check`.
 #[test]
 fn a_way_onward_that_is_added_is_reported() {

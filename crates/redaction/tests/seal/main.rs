@@ -9,6 +9,7 @@ mod claims;
 mod conservation;
 mod detectors;
 mod devices;
+mod existence;
 mod golden;
 mod guards;
 mod items;

@@ -5,6 +5,7 @@ use std::fmt;
 use tollgate_federation::Signal;
 
 use crate::answers::{Because, By};
+use crate::carrier::Carrier;
 use crate::class::Class;
 use crate::closed::Closed;
 use crate::form::Form;
@@ -40,6 +41,15 @@ pub enum Reason {
     Capped,
     /// It may not cross together with this attribute, which would cross too.
     NotTogether(String),
+    /// It would cross, and what it stands in does not.
+    Lost {
+        /// What it stands in.
+        what: &'static str,
+        /// What that cannot be without.
+        without: Carrier,
+        /// Why this does not cross.
+        because: Box<Reason>,
+    },
     /// Only attributes can be transformed.
     NoTransform,
     /// Only ids can be blinded.
@@ -97,6 +107,9 @@ impl fmt::Display for Reason {
             Self::Unusable => f.write_str("what the allow rests on has lapsed or cannot be carried out"),
             Self::Capped => f.write_str("capped below the form in which it is allowed"),
             Self::NotTogether(other) => write!(f, "not together with {other}, which would cross too"),
+            Self::Lost { what, without, because } => {
+                write!(f, "its {what} does not cross: {without}, without which there is none: {because}")
+            }
             Self::NoTransform => f.write_str("only attributes can be transformed"),
             Self::OnlyIds => f.write_str("only ids can be blinded, not attributes"),
             Self::OutOfScope(instrument) => write!(f, "outside the scope of instrument {instrument}"),

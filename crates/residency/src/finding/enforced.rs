@@ -71,6 +71,7 @@ impl Look<'_> {
             Answers::of(&self.policy.residency, whose, When::On(self.today))
         };
         let mut found = self.keyed_elsewhere(&transfer, member, &answers(&Sender::Unproved, &Claims::OTHER));
+        found.extend(self.without_items(link, signal, member));
         let parted = |sender: &Sender, claims: &Claims| self.parted(&answers(sender, claims));
         let of_all = parted(&Sender::Unproved, &Claims::OTHER);
         let mut tell = |message: String, by: String| {
@@ -109,6 +110,22 @@ impl Look<'_> {
             }
         }
         found
+    }
+
+    /// What rules allow of spans or metrics that cannot cross.
+    fn without_items(&self, link: &Link, signal: Signal, member: &Regime) -> Vec<Finding> {
+        let origin = Origin::of(member.clone());
+        let Ok(tables) = self.policy.tables(self.federation, link.id(), signal, &origin, self.today) else {
+            return Vec::new();
+        };
+        let told = tables.iter().filter_map(|(sender, layers)| {
+            let table = layers.ok()?.base();
+            let lost = table.lost_items().filter(|_| table.lets_anything())?;
+            let by = if tables.tell_apart() { format!(", if sent by {sender}") } else { String::new() };
+            let message = format!("{signal} from {member} over {link}: {lost}, so nothing does that rules allow{by}");
+            Some(Finding::new(Kind::NoItem, Some(link.at()), message))
+        });
+        told.collect()
     }
 
     /// The pairs that are parted.

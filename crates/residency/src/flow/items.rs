@@ -147,7 +147,15 @@ impl One {
 
     /// Whether a table lets anything of it cross.
     pub(crate) fn crosses(&self, table: Option<&Table>) -> bool {
-        table.is_some_and(|table| self.action(table.parts()) != Action::Absent)
+        let lets = |table: &Table| self.action(table.parts()) != Action::Absent && table.lost(self.carrier()).is_none();
+        table.is_some_and(lets)
+    }
+
+    /// Where it stands; where it stands in several that are answered alike, that which needs least.
+    pub(crate) fn carrier(&self) -> Carrier {
+        match &self.kind {
+            Kind::Carrier(carrier) | Kind::Attribute { carrier, .. } => *carrier,
+        }
     }
 
     /// How reports call it.

@@ -2,6 +2,7 @@ mod blinding;
 mod claims;
 mod clusters;
 mod differences;
+mod existence;
 mod faults;
 mod findings;
 mod interpreter;

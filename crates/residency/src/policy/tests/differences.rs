@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::interpreter::{
-    SAID, SENDERS, interpret, is_named, is_stricter_or_equal, random, rules_of, said_by, sent_by,
+    SAID, SENDERS, interpret_within, is_named, is_stricter_or_equal, random, rules_of, said_by, sent_by,
 };
 use super::*;
 use crate::difference::{Change, Difference, difference};
@@ -16,8 +16,8 @@ const TO_UK: &str =
     "  - {from: eu-west, to: uk-south/gateway, carries: [EEA], signals: [traces], instruments: {EEA: uk-adequacy}}\n";
 const ONWARD: &str =
     "  - {from: uk-south, to: us-east/central, carries: [EEA], signals: [traces], instruments: {EEA: dpf}}\n";
-const RULES: &str = "  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {op: raw, direct: {only: {user.id: user-key}}, online: {only: {client.address: ip-wide}}}}\n  \
-                     - {id: b, origin: EEA, reaching: UK, signal: traces, allow: {op: raw}}\n";
+const RULES: &str = "  - {id: a, origin: EEA, reaching: US, signal: traces, allow: {op: raw, corr: raw, direct: {only: {user.id: user-key}}, online: {only: {client.address: ip-wide}}}}\n  \
+                     - {id: b, origin: EEA, reaching: UK, signal: traces, allow: {op: raw, corr: raw}}\n";
 
 fn set(links: &str, catalogue: &str, residency: &str) -> Loaded {
     let federation = format!("federation: {{name: acme, trust_domain: acme.example}}\nlinks:\n{links}");
@@ -119,8 +119,10 @@ fn a_way_onward_that_is_added_is_told() {
 
 #[test]
 fn what_a_catalogue_changes_is_told_by_name() {
-    let residency =
-        format!("{SMALL_RESIDENCY}rules:\n{}", RULES.replace("{op: raw, direct", "{op: raw, quasi: raw, direct"));
+    let residency = format!(
+        "{SMALL_RESIDENCY}rules:\n{}",
+        RULES.replace("{op: raw, corr: raw, direct", "{op: raw, corr: raw, quasi: raw, direct")
+    );
     let with = |from: &str, to: &str| {
         let catalogue = SMALL_CATALOGUE.replace(from, to);
         assert_ne!(catalogue, SMALL_CATALOGUE);
@@ -189,7 +191,7 @@ proptest! {
             let items = items.into_iter().filter_map(|(on, item)| Some((on, item?)));
             for ((on, item), cluster) in items.flat_map(|item| SENDERS.map(|cluster| (item, cluster))) {
                 let of = |said| {
-                    let reads = |rules| interpret(&said_by(&sent_by(rules, cluster), said), key, on);
+                    let reads = |rules| interpret_within(&said_by(&sent_by(rules, cluster), said), key, on);
                     let (was, is) = (reads(&old), reads(&new));
                     match (was, is) {
                         _ if was == is => None,

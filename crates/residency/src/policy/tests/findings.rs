@@ -67,6 +67,11 @@ fn of_the_rest() -> Vec<Expected> {
             "traces from EEA over uk-south → us-east/central: the key of user.id lies in EEA, not in uk-south",
         ),
         (
+            format!("{BASIC}  - {{id: n, {to_us}, deny: [corr]}}\n"),
+            Kind::NoItem,
+            "traces from EEA over eu-west → us-east/central: no span crosses without span.trace_id and span.span_id",
+        ),
+        (
             format!("{BASIC}not_together: [[user.id, client.address]]\n"),
             Kind::Parted,
             "client.address and user.id would both cross, so neither does",
@@ -96,7 +101,9 @@ fn of_the_rest() -> Vec<Expected> {
             "rule bad breaks it",
         ),
         (
-            format!("{BASIC}  - {{id: uk, origin: EEA, reaching: UK, signal: traces, allow: {{op: raw}}}}\n"),
+            format!(
+                "{BASIC}  - {{id: uk, origin: EEA, reaching: UK, signal: traces, allow: {{op: raw, corr: raw}}}}\n"
+            ),
             Kind::Onward,
             "traces from EEA reach US onward, by eu-west/gateway → uk-south/gateway → us-east/central",
         ),
@@ -141,7 +148,7 @@ fn a_rule_that_does_something_is_called_neither_dead_nor_redundant_nor_contradic
 /// Guarantees: what another region sends on is compared with what the direct way lets through.
 #[test]
 fn an_onward_path_weaker_than_the_direct_one_is_found() {
-    let uk = "  - {id: uk, origin: EEA, reaching: UK, signal: traces, allow: {op: raw, quasi: raw}}\n";
+    let uk = "  - {id: uk, origin: EEA, reaching: UK, signal: traces, allow: {op: raw, corr: raw, quasi: raw}}\n";
     let us = BASIC.replace("op: raw", "op: raw, quasi: raw");
     let direct_capped = format!("rules:\n{us}{uk}");
     assert_eq!(of(&found(&direct_capped), Kind::WeakerOnward), Vec::<&str>::new());

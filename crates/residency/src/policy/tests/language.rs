@@ -42,7 +42,7 @@ fn a_rule_in_shadow_lets_nothing_cross_and_holds_nothing_back() {
 #[test]
 fn what_a_rule_in_shadow_would_do_is_told() {
     let rules = [
-        rule("all", "allow: {op: raw, direct: raw}"),
+        rule("all", "allow: {op: raw, corr: raw, direct: raw}"),
         rule("deny", "mode: shadow, deny: [direct]"),
         rule("more", "mode: shadow, allow: {quasi: raw}"),
     ];

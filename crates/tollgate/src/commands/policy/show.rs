@@ -45,6 +45,7 @@ fn to_json(row: &MatrixRow) -> Value {
         "sender": row.sender.as_ref().map(ToString::to_string),
         "says": row.says,
         "instrument": row.instrument,
+        "lost": row.lost.as_ref().map(ToString::to_string),
         "closed": row.closed.as_ref().map(ToString::to_string),
         "classes": classes.collect::<Map<_, _>>(),
     })
@@ -61,8 +62,9 @@ fn text(rows: &[MatrixRow]) -> String {
         if let Some(says) = &row.says {
             text.push_str(&format!(", for {says}"));
         }
-        if let Some(closed) = &row.closed {
-            text.push_str(&format!("\n  nothing: {closed}\n\n"));
+        let nothing = row.closed.as_ref().map(ToString::to_string);
+        if let Some(why) = nothing.or_else(|| row.lost.as_ref().map(ToString::to_string)) {
+            text.push_str(&format!("\n  nothing: {why}\n\n"));
             continue;
         }
         let by =
