@@ -276,5 +276,6 @@ fn look_up(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> hints::Found {
 /// What a template answers for a key that the sender chose, unless the key itself tells what it may not.
 fn below_template(key: &[u8], carrier: Carrier, judge: &Judge<'_>) -> Cell {
     let cell = judge.table.below_template(carrier, key, judge.resource);
-    if cell.action != Action::Absent && detect::in_text(key) != detect::Found::NOTHING { Cell::UNKNOWN } else { cell }
+    let tells = || detect::in_text(key) != detect::Found::NOTHING || judge.tells_id(key);
+    if cell.action != Action::Absent && tells() { Cell::UNKNOWN } else { cell }
 }

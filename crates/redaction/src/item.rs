@@ -230,9 +230,10 @@ impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
         if text.is_empty() {
             return Ok(()); // most encoders leave it out altogether
         }
+        let is_clean = !self.judge.tells_id(text.as_bytes());
         let passes = match spelling {
-            Spelling::Name => self.judge.passes(carrier, operational::is_metric_name(text)),
-            Spelling::Unit => self.judge.passes(carrier, operational::is_unit(text)),
+            Spelling::Name => self.judge.passes(carrier, is_clean && operational::is_metric_name(text)),
+            Spelling::Unit => self.judge.passes(carrier, is_clean && operational::is_unit(text)),
             Spelling::Listed => self.judge.passes(carrier, self.judge.table.lists_event(text)),
             Spelling::Free => self.judge.passes_free(carrier, list, ValueView::String(text))?,
         };

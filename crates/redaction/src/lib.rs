@@ -20,6 +20,7 @@ mod epoch;
 mod hints;
 mod item;
 mod keys;
+mod known_ids;
 mod memo;
 mod once;
 mod operational;

@@ -19,6 +19,7 @@ use crate::blind::Blinder;
 use crate::counts::{Counts, Mark, Withheld};
 use crate::item::ItemSealer;
 use crate::keys::Keys;
+use crate::known_ids::KnownIds;
 use crate::plain::Plain;
 use crate::pseudonym::Pseudonyms;
 use crate::schema;
@@ -91,8 +92,10 @@ impl Sealer {
         let mut counts = Counts::default();
         self.forget_gone_keys();
         let table = self.layers.base();
+        let known_ids = self.blinder.as_ref().map(|_| KnownIds::of(table.signal(), Batch::new(payload, index)));
         let judge = Judge {
             table,
+            known_ids: known_ids.as_ref(),
             keys: self.keys.as_ref(),
             pseudonyms: &mut self.pseudonyms,
             blinder: self.blinder.as_mut(),
@@ -101,7 +104,7 @@ impl Sealer {
             resource: Resource::Device,
             heads_cross: Plain::crosses(table),
             mark: &self.mark,
-            all_unguarded: Class::ALL.iter().all(|class| table.guard(*class).is_default()),
+            all_unguarded: known_ids.is_none() && Class::ALL.iter().all(|class| table.guard(*class).is_default()),
         };
         let layout = Layout::with_room_for(index.items(), payload.len());
         let layers = self.layers.tell_apart().then_some(&self.layers);

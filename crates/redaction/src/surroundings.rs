@@ -171,7 +171,11 @@ pub(crate) fn scope<'a>(
 fn operational_text<'a>(carrier: Carrier, value: Option<&'a str>, judge: &mut Judge<'_>) -> &'a str {
     let guard = judge.table.guard(carrier.class().unwrap_or(Class::Unclassified));
     let fits = |value: &str| guard.admits(value.as_bytes()) && operational::looks_so(value);
-    value.filter(|value| judge.passes(carrier, fits(value))).unwrap_or_default()
+    let passes = |value: &&str| {
+        let fits = fits(value) && !judge.tells_id(value.as_bytes());
+        judge.passes(carrier, fits)
+    };
+    value.filter(passes).unwrap_or_default()
 }
 
 fn write_schema_url(carrier: Carrier, url: &str, judge: &mut Judge<'_>, out: &mut Vec<u8>) {

@@ -15,6 +15,7 @@ use crate::blind::{Blinder, Derived};
 use crate::counts::Counts;
 use crate::detect::{self, Found, whole};
 use crate::keys::Keys;
+use crate::known_ids::KnownIds;
 use crate::once::text;
 use crate::operational::{self, Look};
 use crate::pseudonym::{NoPseudonym, Pseudonyms};
@@ -28,6 +29,8 @@ pub(crate) struct Judge<'t> {
     pub(crate) pseudonyms: &'t mut [Pseudonyms],
     /// What blinds ids, where they are blinded.
     pub(crate) blinder: Option<&'t mut Blinder>,
+    /// The ids of the request, where they are blinded.
+    pub(crate) known_ids: Option<&'t KnownIds>,
     pub(crate) counts: &'t mut Counts,
     /// When the batch arrived, in nanoseconds since the Unix epoch.
     pub(crate) arrival: u64,
@@ -37,7 +40,7 @@ pub(crate) struct Judge<'t> {
     pub(crate) mark: &'t [u8],
     /// Whether what stands before a span's attributes crosses as it is.
     pub(crate) heads_cross: bool,
-    /// Whether the catalogue guards no class.
+    /// Whether the catalogue guards no class, and no id is looked for.
     pub(crate) all_unguarded: bool,
 }
 
@@ -53,6 +56,12 @@ impl Judge<'_> {
     /// The key that blinds what arrived now, where ids are blinded and it is here.
     pub(crate) fn ids(&mut self) -> Option<&mut Derived> {
         self.blinder.as_mut()?.at(self.arrival, self.keys)
+    }
+
+    /// Whether an id that crosses blinded stands in clear in a text, or in a value as it is encoded.
+    #[inline]
+    pub(crate) fn tells_id(&self, text: &[u8]) -> bool {
+        self.known_ids.is_some_and(|known| known.are_in(text))
     }
 
     /// By which id an item of a trace is routed: the one that it crosses with, or the one that it came with.
@@ -104,7 +113,12 @@ impl Judge<'_> {
             return Ok(self.passes(carrier, false));
         }
         let stays = |found| list.is_none_or(|list| self.table.class(list, found) != Action::Raw);
-        let raised = found_in(value)?.classes().any(|found| raises(Class::Free, found) && stays(found));
+        let tells_id = match value {
+            ValueView::String(text) => self.tells_id(text.as_bytes()),
+            ValueView::Array(list) => self.tells_id(list),
+            _ => false,
+        };
+        let raised = tells_id || found_in(value)?.classes().any(|found| raises(Class::Free, found) && stays(found));
         let fit = !raised && crosses((&[], value), Class::Free, self.table.guard(Class::Free))?;
         Ok(self.passes(carrier, fit))
     }
@@ -169,27 +183,34 @@ impl Judge<'_> {
     #[inline]
     pub(crate) fn copies(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<bool, Fault> {
         match verbatim::look(raw.value) {
-            Look::Plain => Ok(self.is_copied(cell.class)),
-            Look::Detectable => Ok(self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell),
+            Look::Plain => Ok(self.is_copied(raw, cell.class)),
+            Look::Detectable => Ok(self.is_copied(raw, cell.class) && self.raised(raw, cell, carrier)? == cell),
             Look::Spaced => {
                 let text = verbatim::text(raw.value)?;
                 let fits = text.is_some_and(|text| operational::may_be_spaced(cell.class, raw.key, text));
-                Ok(fits && self.is_copied(cell.class) && self.raised(raw, cell, carrier)? == cell)
+                Ok(fits && self.is_copied(raw, cell.class) && self.raised(raw, cell, carrier)? == cell)
             }
             Look::Otherwise => Ok(false),
         }
     }
 
     #[inline]
-    fn is_copied(&self, class: Class) -> bool {
+    fn is_copied(&self, raw: RawAttribute<'_>, class: Class) -> bool {
         // Of a stack trace, which is free text, never the whole.
-        class != Class::Free && (self.all_unguarded || self.table.guard(class).is_default())
+        class != Class::Free && (self.all_unguarded || self.is_unguarded(raw, class))
+    }
+
+    fn is_unguarded(&self, raw: RawAttribute<'_>, class: Class) -> bool {
+        self.table.guard(class).is_default() && !self.tells_id(raw.value)
     }
 
     /// The answer for an attribute that may cross raw, after a look at its value.
     #[cold]
     pub(crate) fn raised(&self, raw: RawAttribute<'_>, cell: Cell, carrier: Carrier) -> Result<Cell, Fault> {
         let mut raised = cell;
+        if self.tells_id(raw.value) {
+            return Ok(Cell { class: Class::Corr, action: Action::Absent, slot: None });
+        }
         if stack_trace::is_key(raw.key) {
             return Ok(cell); // each frame is looked at by itself, and nothing else crosses
         }

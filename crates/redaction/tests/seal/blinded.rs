@@ -260,3 +260,36 @@ proptest! {
         prop_assert_eq!(without_ids(decoded(&blinded)), without_ids(raw));
     }
 }
+
+/// Guarantees: no id that crosses blinded crosses in clear beside it, neither in attributes nor in names, in any case, of its
+/// own span or of another of the request, however often the same text stands there; other texts stay.
+#[test]
+fn no_id_stands_in_clear_beside_a_blinded_one() {
+    let mut sent = trace();
+    let hex = |id: &[u8]| data_encoding::HEXLOWER.encode(id);
+    let (id, other, parent) = (hex(&sent[0].trace_id), hex(&sent[2].trace_id), hex(&sent[1].parent_span_id));
+    for span in &mut sent {
+        span.attributes = vec![
+            text("http.route", &format!("/traces/{id}")),
+            text("rpc.method", &id.to_uppercase()),
+            text("error.type", &format!("E.{other}")),
+            text("rpc.service", &parent),
+            text("k8s.pod.name", "0123456789abcdef"),
+        ];
+    }
+    let mut request = request_of(&sent);
+    let group = &mut request.resource_spans[0];
+    group.resource.as_mut().unwrap().attributes.push(text("service.version", &format!("1.0-{other}")));
+    let scope = group.scope_spans[0].scope.get_or_insert_default();
+    (scope.name, scope.version) = (format!("lib.{id}"), "1.0".to_owned());
+    let out = seal(&mut sealer_of(("EEA", 0), KEYS), &request).whole();
+    for span in spans(&decoded(&out.bytes())) {
+        assert_eq!(span.attributes, vec![text("k8s.pod.name", "0123456789abcdef")]);
+        assert_eq!(span.dropped_attributes_count, 4);
+    }
+    for id in sent.iter().flat_map(|span| [&span.trace_id, &span.span_id]) {
+        assert!(!is_in(&out.bytes(), id), "{id:02x?}");
+    }
+    let raw = seal(&mut Sealer::new(Arc::new(table_with(str::to_owned, "EEA", 0)), Arc::new(KEYS)), &request).whole();
+    assert!(spans(&decoded(&raw.bytes())).iter().all(|span| span.attributes.len() == 5), "ids that are not blinded");
+}
