@@ -125,7 +125,7 @@ fn explain_answers_for_every_value_of_a_file_and_prints_none() {
     let copy = Copy::example();
     let request = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"c4nary"}},
         {"key":"browser.language","value":{"stringValue":"c4nary"}}]},"scopeSpans":[{"scope":{"name":"c4nary"},"spans":[{"name":"c4nary",
-        "traceId":"c4nary","attributes":[{"key":"user.id","value":{"stringValue":"c4nary"}},{"key":"odd.key","value":{"intValue":"4"}}],
+        "traceId":"0102030405060708090a0b0c0d0e0f10","attributes":[{"key":"user.id","value":{"stringValue":"c4nary"}},{"key":"odd.key","value":{"intValue":"4"}}],
         "events":[{"name":"exception","attributes":[{"key":"exception.message","value":{"stringValue":"c4nary"}}]}],
         "status":{"message":"c4nary"},"future":"c4nary"}]}]}]}"#.replace('\n', "");
     let file = copy.write("one.json", &format!("{request}\n{request}\n"));

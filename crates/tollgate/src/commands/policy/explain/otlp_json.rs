@@ -1,10 +1,12 @@
 //! Where values stand in OTLP/JSON: which carrier, under which key. Values are not looked at, but for what a resource says of
 //! itself.
 //!
-//! What the tables here do not name is unknown, and unknown things never cross.
+//! What the tables here do not name is unknown, and unknown things never cross. What sealing could not read is refused.
 
 use serde_json::{Map, Value};
 use tollgate_federation::Signal;
+use tollgate_otlp::Limits;
+use tollgate_otlp::json::{self, JsonFault, Message};
 use tollgate_residency::{Carrier, Claims, Resource};
 
 /// A place where a value stands.
@@ -23,6 +25,8 @@ pub(super) struct Found {
 pub(super) enum NotOtlp {
     #[error("line {line}: not json")]
     Json { line: usize },
+    #[error("request {request}: {fault}")]
+    Refused { request: usize, fault: JsonFault },
     #[error("neither resourceSpans, resourceMetrics nor resourceLogs is here")]
     NoRequest,
     #[error("it holds several signals: keep each in a file of its own")]
@@ -179,23 +183,29 @@ pub(super) fn read(text: &str, marks_device: impl Fn(&str) -> bool) -> Result<(S
         }
     };
     let (mut signal, mut found) = (None, Vec::new());
-    for (number, request) in requests.iter().enumerate() {
-        let of = |(_, field, ..): &&Shape| request.get(*field).is_some();
+    let texts: Vec<&str> = match requests.len() {
+        1 => vec![text],
+        _ => text.lines().filter(|line| !line.trim().is_empty()).collect(),
+    };
+    for (number, (request, text)) in requests.iter().zip(texts).enumerate() {
+        let of = |(_, field, ..): &&Shape| member(request, field).is_some();
         let (own, field, scopes, scope) = SIGNALS.iter().find(of).ok_or(NotOtlp::NoRequest)?;
+        json::decode(message(*own), text.as_bytes(), &Limits::default())
+            .map_err(|fault| NotOtlp::Refused { request: number + 1, fault })?;
         if signal.is_some_and(|signal| signal != *own) {
             return Err(NotOtlp::Mixed);
         }
         signal = Some(*own);
         let line = if requests.len() > 1 { format!("line {}: ", number + 1) } else { String::new() };
-        for (at, resource) in request.get(*field).and_then(Value::as_array).into_iter().flatten().enumerate() {
+        for (at, resource) in member(request, field).and_then(Value::as_array).into_iter().flatten().enumerate() {
             let owner = owner(resource, &marks_device);
             let mut walk = Walk { owner, claims: claims(resource), found: &mut found };
             for (name, value) in resource.as_object().into_iter().flatten() {
                 let path = format!("{line}{field}[{at}].{name}");
                 match name.as_str() {
                     "resource" => walk.field(value, In(RESOURCE), &path),
-                    "schemaUrl" => walk.field(value, One(C::ResourceSchemaUrl), &path),
-                    name if name == *scopes => walk.field(value, In(scope), &path),
+                    name if is_spelt(name, "schemaUrl") => walk.field(value, One(C::ResourceSchemaUrl), &path),
+                    name if is_spelt(name, scopes) => walk.field(value, In(scope), &path),
                     _ => walk.found(C::Unknown, None, path),
                 }
             }
@@ -204,10 +214,36 @@ pub(super) fn read(text: &str, marks_device: impl Fn(&str) -> bool) -> Result<(S
     signal.map(|signal| (signal, found)).ok_or(NotOtlp::NoRequest)
 }
 
+fn message(signal: Signal) -> Message {
+    match signal {
+        Signal::Traces => Message::Traces,
+        Signal::Metrics => Message::Metrics,
+        Signal::Logs => Message::Logs,
+    }
+}
+
+/// Whether a name is that of a field: as OTLP spells it, or as its protobuf file does. Readers take both.
+fn is_spelt(name: &str, field: &str) -> bool {
+    let snake = || -> String {
+        let letters = field.chars();
+        letters
+            .flat_map(|letter| {
+                letter.is_ascii_uppercase().then_some('_').into_iter().chain([letter.to_ascii_lowercase()])
+            })
+            .collect()
+    };
+    name == field || name.contains('_') && name == snake()
+}
+
+/// The value of a field; a field that stands twice is refused before.
+fn member<'v>(message: &'v Value, field: &str) -> Option<&'v Value> {
+    message.as_object()?.iter().find(|(name, _)| is_spelt(name, field)).map(|(_, value)| value)
+}
+
 fn claims(resource: &Value) -> Claims {
     let attributes = resource.pointer("/resource/attributes").and_then(Value::as_array);
     let said = attributes.into_iter().flatten().filter_map(|one| {
-        let text = one.get("value").and_then(|value| value.get("stringValue")).and_then(Value::as_str);
+        let text = one.get("value").and_then(|value| member(value, "stringValue")).and_then(Value::as_str);
         Some((one.get("key")?.as_str()?.as_bytes(), text))
     });
     Claims::of(said)
@@ -253,10 +289,56 @@ impl Walk<'_> {
     fn message(&mut self, message: &Map<String, Value>, fields: &[(&str, Field)], path: &str) {
         for (name, value) in message {
             let path = format!("{path}.{name}");
-            match fields.iter().find(|(field, _)| field == name) {
+            match fields.iter().find(|(field, _)| is_spelt(name, field)) {
                 Some((_, field)) => self.field(value, *field, &path),
                 None => self.found(Carrier::Unknown, None, path),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"cart"}}]},"scopeSpans":[{"schemaUrl":"x","spans":[{"traceId":"01020304050607080102030405060708","startTimeUnixNano":"1","status":{"code":1},"own":7}]}]}]}"#;
+
+    fn found(text: &str) -> Vec<(Carrier, Option<String>, Claims)> {
+        let (_, found) = read(text, |_| false).unwrap();
+        found.into_iter().map(|one| (one.carrier, one.key, one.claims)).collect()
+    }
+
+    /// Guarantees: names are understood in both spellings that sealing understands, and an unknown one is said to be that.
+    #[test]
+    fn both_spellings_of_a_field_are_one_field() {
+        let mut snake = SPAN.to_owned();
+        for name in ["resourceSpans", "scopeSpans", "schemaUrl", "traceId", "startTimeUnixNano", "stringValue"] {
+            let letters = name.chars().map(|letter| match letter.is_ascii_uppercase() {
+                true => format!("_{}", letter.to_ascii_lowercase()),
+                false => letter.to_string(),
+            });
+            snake = snake.replace(name, &letters.collect::<String>());
+        }
+        assert!(snake.contains("start_time_unix_nano") && snake.contains("string_value"), "{snake}");
+        let mut both = [found(SPAN), found(&snake)];
+        both.iter_mut().for_each(|found| found.sort_by_key(|(carrier, ..)| *carrier));
+        assert_eq!(both[0], both[1]);
+        assert!(both[0].iter().any(|(carrier, ..)| *carrier == C::Unknown));
+        assert!(both[0].iter().all(|(_, _, claims)| *claims != Claims::default()));
+    }
+
+    /// Guarantees: what sealing refuses to read is not explained either.
+    #[test]
+    fn what_sealing_could_not_read_is_refused() {
+        for (text, says) in [
+            (SPAN.replace(r#""own":7"#, r#""trace_id":"""#), "request 1: line 1, column"),
+            (SPAN.replace(r#""code":1"#, r#""code":"one""#), "request 1: line 1, column"),
+            (format!("{SPAN}\n{}\n", SPAN.replace(r#"{"code":1}"#, "7")), "request 2: line 1, column"),
+            (format!("{SPAN}\n{{\n"), "line 2: not json"),
+            ("{}".to_owned(), "neither resourceSpans"),
+        ] {
+            let refused = read(&text, |_| false).map(|_| ()).unwrap_err().to_string();
+            assert!(refused.starts_with(says), "{refused}");
         }
     }
 }
