@@ -45,15 +45,17 @@ impl KnownIds {
         for field in Fields::new(body).flatten() {
             match (field.number, field.value) {
                 (1 | 2 | 4, Wire::Bytes(id)) => self.add(id),
-                (13, Wire::Bytes(link)) => {
-                    let ids = Fields::new(link).flatten().filter(|field| field.number < 3);
-                    ids.for_each(|field| {
-                        if let Wire::Bytes(id) = field.value {
-                            self.add(id)
-                        }
-                    });
-                }
+                (13, Wire::Bytes(link)) => self.add_ends(link),
                 _ => {}
+            }
+        }
+    }
+
+    /// Those of the span that a link leads to.
+    fn add_ends(&mut self, link: &[u8]) {
+        for field in Fields::new(link).flatten() {
+            if let (1 | 2, Wire::Bytes(id)) = (field.number, field.value) {
+                self.add(id);
             }
         }
     }

@@ -79,7 +79,7 @@ fn parts(numbers: &[i64]) -> Value {
 
 #[test]
 fn numbers_and_lists_are_looked_at_too() {
-    let bad = vec![
+    let bad = [
         attribute("http.response.status_code", Value::IntValue(4_111_111_111_111_111)),
         attribute("gen_ai.request.top_p", Value::DoubleValue(4_111_111_111_111_111.0)),
         attribute("container.image.tags", list(&["v1", "203.0.113.7"])),

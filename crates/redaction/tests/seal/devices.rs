@@ -60,20 +60,20 @@ fn sealer(signal: Signal, classes: &[&str]) -> Sealer {
 }
 
 fn payload(signal: Signal, attributes: Vec<KeyValue>) -> Vec<u8> {
-    let resource = Some(Resource { attributes, ..Resource::default() });
+    let resource = |attributes| Some(Resource { attributes, ..Resource::default() });
     match signal {
-        Signal::Traces => request(resource.unwrap().attributes, vec![span(Vec::new())]).encode_to_vec(),
+        Signal::Traces => request(attributes, vec![span(Vec::new())]).encode_to_vec(),
         Signal::Metrics => {
             let point = NumberDataPoint { value: Some(Number::AsInt(1)), ..NumberDataPoint::default() };
             let data = Some(Data::Gauge(Gauge { data_points: vec![point] }));
             let metric = Metric { name: "carts".to_owned(), data, ..Metric::default() };
             let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
-            let group = ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() };
+            let group = ResourceMetrics { resource: resource(attributes), scope_metrics, ..ResourceMetrics::default() };
             ExportMetricsServiceRequest { resource_metrics: vec![group] }.encode_to_vec()
         }
         Signal::Logs => {
             let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default()], ..ScopeLogs::default() }];
-            let group = ResourceLogs { resource, scope_logs, ..ResourceLogs::default() };
+            let group = ResourceLogs { resource: resource(attributes), scope_logs, ..ResourceLogs::default() };
             ExportLogsServiceRequest { resource_logs: vec![group] }.encode_to_vec()
         }
     }
