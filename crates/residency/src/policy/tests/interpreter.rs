@@ -259,23 +259,35 @@ fn read_on(rules: &[Random], number: usize, on: Resource) -> Answer {
     }
 }
 
+/// The number of what is listed below the template, which has an entry of its own.
+const INNER: usize = usize::MAX;
+
+fn read_any(rules: &[Random], number: usize, on: Resource) -> Answer {
+    if number == INNER { read(rules, INNER, "free") } else { read_on(rules, number, on) }
+}
+
 /// What becomes of something whose cluster is not proved.
 pub(super) fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
-    if key.starts_with("acme.inner.") {
-        return read(rules, usize::MAX, "free");
-    }
     let named = |names: &[&str]| {
         names.iter().any(|name| *name == key || name.strip_suffix('*').is_some_and(|stem| key.starts_with(stem)))
     };
-    let Some(number) = ATTRIBUTES.iter().position(|(names, ..)| named(names)) else { return "absent" };
+    let number = ATTRIBUTES.iter().position(|(names, ..)| named(names));
+    let Some(number) = number.map(|number| if key.starts_with("acme.inner.") { INNER } else { number }) else {
+        return "absent";
+    };
     // Whoever chooses what a resource says does not choose which of two crosses.
     let firm: Vec<Random> = rules.iter().filter(|rule| rule.asked.is_none()).cloned().collect();
     let crosses =
-        |number| [Resource::Server, Resource::Device].iter().any(|on| read_on(&firm, number, *on) != "absent");
+        |number| [Resource::Server, Resource::Device].iter().any(|on| read_any(&firm, number, *on) != "absent");
     let pairs = rules.iter().filter(|rule| rule.origin == "EEA" && !rule.shadow).filter_map(|rule| rule.pair);
-    let parted = pairs.filter(|(one, two)| *one == number || *two == number);
-    let mut partners = parted.map(|(one, two)| if one == number { two } else { one });
-    if partners.any(crosses) { "absent" } else { read_on(rules, number, on) }
+    // Whoever parts the template parts what stands below it.
+    let meant = |other: usize| if other == 8 { vec![8, INNER] } else { vec![other] };
+    let mut partners = pairs.flat_map(|(one, two)| match [one, two].map(|side| meant(side).contains(&number)) {
+        [true, _] => meant(two),
+        [_, true] => meant(one),
+        _ => Vec::new(),
+    });
+    if partners.any(crosses) { "absent" } else { read_any(rules, number, on) }
 }
 
 /// The same for what crosses only in a span, which has ids.
