@@ -52,11 +52,11 @@ impl World {
         self.open_on(Disk::real())
     }
 
-    /// The lengths of all segments' files, live and spare.
+    /// The lengths of all segments' files, live and spare. One that goes meanwhile is not there.
     pub(crate) fn files(&self) -> Vec<u64> {
         let entries = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap());
         let segments = entries.filter(|entry| name(&entry.path()).ends_with(".log"));
-        segments.map(|entry| entry.metadata().unwrap().len()).collect()
+        segments.filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).collect()
     }
 
     /// The paths of the live segments, oldest first.
