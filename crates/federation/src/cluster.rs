@@ -11,6 +11,7 @@ use crate::address::SetFile;
 use crate::name::Name;
 use crate::node::TierId;
 use crate::signal::Signal;
+use crate::thinning::Thinning;
 
 /// A cluster of a region, with one collector tier.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub struct Cluster {
     listen: Listen,
     stamp: Stamp,
     drop: Vec<DropRule>,
+    thin: Option<Thinning>,
     batch: Batch,
 }
 
@@ -124,6 +126,11 @@ impl Cluster {
         &self.drop
     }
 
+    /// What share and rate of traces its collectors let through; all of them where nothing is said.
+    pub fn thinning(&self) -> Option<Thinning> {
+        self.thin
+    }
+
     /// How parcels are gathered.
     pub fn batch(&self) -> Batch {
         self.batch
@@ -135,11 +142,12 @@ impl Cluster {
         let listen = fields.required("listen");
         let stamp = fields.required_value("stamp").and_then(|value| read_stamp(region, name.as_ref(), value));
         let drop = optional_or_default(&mut fields, "drop");
+        let thin = fields.value("thin").map_or(Some(None), |value| value.read().map(Some));
         let batch = optional_or_default(&mut fields, "batch");
         fields.done();
         let name = name?;
         let id = TierId::collectors(region.clone(), name.clone());
-        Some(Self { id, name, listen: listen?, stamp: stamp?, drop: drop?, batch: batch? })
+        Some(Self { id, name, listen: listen?, stamp: stamp?, drop: drop?, thin: thin?, batch: batch? })
     }
 }
 

@@ -98,8 +98,8 @@ fn edge(draft: &LinkDraft, end: &End) -> Option<Edge> {
 
 fn link(draft: LinkDraft, exporter: String, end: End, edge: Edge) -> Option<Link> {
     let instruments = draft.instruments.whole()?.into_iter().map(|(regime, name)| (regime, name.value)).collect();
-    let (regime, entity, compression) = (end.regime?, end.entity?, draft.compression?);
-    Some(Link { edge, regime, exporter, entity, compression, instruments, at: draft.at })
+    let (regime, entity, compression, thin) = (end.regime?, end.entity?, draft.compression?, draft.thin.whole()?);
+    Some(Link { edge, regime, exporter, entity, compression, thin, instruments, at: draft.at })
 }
 
 fn known_region<'l>(from: &'l Located<Name>, regions: &Drafts, faults: &Faults) -> Option<&'l Name> {

@@ -25,6 +25,7 @@ mod partly;
 mod place;
 mod region;
 mod signal;
+mod thinning;
 mod tier;
 
 pub use address::{AddressError, HostPort, HttpUrl};
@@ -42,4 +43,5 @@ pub use origin::{Origin, OriginError, Regime};
 pub use place::{BackendId, Note, Place, PlaceId};
 pub use region::Region;
 pub use signal::{Signal, Signals, UnknownSignal};
+pub use thinning::Thinning;
 pub use tier::{Nodes, StaticNode, Tier};

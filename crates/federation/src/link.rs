@@ -12,7 +12,8 @@ use crate::node::TierId;
 use crate::origin::Regime;
 use crate::partly::Partly;
 use crate::place::PlaceId;
-use crate::signal::Signals;
+use crate::signal::{Signal, Signals};
+use crate::thinning::Thinning;
 
 /// The number of a link: its place in the list of `regions/federation.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +33,7 @@ pub struct Link {
     pub(crate) exporter: String,
     pub(crate) entity: String,
     pub(crate) compression: Compression,
+    pub(crate) thin: Option<Thinning>,
     pub(crate) instruments: BTreeMap<Regime, String>,
     pub(crate) at: At,
 }
@@ -101,6 +103,11 @@ impl Link {
     /// How what goes to the nodes of a tier is compressed; a backend has its own say.
     pub fn compression(&self) -> Compression {
         self.compression
+    }
+
+    /// What share and rate of traces it lets through; all of them where nothing is said.
+    pub fn thinning(&self) -> Option<Thinning> {
+        self.thin
     }
 
     /// The name of the legal instrument for each regime it carries.
@@ -181,6 +188,7 @@ pub(crate) struct LinkDraft {
     pub(crate) carries: Partly<Vec<Located<Regime>>>,
     pub(crate) signals: Option<Signals>,
     pub(crate) compression: Option<Compression>,
+    pub(crate) thin: Partly<Option<Thinning>>,
     pub(crate) instruments: Partly<BTreeMap<Regime, Located<String>>>,
 }
 
@@ -198,11 +206,20 @@ impl LinkDraft {
             }
             value.read()
         });
+        let thin = fields.value("thin").map_or_else(Partly::empty, |value| read_thinning(value, signals));
         let instruments = fields.required_value("instruments");
         let instruments = instruments.map_or_else(Partly::unread, |value| read_instruments(value, &carries));
         fields.done();
-        Some(Self { id, at: value.at(), from, to, carries, signals, compression, instruments })
+        Some(Self { id, at: value.at(), from, to, carries, signals, compression, thin, instruments })
     }
+}
+
+fn read_thinning(value: Value<'_>, signals: Option<Signals>) -> Partly<Option<Thinning>> {
+    if signals.is_some_and(|signals| !signals.contains(Signal::Traces)) {
+        value.fault("the link carries no traces, and nothing else is thinned");
+    }
+    let read: Option<Thinning> = value.read();
+    Partly { complete: read.is_some(), read }
 }
 
 fn read_carries(value: Value<'_>) -> Partly<Vec<Located<Regime>>> {

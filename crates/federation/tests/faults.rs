@@ -420,6 +420,28 @@ fn a_link_to_a_tier_says_how_it_is_compressed() {
 }
 
 #[test]
+fn a_cluster_and_a_link_say_what_they_thin() {
+    let thinned = |text: &str| text.replace("signals: [traces]", "signals: [traces], thin: {sampling_percentage: 25}");
+    let eu = EU.replace("    stamp:", "    thin: {spans_per_second: 100}\n    stamp:");
+    let federation = sound(&thinned(FEDERATION), &eu, US);
+    assert_eq!(federation.link(LinkId(0)).unwrap().thinning().unwrap().percentage, Some(25.0));
+    let cluster = federation.clusters("eu-west").next().unwrap();
+    assert_eq!(cluster.thinning().unwrap().spans_per_second, Some(100));
+    let nothing = sound(FEDERATION, EU, US);
+    assert_eq!(nothing.link(LinkId(0)).unwrap().thinning(), None);
+    assert_eq!(nothing.clusters("eu-west").next().unwrap().thinning(), None);
+    let logs = thinned(FEDERATION).replace("[traces]", "[logs]");
+    let eu = EU.replace("    stamp:", "    thin: {sampling_percentage: 0}\n    stamp:");
+    assert_eq!(
+        read(&logs, &eu, US).1,
+        [
+            "regions/eu-west.yaml:8:33: clusters.a.thin.sampling_percentage: out of range, expected above 0 and up to 100",
+            "regions/federation.yaml:3:81: links[0].thin: the link carries no traces, and nothing else is thinned",
+        ]
+    );
+}
+
+#[test]
 fn backends_say_aloud_what_is_unusual() {
     for (backend, fault) in [
         ("{otlp_http: http://a, signals: [logs]}", "plain text is said aloud: an http url needs `tls: off`"),

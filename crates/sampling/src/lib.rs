@@ -15,6 +15,7 @@ mod replay;
 mod sampler;
 mod schema;
 mod summary;
+mod thinning;
 pub mod tracestate;
 mod verdict;
 
@@ -27,4 +28,5 @@ pub use replay::Replay;
 pub use sampler::{Cause, Folded, Judged, Sampler, Timing, Waits};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};
+pub use thinning::{Cut, Fate, Terms, Thinner};
 pub use verdict::{Coverage, Decision, Reason, Verdict};

@@ -1,8 +1,10 @@
 //! W3C trace state, as the Collector reads it (W3C Trace Context, section 3.3).
 
+mod arrived;
 mod member;
 mod threshold;
 
+pub use arrived::{Arrived, Marked, Unmarked, marked};
 pub(crate) use member::randomness;
 pub use member::{Kept, after};
 pub(crate) use threshold::Randomness;

@@ -10,9 +10,9 @@ use tollgate_otlp::TraceId;
 use super::members;
 use super::threshold::{Randomness, Threshold};
 
-const KEY: &str = "ot";
-const THRESHOLD: &str = "th";
-const RANDOMNESS: &str = "rv";
+pub(super) const KEY: &str = "ot";
+pub(super) const THRESHOLD: &str = "th";
+pub(super) const RANDOMNESS: &str = "rv";
 /// The longest value of the member, and the largest number of members.
 const LONGEST: usize = 256;
 const MOST: usize = 32;
@@ -64,12 +64,12 @@ fn written(members: &[(&str, &str)], value: &str, threshold: Option<Threshold>) 
     own.into_iter().chain(rest).take(MOST).collect::<Vec<_>>().join(",")
 }
 
-fn fields(value: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn fields(value: &str) -> impl Iterator<Item = (&str, &str)> {
     value.split(';').filter_map(|field| field.split_once(':'))
 }
 
 /// The value of the one field with this key; of two, readers could take either.
-fn only<'v>(value: &'v str, key: &str) -> Option<&'v str> {
+pub(super) fn only<'v>(value: &'v str, key: &str) -> Option<&'v str> {
     let mut found = fields(value).filter(|(name, _)| *name == key);
     let (_, first) = found.next()?;
     found.next().is_none().then_some(first)

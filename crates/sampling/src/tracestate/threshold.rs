@@ -7,6 +7,8 @@ use tollgate_otlp::TraceId;
 const ALL: u64 = 1 << 56;
 /// Hexadecimal digits of a threshold or of randomness.
 const DIGITS: usize = 14;
+/// Digits that are written behind the leading `f`s (OpenTelemetry specification, "TraceState: Probability Sampling").
+const PRECISION: usize = 4;
 
 /// Traces with less randomness are left out. Zero keeps all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +21,8 @@ pub(crate) struct Randomness(pub(crate) u64);
 impl Threshold {
     /// Keeps every trace.
     pub const ALWAYS: Self = Self(0);
+    /// Keeps as little as any.
+    pub(crate) const HIGHEST: Self = Self(ALL - 1);
 
     /// The threshold that keeps this share, as the Collector computes it; `None` if it is too small to keep anything.
     pub(crate) fn of_ratio(ratio: f64) -> Option<Self> {
@@ -29,6 +33,17 @@ impl Threshold {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^56")]
         let kept = kept as u64;
         (kept > 0).then(|| Self(ALL - kept))
+    }
+
+    /// The same in four digits beyond the leading `f`s, as SDKs and the Collector write it: that is exact enough, and decides
+    /// alike by a randomness of which only so much is left.
+    pub(crate) fn written(ratio: f64) -> Option<Self> {
+        let Self(exact) = Self::of_ratio(ratio)?;
+        let leading = (ALL - exact).leading_zeros().saturating_sub(u64::BITS - 56) / 4;
+        let digits_less = DIGITS.saturating_sub(PRECISION + leading as usize);
+        let unit = 1_u64 << (4 * digits_less);
+        let rounded = (exact + unit / 2) / unit * unit;
+        Some(Self(rounded)).filter(|rounded| rounded.0 < ALL)
     }
 
     /// Reads one to fourteen digits; the zeros behind them are left out.
@@ -48,10 +63,20 @@ impl Threshold {
         randomness.0 >= self.0
     }
 
+    /// The share of all traces that it keeps.
+    pub(crate) fn probability(self) -> f64 {
+        (ALL - self.0) as f64 / ALL as f64
+    }
+
+    /// How often the share that it keeps is halved, rounded down: 0 to 56.
+    pub(crate) fn octave(self) -> usize {
+        (56_u32.saturating_sub((ALL - self.0).checked_ilog2().unwrap_or(0))) as usize
+    }
+
     /// How many traces one that is kept stands for.
     #[cfg(test)]
     pub(crate) fn adjusted_count(self) -> f64 {
-        ALL as f64 / (ALL - self.0) as f64
+        1.0 / self.probability()
     }
 }
 
@@ -92,6 +117,19 @@ mod tests {
         assert_eq!(Threshold::parse("8"), Some(Threshold(ALL / 2)));
         for none in ["", "8A", "g", "0123456789abcde", "+1"] {
             assert_eq!(Threshold::parse(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn four_digits_are_written_behind_the_leading_ones() {
+        for (ratio, digits) in
+            [(1.0, "0"), (0.5, "8"), (0.1, "e666"), (0.01, "fd70a"), (1.0 / 3.0, "aaab"), (0.999, "0042")]
+        {
+            assert_eq!(Threshold::written(ratio).unwrap().digits(), digits, "{ratio}");
+        }
+        assert_eq!(Threshold::written(1e-16).map(Threshold::digits).as_deref(), Some("fffffffffffff9"));
+        for (digits, octave) in [("0", 0), ("8", 1), ("80000000000001", 2), ("c", 2), ("ffffffffffffff", 56)] {
+            assert_eq!(Threshold::parse(digits).unwrap().octave(), octave, "{digits}");
         }
     }
 
