@@ -16,7 +16,7 @@ pub(crate) mod kept;
 mod naming;
 mod patience;
 mod tally;
-mod thresholds;
+pub(crate) mod thresholds;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

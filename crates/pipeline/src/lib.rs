@@ -25,6 +25,7 @@ mod seal;
 mod send;
 mod signals;
 mod step;
+mod thin;
 
 pub use documents::Documents;
 pub use node::node_file::{NodeFile, NodeFileError};

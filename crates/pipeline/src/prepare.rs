@@ -1,7 +1,7 @@
-//! What a collector does to its cluster's data before it leaves for the gateway: stamp the resources, drop what is noise.
+//! What a collector does to its cluster's data before it leaves for the gateway: stamp the resources, drop what is noise, thin the rest.
 //!
 //! Promises:
-//! 1. What a rule drops is counted; nothing else is left out.
+//! 1. What a rule drops or the documents thin is counted; nothing else is left out.
 //! 2. Everything but the resource's stamp stays byte for byte as received, unknown fields included.
 
 pub(crate) mod drop_rules;
@@ -18,11 +18,13 @@ use crate::node::counters::ConsumerCounters;
 use crate::prepare::drop_rules::DropRules;
 use crate::prepare::stamp::Stamp;
 use crate::step::{Share, Step};
+use crate::thin::{Thin, Thinned};
 
 /// The collector's step.
 pub(crate) struct Prepare {
     pub(crate) stamp: Arc<Stamp>,
     pub(crate) drop: DropRules,
+    pub(crate) thin: Option<Thin>,
     pub(crate) maker: LocalMaker,
     pub(crate) counters: Arc<ConsumerCounters>,
 }
@@ -30,20 +32,28 @@ pub(crate) struct Prepare {
 impl Step for Prepare {
     type Load = Local;
 
-    fn run(&mut self, _: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Local>> {
+    fn run(&mut self, record: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Local>> {
         let mut part_of_item = assign(batch, share);
-        let mut dropped = 0;
+        let offered = part_of_item.iter().flatten().count();
         if !self.drop.is_empty() {
             for (item, part) in batch.items().zip(&mut part_of_item) {
-                // Counted once: by the lane that would have sent it.
                 if part.is_some() && self.drop.matches(&item) {
                     *part = None;
-                    dropped += 1;
                 }
             }
         }
-        self.counters.offered(part_of_item.iter().flatten().count() as u64 + dropped);
-        self.counters.dropped(dropped);
+        let thinned = self.thin.as_mut().and_then(|thin| {
+            let cut = thin.cut(record, batch, &|item| !self.drop.matches(item));
+            thin.apply(cut, batch, &|item| part_of_item.get(item.number).copied().flatten().is_some())
+        });
+        let batch = thinned.as_ref().map_or(batch, Thinned::batch);
+        if thinned.is_some() {
+            part_of_item = assign(batch, share);
+        }
+        // Counted once: by the lane that would have sent it.
+        let left = part_of_item.iter().flatten().count();
+        self.counters.offered(offered as u64);
+        self.counters.dropped((offered - left) as u64);
         let stamp = |resource: &[u8], out: &mut Vec<u8>| self.stamp.write(resource, out);
         self.maker.parts(batch, &part_of_item, share.parts(), &stamp)
     }
@@ -55,7 +65,7 @@ impl Step for Prepare {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_federation::Signal;
+    use tollgate_federation::{Signal, Thinning};
     use tollgate_otlp::{Limits, Writer};
     use tollgate_routing::{Members, Owners, ROUTING_SEED};
     use tollgate_spool::Position;
@@ -98,12 +108,23 @@ mod tests {
     }
 
     fn run(signal: Signal, drop: DropRules, counted: &Counted, here: &[&str]) -> Vec<Option<Local>> {
+        run_thinned(signal, drop, None, counted, here)
+    }
+
+    fn run_thinned(
+        signal: Signal,
+        drop: DropRules,
+        thin: Option<Thin>,
+        counted: &Counted,
+        here: &[&str],
+    ) -> Vec<Option<Local>> {
         let payload = request(signal);
         let walked = walk(signal, &payload, &Limits::default()).unwrap();
         let stamp = rig::documents().federation.clusters("eu-west").next().unwrap().stamp().clone();
         let mut step = Prepare {
             stamp: Arc::new(Stamp::new(&stamp, |_| None)),
             drop,
+            thin,
             maker: LocalMaker::new(rig::place()),
             counters: Arc::clone(&counted.consumer),
         };
@@ -152,6 +173,27 @@ mod tests {
             let load = parts.iter().flatten().next().unwrap();
             assert!(load.items == 2 && !contains(load, "/healthz"), "{signal}");
             assert_eq!(["offered", "dropped"].map(|outcome| counted.items(&format!("\"{outcome}\""))), [3, 1]);
+        }
+    }
+
+    /// Guarantees: what a rule drops is no part of a share or a rate; what stays is stamped and says by which threshold.
+    #[test]
+    fn what_no_rule_drops_is_thinned_by_whole_traces() {
+        for (percentage, left) in [(99.0, 0), (100.0, 2)] {
+            let counted = Counted::new();
+            let thinning =
+                Thinning { percentage: Some(percentage), spans_per_second: Some(1_000), bytes_per_second: None };
+            let thin = |signal| Thin::new(Some(thinning), signal, "there", &counted.all.thinning);
+            assert!(thin(Signal::Logs).is_none() && thin(Signal::Metrics).is_none());
+            // The trace of these spans has nearly the lowest randomness.
+            let parts = run_thinned(Signal::Traces, rules(Signal::Traces), thin(Signal::Traces), &counted, &["a", "b"]);
+            let loads: Vec<_> = parts.iter().flatten().collect();
+            assert_eq!(loads.iter().map(|load| load.items).sum::<usize>(), left, "{percentage}");
+            assert!(loads.iter().all(|load| contains(load, "k8s.cluster.name") && !contains(load, "ot=th")));
+            let expected = [3, 3 - left as u64];
+            assert_eq!(["offered", "dropped"].map(|outcome| counted.items(&format!("\"{outcome}\""))), expected);
+            let left_out = counted.read("tollgate_thinning_left_out_spans_total", "reason=\"share\"");
+            assert_eq!(left_out, 2 - left as u64);
         }
     }
 

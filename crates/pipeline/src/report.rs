@@ -10,6 +10,7 @@ mod backlogs;
 mod links;
 mod places;
 mod sampling;
+mod thinning;
 
 use std::fmt;
 
@@ -66,6 +67,7 @@ fn write_region(f: &mut fmt::Formatter<'_>, region: &Region) -> fmt::Result {
         let addresses = addresses.iter().filter_map(|(name, address)| Some(format!("{name} {}", (*address)?)));
         let tls = if listen.tls == Tls::Off { "plain text" } else { "tls" };
         writeln!(f, "  cluster {:<12} {}, {tls}", &**cluster.name(), addresses.collect::<Vec<_>>().join(", "))?;
+        thinning::write_cluster(f, cluster)?;
     }
     for tier in region.tiers() {
         writeln!(f, "  {:<20} {}", tier.id().role().as_str(), nodes(tier))?;

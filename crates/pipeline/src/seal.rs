@@ -30,6 +30,7 @@ use crate::node::counters::ConsumerCounters;
 use crate::node::in_force::InForce;
 use crate::node::keys;
 use crate::step::{Share, Step};
+use crate::thin::{Thin, Thinned};
 use sealers::Sealers;
 use shadows::Shadows;
 
@@ -63,6 +64,7 @@ pub(crate) struct Seal {
     /// By origin and by the digest of the documents at arrival; `None` where nothing may cross.
     sealers: BTreeMap<(Origin, [u8; 32]), Option<Sealers>>,
     shadows: Shadows,
+    thin: Option<Thin>,
 }
 
 impl Seal {
@@ -82,7 +84,13 @@ impl Seal {
             keys,
             sealers: BTreeMap::new(),
             shadows: Shadows::default(),
+            thin: None,
         }
+    }
+
+    /// The same, for a link that the documents thin.
+    pub(crate) fn thinned(self, thin: Option<Thin>) -> Self {
+        Self { thin, ..self }
     }
 }
 
@@ -96,6 +104,7 @@ impl Step for Seal {
             return nothing();
         }
         // A lane that sweeps alone seals and counts what is its own, or the others would count it too.
+        let cut = self.thin.as_mut().map(|thin| thin.cut(record, batch, &|_| true));
         let own = if share.is_complete() {
             None
         } else {
@@ -106,11 +115,15 @@ impl Step for Seal {
         let batch = own.as_ref().map_or(batch, |(payload, index)| Batch::new(payload, index));
         let offered = batch.index.items() as u64;
         self.counters.offered(offered);
+        let thinned = self.thin.as_ref().zip(cut).and_then(|(thin, cut)| thin.apply(cut, batch, &|_| true));
+        let dropped = thinned.as_ref().map_or(0, |thinned| thinned.dropped);
+        self.counters.dropped(dropped);
+        let batch = thinned.as_ref().map_or(batch, Thinned::batch);
         if let Some(origin) = &origin {
             self.count_shadows(record, origin, batch);
         }
         let Some(sealed) = origin.and_then(|origin| self.seal(record, origin, batch)) else {
-            self.counters.withheld(offered);
+            self.counters.withheld(offered - dropped);
             return nothing();
         };
         self.count(&sealed);

@@ -24,7 +24,8 @@ fn after(span: &[u8], trace: &TraceId, kept: Kept) -> Option<String> {
     tracestate::after(SpanView::parse(span).ok()?.trace_state, trace, kept)
 }
 
-fn with_state(span: &[u8], state: &str, out: &mut Vec<u8>) {
+/// Appends a span with another trace state.
+pub(crate) fn with_state(span: &[u8], state: &str, out: &mut Vec<u8>) {
     let others = Fields::new(span).flatten().filter(|field| field.number != TRACE_STATE);
     others.for_each(|field| out.extend_from_slice(field.raw));
     if !state.is_empty() {

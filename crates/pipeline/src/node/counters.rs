@@ -12,6 +12,7 @@
 mod consumer;
 mod reload;
 mod sampling;
+mod thinning;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use consumer::Consumers;
 pub(crate) use consumer::{ConsumerCounters, Deleted, Losses};
 pub(crate) use reload::ReloadCounters;
 pub(crate) use sampling::{Outcome, SamplingCounters};
+pub(crate) use thinning::{OfConsumer, ThinningCounters};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Receiver {
@@ -62,6 +64,7 @@ pub(crate) struct Counters {
     consumers: Consumers,
     pub(crate) reload: ReloadCounters,
     pub(crate) sampling: SamplingCounters,
+    pub(crate) thinning: ThinningCounters,
 }
 
 /// What the door counts of one signal and transport.
@@ -93,6 +96,7 @@ impl Counters {
             counters.register_receivers(registry);
             counters.consumers.register(registry);
             counters.reload.register(registry);
+            counters.thinning.register(registry);
             if division != Division::Passing {
                 counters.sampling.register(registry);
             }

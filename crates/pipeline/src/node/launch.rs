@@ -31,6 +31,7 @@ use crate::send::members::{Finder, Network};
 use crate::send::quarantine::Quarantine;
 use crate::send::roster::Roster;
 use crate::step::Step;
+use crate::thin::Thin;
 
 /// Parcels of one lane that are on their way at the same time.
 const SENDERS: usize = 4;
@@ -122,6 +123,7 @@ impl Launch<'_> {
         let step = Prepare {
             stamp: Arc::new(Stamp::new(cluster.stamp(), |name| std::env::var(name).ok())),
             drop: DropRules::new(cluster.drop_rules(), self.signal),
+            thin: Thin::new(cluster.thinning(), self.signal, self.counters.name(), &self.node.counters.thinning),
             maker: LocalMaker::new(place.clone()),
             counters: Arc::clone(&self.counters),
         };
@@ -158,7 +160,8 @@ impl Launch<'_> {
             keys: Arc::clone(&self.node.keys) as _,
             clock: self.node.clock.clone(),
         };
-        let step = Seal::new(basis, link, self.signal, Arc::clone(&self.counters));
+        let thin = Thin::new(link.thinning(), self.signal, name, &self.node.counters.thinning);
+        let step = Seal::new(basis, link, self.signal, Arc::clone(&self.counters)).thinned(thin);
         match link.to() {
             PlaceId::Tier(tier) => {
                 let tier = federation.tier(tier).ok_or_else(no_place)?;

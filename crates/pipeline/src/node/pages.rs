@@ -78,6 +78,7 @@ impl Pages for NodePages {
             "keys": keys::status(&self.node.keys),
             "logs": logs,
             "history": self.node.history.as_ref().map(History::status),
+            "thinning": self.node.counters.thinning.status(),
             "senders": self.node.attendance.as_deref().map(lags::status),
         })
     }

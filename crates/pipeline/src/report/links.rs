@@ -14,6 +14,7 @@ impl Report<'_> {
         writeln!(f, "\nlinks on {} (UTC): nothing leaves its region another way", self.today)?;
         for link in federation.links() {
             writeln!(f, "  {link} ({}, {})", link.regime(), link.entity())?;
+            self.write_thinning(f, link)?;
             for origin in federation.origins_over(link.id()) {
                 let mut lines = origin.regimes().iter().flat_map(|regime| self.lines(link, origin, regime));
                 let first = lines.next().unwrap_or_default();

@@ -19,6 +19,7 @@ mod blinded;
 mod claims;
 mod clusters;
 mod signals;
+mod thinned;
 
 struct AllKeys;
 

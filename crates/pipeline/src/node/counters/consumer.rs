@@ -192,7 +192,7 @@ impl ConsumerCounters {
         self.withheld.inc_by(items);
     }
 
-    /// Items that a drop rule of the documents took out.
+    /// Items that a drop rule or thinning of the documents took out.
     pub(crate) fn dropped(&self, items: u64) {
         self.dropped.inc_by(items);
     }

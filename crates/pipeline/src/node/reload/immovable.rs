@@ -5,7 +5,7 @@
 //! 2. Catalogue, residency policy and what links carry under which instrument always change without one.
 
 use tollgate_config::{At, Document};
-use tollgate_federation::{Federation, Link, NodeId, PlaceId, Role, TierId};
+use tollgate_federation::{Federation, NodeId, PlaceId, Role, TierId};
 
 use crate::documents::Documents;
 use crate::node::ways::{Consumption, Out, Way, ways};
@@ -106,7 +106,7 @@ fn ways_out(me: &NodeId, old: &Federation, new: &Federation) -> Vec<Immovable> {
             let link = link_of(&way).and_then(|link| federation.link(link));
             let at = link.map_or_else(|| At::document(FEDERATION), |link| link.at().clone());
             let is_link = matches!(way.way, Way::Out(Out::Link(_)));
-            ((way.log, way.name, is_link, link.map(Link::compression)), at)
+            ((way.log, way.name, is_link, link.map(|link| (link.compression(), link.thinning()))), at)
         })
         .collect()
     };

@@ -91,6 +91,13 @@ fn what_cannot_change_without_a_restart_is_refused_by_name() {
         (GATEWAY, "regions/federation.yaml", "acme.example", "acme.test", "federation.trust_domain"),
         (GATEWAY, "regions/uk-south.yaml", "ca/uk-south.pem", "ca/uk.pem", "trust.ca"),
         (
+            GATEWAY,
+            "regions/federation.yaml",
+            "signals: [traces], instruments: {EEA: dpf}",
+            "signals: [traces], thin: {sampling_percentage: 10}, instruments: {EEA: dpf}",
+            "the way out to link/us-east/central",
+        ),
+        (
             "eu-west/collector/eu-west-a-0",
             "regions/eu-west.yaml",
             "environment: production",
