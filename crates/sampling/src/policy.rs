@@ -40,7 +40,7 @@ pub use own::{Consistency, Own, RecordPolicy};
 pub use votes::{Voted, Votes};
 
 use crate::summary::{Evidence, Layout};
-use crate::tracestate::{Kept, Threshold};
+use crate::tracestate::Threshold;
 use crate::verdict::{Decision, Reason, Verdict};
 
 /// The policies and bounds of one `tail_sampling` block.
@@ -178,10 +178,9 @@ impl PolicySet {
         self.layout
     }
 
-    /// By which probability a verdict's trace was kept; `None` if trace states go out as they came.
-    pub fn kept_by(&self, reason: Reason) -> Option<Kept> {
-        let threshold = || Some(Kept::At(*self.thresholds.get(reason.threshold()?)?));
-        (self.own.sampling == Consistency::TraceState).then(|| threshold().unwrap_or(Kept::Unknown))
+    /// Those by which a trace may be kept, by the places that reasons have.
+    pub(crate) fn thresholds(&self) -> &[Threshold] {
+        &self.thresholds
     }
 
     fn at_threshold(&self, reason: Reason, case: &Case<'_>) -> Reason {

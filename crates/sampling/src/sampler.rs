@@ -26,7 +26,7 @@ use reasons::Reasons;
 pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
 use crate::journal::{Entry, JournalFault};
-use crate::policy::{Limits, PolicySet, Votes};
+use crate::policy::{Consistency, Limits, PolicySet, Votes};
 use crate::summary::{Column, Evidence, Summary};
 use crate::tracestate::Kept;
 use crate::verdict::{Decision, Reason, Verdict};
@@ -207,7 +207,8 @@ impl Sampler {
         let evidence = Evidence { summary: &pending.summary, words: self.column.pop() };
         let mut votes = Votes::default();
         let verdict = pending.restored.unwrap_or_else(|| {
-            self.policies.vote(&pending.trace, evidence, &mut self.limits, Duration::from_nanos(now), &mut votes)
+            let now = Duration::from_nanos(now);
+            self.reasons.known(self.policies.vote(&pending.trace, evidence, &mut self.limits, now, &mut votes))
         });
         self.remember(pending.trace, verdict, now);
         let Pending { trace, summary, .. } = pending;
@@ -250,10 +251,10 @@ impl Sampler {
         self.reasons.name(reason)
     }
 
-    /// By which probability the trace of a verdict was kept; `None` if trace states go out as they came. Of verdicts that were
-    /// recovered it is not known.
+    /// By which probability the trace of a verdict was kept; `None` if trace states go out as they came.
     pub fn kept_by(&self, verdict: Verdict) -> Option<Kept> {
-        self.policies.kept_by(verdict.reason)
+        let says = self.policies.own().sampling == Consistency::TraceState;
+        says.then(|| self.reasons.threshold(verdict.reason).map_or(Kept::Unknown, Kept::At))
     }
 
     /// Appends verdicts for the log to `out`.
@@ -263,6 +264,7 @@ impl Sampler {
             decision: judged.verdict.decision,
             reason: self.reason(judged.verdict.reason),
             coverage: judged.timing.coverage(),
+            threshold: self.reasons.threshold(judged.verdict.reason),
         };
         Entry::encode(&judged.iter().map(entry).collect::<Vec<_>>(), out);
     }
@@ -271,7 +273,7 @@ impl Sampler {
     pub fn recover(&mut self, journal: &[u8], now: Duration) -> Result<usize, JournalFault> {
         let entries = Entry::decode(journal)?;
         for entry in &entries {
-            let reason = self.reasons.number(entry.reason);
+            let reason = self.reasons.brought(entry.reason, entry.threshold);
             self.restore(entry.trace, Verdict { decision: entry.decision, reason }, now);
         }
         Ok(entries.len())

@@ -64,6 +64,11 @@ impl Reason {
         Self { threshold: threshold.unwrap_or(0), ..self }
     }
 
+    /// The same, for a trace that was kept by no threshold.
+    pub(crate) fn without_threshold(self) -> Self {
+        Self { threshold: 0, ..self }
+    }
+
     /// The place of the threshold, if the trace was kept by one.
     pub(crate) fn threshold(self) -> Option<usize> {
         self.threshold.checked_sub(1).map(usize::from)

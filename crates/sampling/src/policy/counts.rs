@@ -12,7 +12,7 @@ use tollgate_otlp::TraceId;
 
 use crate::requests::with_batch;
 use crate::tracestate::{self, Kept, Randomness, Threshold};
-use crate::{Decision, PolicySet, Sampler};
+use crate::{Decision, PolicySet, Reason, Sampler, Verdict};
 
 fn sampler(policies: &str) -> Sampler {
     let text = format!("use_tracestate: true\ntail_sampling: {{decision_wait: 1s, policies: [{policies}]}}\n");
@@ -154,6 +154,29 @@ fn what_is_no_probability_erases_the_threshold() {
     }
     assert_eq!(leaves_with(&mut sampler(share), low, fine, "", Duration::from_secs(9)), None);
     let by_hash = crate::requests::policies(&format!("policies: [{share}]"));
-    assert_eq!(by_hash.kept_by(crate::Reason::NO_POLICY_MATCHED), None, "off unless asked for");
-    assert_eq!(sampler(share).policies().kept_by(crate::Reason::EVALUATION_ERROR), Some(Kept::Unknown));
+    let keep = |reason| Verdict { decision: Decision::Keep, reason };
+    let by_hash = Sampler::new(by_hash, 7);
+    assert_eq!(by_hash.kept_by(keep(Reason::NO_POLICY_MATCHED)), None, "off unless asked for");
+    assert_eq!(sampler(share).kept_by(keep(Reason::EVALUATION_ERROR)), Some(Kept::Unknown));
+}
+
+/// Guarantees: a threshold is known of a verdict in the next process too, also where no policy of its set has it.
+#[test]
+fn a_threshold_outlives_the_process_and_its_policy() {
+    let mut before = sampler("{name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}");
+    let class = Class { failed: false, gold: false };
+    with_batch(&request([0xff; 16], class, ""), |batch| before.fold(Duration::ZERO, batch));
+    let mut journal = Vec::new();
+    let judged = before.due(Duration::from_secs(1));
+    before.journal(&judged, &mut journal);
+    for policies in ["{name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}", SHARES] {
+        let mut after = sampler(policies);
+        after.recover(&journal, Duration::ZERO).unwrap();
+        let verdict = after.verdict(&TraceId([0xff; 16])).unwrap();
+        assert_eq!(after.kept_by(verdict), before.kept_by(judged[0].verdict), "{policies}");
+        assert_eq!(after.reason(verdict.reason), "half");
+        let again = after.verdict(&TraceId([0xff; 16]));
+        after.recover(&journal, Duration::ZERO).unwrap();
+        assert_eq!(after.verdict(&TraceId([0xff; 16])), again, "what is read twice changes nothing");
+    }
 }

@@ -198,12 +198,13 @@ fn a_restored_verdict_only_rises() {
 fn names_from_journals_are_bounded() {
     let mut sampler = sampler(10, 10);
     let names: Vec<String> = (0..3_000).map(|n| format!("policy {n}")).collect();
-    let entry = |name| Entry { trace: id(1), decision: Decision::Keep, reason: name, coverage: Coverage::Complete };
+    let (decision, coverage) = (Decision::Keep, Coverage::Complete);
+    let entry = |reason| Entry { trace: id(1), decision, reason, coverage, threshold: None };
     let entries: Vec<_> = names.iter().map(|name| entry(name)).collect();
     let mut journal = Vec::new();
     Entry::encode(&entries, &mut journal);
     sampler.recover(&journal, seconds(0)).unwrap();
-    assert_eq!(sampler.reasons.number("policy 2999"), Reason::EARLIER_POLICY);
+    assert_eq!(sampler.reasons.brought("policy 2999", None), Reason::EARLIER_POLICY);
     assert_eq!(sampler.reason(Reason::EARLIER_POLICY), "an earlier policy");
 }
 

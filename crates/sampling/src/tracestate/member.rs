@@ -22,7 +22,7 @@ const MOST: usize = 32;
 pub enum Kept {
     /// By consistent sampling with this threshold.
     At(Threshold),
-    /// By no probability that could be told: a rate limit, an error, a verdict of before a restart.
+    /// By no probability that could be told: a rate limit, an error, a verdict of a set without trace states.
     Unknown,
 }
 

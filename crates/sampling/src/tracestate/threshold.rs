@@ -59,6 +59,16 @@ impl Threshold {
         if significant.is_empty() { "0".to_owned() } else { significant.to_owned() }
     }
 
+    /// As a number, for the journal.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The threshold of a number, if it is one.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        (number < ALL).then_some(Self(number))
+    }
+
     pub(crate) fn keeps(self, randomness: Randomness) -> bool {
         randomness.0 >= self.0
     }
