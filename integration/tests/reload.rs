@@ -5,7 +5,7 @@
 //! for good; when both have the same documents, all of it arrives. A set that is wrong changes nothing and says so.
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tollgate_federation::Signal;
 use tollgate_integration::Fleet;
-use tollgate_integration::fleet::ALL;
+use tollgate_integration::fleet::{ALL, ERRORS};
 use tollgate_integration::held::attributes_of;
-use tollgate_integration::requests::{numbered, request, span};
+use tollgate_integration::requests::{fail, numbered, one_span, request, span};
 use tollgate_runtime::Clock;
 use tollgate_testkit::{Client, FakeBackend, Service, wait_until};
 
@@ -31,7 +31,7 @@ const COUNTRY: &str = "geo.country.iso_code";
 const ALLOWS_COUNTRY: &str = "quasi: {only: {geo.country.iso_code: raw}}";
 const ALLOWS_NONE: &str = "quasi: {only: {}}";
 
-/// One span after the other, each with its number, each acknowledged before the next.
+/// One request after the other, in rounds with a number each, each acknowledged before the next.
 struct Sender {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
@@ -39,7 +39,7 @@ struct Sender {
 }
 
 impl Sender {
-    fn start(collector: SocketAddr) -> Self {
+    fn start(collector: SocketAddr, requests: impl Fn(u64) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&acknowledged));
         let thread = std::thread::spawn(move || {
@@ -48,7 +48,9 @@ impl Sender {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                client.export(Service::Traces, abroad(number)).unwrap();
+                for request in requests(number) {
+                    client.export(Service::Traces, request).unwrap();
+                }
                 count.store(number, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -56,7 +58,7 @@ impl Sender {
         Self { stop, acknowledged, thread: Some(thread) }
     }
 
-    /// The number of the last span that was acknowledged.
+    /// The number of the last round that was acknowledged.
     fn last(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
@@ -114,11 +116,16 @@ fn refused(fleet: &Fleet, reason: &str) -> f64 {
 }
 
 fn fleet() -> (Fleet, FakeBackend) {
+    fleet_that(1, ALL)
+}
+
+/// One that keeps by these policies, after so many seconds.
+fn fleet_that(seconds: u64, policies: &str) -> (Fleet, FakeBackend) {
     let mut fleet = Fleet::lay_out();
     let backend = FakeBackend::start(fleet.block().socket(100, 0));
     let sink = format!("{{sink: {{otlp_grpc: \"{}\", signals: [traces], tls: off}}}}", backend.address());
     fleet.add_backends("us-east/central", &sink);
-    fleet.sample(ALL);
+    fleet.sample_after(seconds, policies);
     fleet.start([COLLECTOR].into_iter().chain(GATEWAYS).chain(CENTRAL));
     (fleet, backend)
 }
@@ -135,7 +142,7 @@ fn assert_nothing_was_given_up(fleet: &Fleet) {
 #[test]
 fn two_regions_that_switch_one_after_the_other_lose_nothing_and_let_nothing_cross_that_either_forbids() {
     let (mut fleet, backend) = fleet();
-    let sender = Sender::start(fleet.otlp(COLLECTOR));
+    let sender = Sender::start(fleet.otlp(COLLECTOR), |number| vec![abroad(number)]);
     sender.flow();
     wait_for_all(&backend, sender.last());
     assert!(arrived(&backend).values().all(|abroad| *abroad), "both allow it");
@@ -216,4 +223,79 @@ fn documents_that_cannot_come_into_force_are_refused_aloud() {
     assert_ne!(status["documents"], before);
     assert_eq!(status["documents_before"], before, "who sent under it is still known");
     assert!(status["documents_refused"].is_null());
+}
+
+/// The rounds between the two spans of a trace: about a second.
+const APART: u64 = 100;
+/// Every so many traces have an error, in their first span.
+const FAILS: u64 = 5;
+
+/// The first span of one trace and the second of an older one.
+fn halves(number: u64) -> Vec<Vec<u8>> {
+    let half = |trace: u64, second: u64| {
+        let (id, _) = numbered(trace);
+        let (_, span_id) = numbered(trace * 2 + second);
+        one_span((id, span_id), |span| {
+            if trace % FAILS == 0 && second == 0 {
+                fail(span);
+            }
+        })
+    };
+    let second = number.checked_sub(APART).filter(|trace| *trace > 0).map(|trace| half(trace, 1));
+    [half(number, 0)].into_iter().chain(second).collect()
+}
+
+/// The traces of which a first or a second span arrived.
+fn arrived_halves(backend: &FakeBackend) -> [BTreeSet<u64>; 2] {
+    let spans = backend.spans().into_iter().map(|found| u64::from_be_bytes(found.span.span_id.try_into().unwrap()));
+    let (firsts, seconds): (BTreeSet<u64>, BTreeSet<u64>) = spans.partition(|span| span % 2 == 0);
+    [firsts, seconds].map(|halves| halves.into_iter().map(|span| span / 2).collect())
+}
+
+/// Reloads other sampling policies at central and waits until they judge.
+#[track_caller]
+fn switch(fleet: &mut Fleet, policies: &str) {
+    let count = |fleet: &Fleet, name: &str| fleet.metric(name, "tollgate_sampling_takeovers_total", &[]).unwrap_or(0.0);
+    let before = CENTRAL.map(|name| count(fleet, name));
+    fleet.sample_after(3, policies);
+    fleet.reload(&CENTRAL);
+    wait_until(LIMIT, "the other policies take over", || {
+        CENTRAL.iter().zip(before).all(|(name, before)| count(fleet, name) > before)
+    });
+}
+
+/// Scenario: under traffic whose traces take a second, central goes from keeping errors to keeping all and back. Guarantees:
+/// every trace is kept whole or not at all; errors always, also those that showed before the policies that ask for them came
+/// into force; every trace that began and was judged under the one that keeps all; none without an error that began after it.
+#[test]
+fn sampling_policies_change_under_load_and_no_trace_is_lost_or_split() {
+    let (mut fleet, backend) = fleet_that(3, ERRORS);
+    let sender = Sender::start(fleet.otlp(COLLECTOR), halves);
+    let all_of = |traces: &[u64]| {
+        let [firsts, seconds] = arrived_halves(&backend);
+        traces.iter().all(|trace| firsts.contains(trace) && seconds.contains(trace))
+    };
+    sender.flow();
+    switch(&mut fleet, ALL);
+    let all_from = sender.last() + 2;
+    sender.flow();
+    let all: Vec<u64> = (all_from..=sender.last()).collect();
+    wait_until(LIMIT, "all is kept", || all_of(&all));
+
+    let pending_from = sender.last();
+    switch(&mut fleet, ERRORS);
+    let errors_from = sender.last() + 2;
+    sender.flow();
+    sender.flow();
+    let last = sender.stop() - APART;
+    let errors: Vec<u64> = (1..=last).filter(|trace| trace % FAILS == 0).collect();
+    wait_until(LIMIT, "every error is kept", || all_of(&errors));
+    let only_begun = |trace: &u64| *trace > last;
+    wait_until(LIMIT, "what is kept is whole", || {
+        let [firsts, seconds] = arrived_halves(&backend);
+        firsts.iter().filter(|trace| !only_begun(trace)).eq(seconds.iter())
+    });
+    let [kept, _] = arrived_halves(&backend);
+    assert!(kept.range(errors_from..).all(|trace| trace % FAILS == 0), "{kept:?}");
+    assert!(kept.range(pending_from..errors_from).any(|trace| trace % FAILS == 0));
 }

@@ -10,7 +10,8 @@ use tollgate_sampling::PolicySet;
 
 /// The policies there are. A rule in any other file would hold nowhere.
 const POLICIES: [&str; 4] =
-    ["policies/catalogue.yaml", "policies/catalogue-own.yaml", "policies/residency.yaml", "policies/sampling.yaml"];
+    ["policies/catalogue.yaml", "policies/catalogue-own.yaml", "policies/residency.yaml", SAMPLING];
+const SAMPLING: &str = "policies/sampling.yaml";
 
 /// A valid set of documents.
 #[derive(Debug)]
@@ -49,6 +50,14 @@ impl Documents {
     pub(crate) fn sampling(&self) -> Result<PolicySet, Faults> {
         let faults = Faults::default();
         PolicySet::load(&self.set, &faults).ok_or(faults)
+    }
+
+    /// Whether the sampling policies say something else than those of another set.
+    pub(crate) fn samples_otherwise(&self, than: &Self) -> bool {
+        match (self.set.get(SAMPLING), than.set.get(SAMPLING)) {
+            (Some(own), Some(other)) => !own.differences(other).is_empty(),
+            (own, other) => own.is_some() != other.is_some(),
+        }
     }
 }
 

@@ -9,12 +9,15 @@
 //! 3. Only time in which this process runs counts: no outage or standstill judges every pending trace at once.
 //! 4. A span without a verdict when the tail reaches it is kept and counted, never lost in silence.
 //! 5. A backlog of the tail delays no evidence: head and tail take turns.
+//!
+//! Not here: how other policies come into force (`renewal.rs`).
 
 mod attended;
 pub(crate) mod history;
 pub(crate) mod kept;
 mod naming;
 mod patience;
+pub(crate) mod renewal;
 mod tally;
 pub(crate) mod thresholds;
 
@@ -35,6 +38,7 @@ use crate::hold::attended::Attended;
 use crate::hold::history::History;
 use crate::hold::kept::{Chosen, KeptLog};
 use crate::hold::patience::{Filling, Patience};
+use crate::hold::renewal::{Following, Pace, Renewal};
 use crate::hold::tally::Swept;
 use crate::node::counters::{Counters, Losses, Outcome};
 use crate::records;
@@ -70,6 +74,9 @@ pub(crate) struct Hold {
     folded: VecDeque<(Position, Duration)>,
     /// Up to where the tail may go: all of it has its verdict.
     due: Position,
+    /// Policies that are to come into force, and how fast they catch up.
+    renewal: Option<Renewal>,
+    pace: Pace,
 }
 
 /// What tail sampling works with beside its logs.
@@ -99,22 +106,24 @@ impl Hold {
         let (head, saved, due, folded) = (tail, tail, tail, VecDeque::new());
         let (clock, bounds) = (Attended::new(clock), *sampler.policies().bounds());
         let (patience, waits) = (Patience::new(&bounds), Waits::of(bounds.decision_wait));
+        let (renewal, pace) = (None, Pace::default());
         #[rustfmt::skip]
         let hold = Self {
             received, kept, sampler, patience, attendance, history, waits, clock, counters, swept: Swept::default(), losses,
-            head, tail, saved, folded, due,
+            head, tail, saved, folded, due, renewal, pace,
         };
         Ok(hold)
     }
 
     /// Runs until the process stops. What is not swept stays in the log.
-    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+    pub(crate) async fn run(mut self, mut following: Following, shutdown: Shutdown) {
         let mut tick = Instant::now();
         while !shutdown.is_started() {
             tokio::select! {
-                // Every arm is cancel safe: a flag, a clock, and a read that takes nothing until it is ready.
+                // Every arm is cancel safe: a flag, documents, a clock, and a read that takes nothing until it is ready.
                 biased;
                 () = shutdown.started() => break,
+                policies = following.changed() => self.renew(policies),
                 () = tokio::time::sleep_until(tick) => {
                     if let Err(error) = self.judge_and_sweep().await {
                         tracing::error!(%error, "tail sampling stands still; trying again");
@@ -163,9 +172,11 @@ impl Hold {
     }
 
     async fn judge_and_sweep(&mut self) -> Result<(), HoldError> {
+        self.catch_up().await;
         let now = self.clock.now();
         self.wait();
         self.judge(now);
+        self.take_over();
         self.settle().await?; // verdicts before their spans, and what the disk did not take the last time
         self.sweep(now).await
     }

@@ -23,6 +23,7 @@ mod rule;
 mod vote;
 mod votes;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use tollgate_config::At;
@@ -35,6 +36,7 @@ use vote::{Ballot, Case, Vote};
 
 pub use ask::Ask;
 pub use limits::Limits;
+use limits::Places;
 pub(crate) use observe::{Surroundings, Words};
 pub use own::{Consistency, Own, RecordPolicy};
 pub use votes::{Voted, Votes};
@@ -109,6 +111,8 @@ impl Bounds {
 struct Policy {
     name: Box<str>,
     vote: Vote,
+    /// Its own of all rate limits: from here to where the next policy's begin.
+    limits: Places,
 }
 
 impl PolicySet {
@@ -118,8 +122,9 @@ impl PolicySet {
         compiler.layout.bytes = bounds.max_trace_bytes.is_some();
         compiler.layout.root = bounds.wait_after_root.is_some();
         let policies = drops_first(rules).into_iter().map(|(name, rule)| {
+            let first = compiler.limits.places();
             let vote = compiler.vote(rule);
-            Policy { name: name.into_boxed_str(), vote }
+            Policy { name: name.into_boxed_str(), vote, limits: first }
         });
         let policies = policies.collect();
         let looks = compiler.looks();
@@ -172,6 +177,22 @@ impl PolicySet {
     /// The rate limits of this set with nothing spent.
     pub fn limits(&self) -> Limits {
         self.limits.clone()
+    }
+
+    /// The rate limits of this set after another was in force: what a policy of the same name had left it still has, up to what
+    /// it may have now.
+    pub(crate) fn limits_after(&self, before: &Self, left: &Limits) -> Limits {
+        let mut limits = self.limits();
+        for (place, policy) in self.policies.iter().enumerate() {
+            let Some(same) = before.policies.iter().position(|other| other.name == policy.name) else { continue };
+            limits.go_on(self.limits_of(place), left, before.limits_of(same));
+        }
+        limits
+    }
+
+    fn limits_of(&self, policy: usize) -> Range<Places> {
+        let first = |place: usize| self.policies.get(place).map_or(self.limits.places(), |policy| policy.limits);
+        first(policy)..first(policy + 1)
     }
 
     pub(crate) fn layout(&self) -> Layout {

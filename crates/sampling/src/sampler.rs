@@ -2,7 +2,8 @@
 //!
 //! Promises:
 //! 1. One verdict per trace while it is remembered; late spans follow it.
-//! 2. At most `num_traces` summaries are held; the oldest is judged early instead, and counted.
+//! 2. At most `num_traces` summaries are held, or two for each while another set of policies takes over; the oldest is judged
+//!    early instead, and counted.
 //! 3. Traces are judged in the order of their first arrival, `decision_wait` after it.
 //! 4. A pending trace costs less than 100 bytes and a remembered one less than 40, however many spans it has.
 //!
@@ -12,6 +13,7 @@ mod gather;
 mod index;
 mod outcome;
 mod reasons;
+mod successor;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use gather::{Gathered, Trace};
 use index::Index;
 use reasons::Reasons;
+use successor::Successor;
 
 pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
@@ -56,6 +59,13 @@ pub struct Sampler {
     /// What some sets must know of each pending trace beyond its summary.
     column: Column,
     limits: Limits,
+    /// Another set of policies that is about to take over.
+    successor: Option<Box<Successor>>,
+    /// How many verdicts are remembered, for how many traces the index has room, and how many traces were pending when
+    /// the set in force took over, of those that are left: none is judged early to get below `num_traces`.
+    memory: usize,
+    indexed: usize,
+    crowd: usize,
     /// Verdicts that could not wait for the next [`Sampler::due`].
     early: Vec<Judged>,
     gathered: Gathered,
@@ -90,16 +100,21 @@ impl Sampler {
     /// Starts with nothing pending. Trace ids come from strangers: `secret` keeps them from choosing their buckets.
     pub fn new(policies: PolicySet, secret: u64) -> Self {
         let bounds = *policies.bounds();
+        // One more of each: a trace is added before the one it displaces is forgotten.
+        let indexed = bounds.num_traces.saturating_add(bounds.remembered).saturating_add(2);
         Self {
             reasons: Reasons::new(&policies),
             secret,
-            // One more of each: a trace is added before the one it displaces is forgotten.
-            index: Index::new(bounds.num_traces.saturating_add(bounds.remembered).saturating_add(2)),
+            index: Index::new(indexed),
             oldest: 1,
             remembered: VecDeque::with_capacity(bounds.remembered.saturating_add(1)),
             pending: VecDeque::with_capacity(bounds.num_traces.saturating_add(1)),
             column: Column::new(policies.layout()),
             limits: policies.limits(),
+            successor: None,
+            memory: bounds.remembered,
+            indexed,
+            crowd: 0,
             early: Vec::new(),
             gathered: Gathered::default(),
             policies,
@@ -146,7 +161,8 @@ impl Sampler {
         }
         match place {
             Some(Place::Pending(at)) => {
-                let in_time = self.is_in_time(at, now);
+                let wait = self.policies.bounds().wait_after_root.map(nanos);
+                let in_time = self.column.is_in_time(at, now, wait);
                 if let Some(pending) = self.pending.get_mut(at).filter(|_| in_time) {
                     pending.summary.merge(&trace.summary);
                     self.column.merge(at, words);
@@ -168,7 +184,8 @@ impl Sampler {
     /// Judges the oldest early if the bound is reached; returns how many traces that judged.
     fn make_room(&mut self, now: u64) -> u64 {
         let before = self.early.len();
-        while self.pending.len() >= self.policies.bounds().num_traces {
+        let most = self.policies.bounds().num_traces.max(self.crowd);
+        while self.pending.len() >= most {
             let judged = self.judge_oldest(Timing::Early(Cause::Room), now);
             self.early.extend(judged);
         }
@@ -204,6 +221,8 @@ impl Sampler {
     /// Moves the oldest pending trace to those remembered; `None` if its verdict was there already.
     fn judge_oldest(&mut self, timing: Timing, now: u64) -> Option<Judged> {
         let pending = self.pending.pop_front()?;
+        self.crowd = self.crowd.min(self.pending.len());
+        self.successor.iter_mut().for_each(|successor| successor.pop());
         let evidence = Evidence { summary: &pending.summary, words: self.column.pop() };
         let mut votes = Votes::default();
         let verdict = pending.restored.unwrap_or_else(|| {
@@ -219,7 +238,7 @@ impl Sampler {
     fn remember(&mut self, trace: TraceId, verdict: Verdict, now: u64) {
         let judged = u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX);
         self.remembered.push_back(Remembered { trace, verdict, judged });
-        if self.remembered.len() > self.policies.bounds().remembered {
+        if self.remembered.len() > self.memory {
             self.remembered.pop_front();
             self.oldest += 1;
         }
@@ -321,18 +340,13 @@ impl Sampler {
         &self.policies
     }
 
-    /// Whether what arrives now still counts: it does not `decision_wait_after_root_received` after a root.
-    fn is_in_time(&self, pending: usize, now: u64) -> bool {
-        let Some(wait) = self.policies.bounds().wait_after_root else { return true };
-        self.column.root_arrived(pending).is_none_or(|root| now.saturating_sub(root) < nanos(wait))
-    }
-
     fn push(&mut self, hash: u64, mut pending: Pending, words: &[u64]) {
         // The queue is in order of arrival even if a clock was read out of order.
         pending.arrived = self.pending.back().map_or(pending.arrived, |last| last.arrived.max(pending.arrived));
         self.index.insert(hash, self.oldest, self.next_number());
         self.pending.push_back(pending);
         self.column.push(words);
+        self.successor.iter_mut().for_each(|successor| successor.push());
     }
 
     fn next_number(&self) -> u64 {

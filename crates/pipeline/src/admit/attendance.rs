@@ -40,7 +40,7 @@ pub(crate) struct Attendance {
     /// who have yet to come back.
     settling: Duration,
     opened: OnceLock<Duration>,
-    patience: Duration,
+    patience: Mutex<Duration>,
     senders: Mutex<BTreeMap<NodeId, Heard>>,
 }
 
@@ -84,13 +84,22 @@ impl Word {
 
 impl Attendance {
     pub(crate) fn new(clock: Clock, settling: Duration, patience: Duration) -> Arc<Self> {
-        let (began, senders) = (clock.uptime(), Mutex::default());
+        let (began, senders, patience) = (clock.uptime(), Mutex::default(), Mutex::new(patience));
         Arc::new(Self { clock, began, settling, opened: OnceLock::new(), patience, senders })
     }
 
     /// Senders can reach us from now on.
     pub(crate) fn open(&self) {
         let _ = self.opened.set(self.clock.uptime());
+    }
+
+    /// Senders are waited for as long as this from now on.
+    pub(crate) fn wait_for(&self, patience: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+    }
+
+    fn patience(&self) -> Duration {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in what a sender said; all that it had sent before lies in our log before `end`.
@@ -109,7 +118,7 @@ impl Attendance {
 
     /// How far behind they are for who has read our log up to `position`.
     pub(crate) fn lag(&self, position: Position) -> Lag {
-        let now = self.clock.uptime();
+        let (now, patience) = (self.clock.uptime(), self.patience());
         let mut senders = self.lock();
         senders.retain(|_, heard| now.saturating_sub(heard.last()) <= FORGOTTEN);
         let has_settled = self.opened.get().is_some_and(|opened| now.saturating_sub(*opened) >= self.settling);
@@ -118,7 +127,7 @@ impl Attendance {
         for heard in senders.values() {
             let of_sender = now.saturating_sub(heard.sent_before(position));
             lag.of_all = lag.of_all.max(of_sender);
-            if now.saturating_sub(heard.last()) <= self.patience {
+            if now.saturating_sub(heard.last()) <= patience {
                 lag.awaited = lag.awaited.max(of_sender);
             }
         }
@@ -133,11 +142,11 @@ impl Attendance {
 
     /// Each of them.
     pub(crate) fn all(&self) -> Vec<Attendee> {
-        let now = self.clock.uptime();
+        let (now, patience) = (self.clock.uptime(), self.patience());
         let attendee = |(node, heard): (&NodeId, &Heard)| {
             let silent = now.saturating_sub(heard.last());
             let lag = now.saturating_sub(heard.newest());
-            Attendee { node: node.clone(), lag, silent, is_awaited: silent <= self.patience }
+            Attendee { node: node.clone(), lag, silent, is_awaited: silent <= patience }
         };
         self.lock().iter().map(attendee).collect()
     }

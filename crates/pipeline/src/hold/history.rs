@@ -11,12 +11,13 @@
 mod answer;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tollgate_otlp::TraceId;
 use tollgate_runtime::{Clock, Timestamp};
-use tollgate_sampling::{Coverage, Decision, Entry, Judged, Sampler, Timing, Votes};
+use tollgate_sampling::{Coverage, Decision, Entry, Judged, PolicySet, Sampler, Timing, Votes};
 use tollgate_spool::{Name, Record};
 
 /// Requests with spans of one trace that there is room for, on average.
@@ -30,19 +31,22 @@ pub(crate) struct History(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    traces: usize,
+    /// For how many; none if that is zero.
+    traces: AtomicUsize,
     clock: Clock,
-    began: Timestamp,
     kept: Mutex<Kept>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
+    /// Since when it is known that what is not here did not happen, but for what fell off an end that is full.
+    began: Timestamp,
     verdicts: VecDeque<Given>,
     arrivals: VecDeque<Arrival>,
     sources: Vec<Source>,
-    /// By their places in the list: verdicts name them by number.
-    policies: Vec<Arc<str>>,
+    /// Of the set in force, by their places in the list; empty until it has judged something.
+    policies: Arc<[Box<str>]>,
+    /// Verdicts name them by number.
     reasons: Vec<Arc<str>>,
 }
 
@@ -65,7 +69,7 @@ struct Arrival {
 }
 
 /// A verdict.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Given {
     trace: TraceId,
     at: Timestamp,
@@ -75,24 +79,52 @@ struct Given {
 }
 
 /// How a verdict is known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Known {
-    /// It was given by this process.
-    Here { votes: Votes, timing: Timing, waited: Duration, spans: u32 },
+    /// It was given by this process, by these policies.
+    Here { policies: Arc<[Box<str>]>, votes: Votes, timing: Timing, waited: Duration, spans: u32 },
     /// It was read from the journal of the process before.
     Journal(Coverage),
 }
 
 impl History {
     /// For so many traces; none if that is zero.
-    pub(crate) fn new(traces: usize, clock: Clock) -> Option<Self> {
-        let began = clock.now();
-        (traces > 0).then(|| Self(Arc::new(Shared { traces, clock, began, kept: Mutex::default() })))
+    pub(crate) fn new(traces: usize, clock: Clock) -> Self {
+        let (verdicts, arrivals, sources, reasons) = (VecDeque::new(), VecDeque::new(), Vec::new(), Vec::new());
+        let kept = Kept { began: clock.now(), verdicts, arrivals, sources, policies: Arc::default(), reasons };
+        Self(Arc::new(Shared { traces: AtomicUsize::new(traces), clock, kept: Mutex::new(kept) }))
+    }
+
+    /// Whether anything is remembered.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.most() > 0
+    }
+
+    fn most(&self) -> usize {
+        self.0.traces.load(Ordering::Relaxed)
+    }
+
+    /// Other policies are in force; with them the history may be of another length.
+    pub(super) fn renew(&self, policies: &PolicySet) {
+        let (before, most) = (self.most(), policies.own().history);
+        let mut kept = self.lock();
+        kept.policies = Arc::default();
+        kept.began = match before {
+            0 => self.0.clock.now(),
+            _ => self.verdicts_since(&kept).max(self.arrivals_since(&kept)),
+        };
+        let (verdicts, arrivals) = (kept.verdicts.len(), kept.arrivals.len());
+        kept.verdicts.drain(..verdicts.saturating_sub(most));
+        kept.arrivals.drain(..arrivals.saturating_sub(most.saturating_mul(REQUESTS)));
+        self.0.traces.store(most, Ordering::Relaxed);
     }
 
     /// A request was folded: it brought so many spans of each of these traces.
     pub(super) fn arrived(&self, record: &Record, traces: impl Iterator<Item = (TraceId, u32)>) {
-        let (most, folded) = (self.0.traces.saturating_mul(REQUESTS), self.0.clock.now());
+        if !self.is_kept() {
+            return;
+        }
+        let (most, folded) = (self.most().saturating_mul(REQUESTS), self.0.clock.now());
         let mut kept = self.lock();
         let source = kept.source(record);
         for (trace, spans) in traces {
@@ -105,28 +137,34 @@ impl History {
 
     /// Verdicts were given.
     pub(super) fn judged(&self, judged: &[Judged], sampler: &Sampler, now: Duration) {
-        let at = self.0.clock.now();
+        if !self.is_kept() {
+            return;
+        }
+        let (at, most) = (self.0.clock.now(), self.most());
         let mut kept = self.lock();
         if kept.policies.is_empty() {
-            kept.policies = sampler.policies().names().map(Arc::from).collect();
+            kept.policies = sampler.policies().names().map(Box::from).collect();
         }
         for judged in judged {
             let reason = kept.reason(sampler.reason(judged.verdict.reason));
             let Judged { trace, votes, timing, .. } = *judged;
             let (waited, spans) = (now.saturating_sub(judged.arrived), judged.summary.spans());
-            let known = Known::Here { votes, timing, waited, spans };
-            kept.give(self.0.traces, Given { trace, at, decision: judged.verdict.decision, reason, known });
+            let known = Known::Here { policies: Arc::clone(&kept.policies), votes, timing, waited, spans };
+            kept.give(most, Given { trace, at, decision: judged.verdict.decision, reason, known });
         }
     }
 
     /// Verdicts were read from the journal, which got them at this time.
     pub(super) fn recovered(&self, journal: &[u8], at: Timestamp) {
+        if !self.is_kept() {
+            return;
+        }
         let entries = Entry::decode(journal).unwrap_or_default(); // a fault is told where they are restored
         let mut kept = self.lock();
         for entry in entries {
             let reason = kept.reason(entry.reason);
             let Entry { trace, decision, coverage, .. } = entry;
-            kept.give(self.0.traces, Given { trace, at, decision, reason, known: Known::Journal(coverage) });
+            kept.give(self.most(), Given { trace, at, decision, reason, known: Known::Journal(coverage) });
         }
     }
 
@@ -160,7 +198,7 @@ impl Kept {
 
     fn reason(&mut self, name: &str) -> u32 {
         let known = self.reasons.iter().position(|known| **known == *name).unwrap_or_else(|| {
-            self.reasons.push(name.into()); // no more than there are policies, and names that a sampler takes from journals
+            self.reasons.push(name.into()); // no more than there were policies, and names that a sampler takes from journals
             self.reasons.len() - 1
         });
         u32::try_from(known).unwrap_or(u32::MAX)

@@ -84,6 +84,11 @@ impl KeptLog {
         Self { log, journal, clock, me, signal, open, scratch, ready, swept, durable, journalled, remember }
     }
 
+    /// A link that lags is waited for so long now. What was promised before stays: its verdicts were given under it.
+    pub(crate) fn wait_for(&mut self, longest_wait: Duration) {
+        self.remember.0 = self.remember.0.max(longest_wait.saturating_mul(3));
+    }
+
     /// Somebody lags by so much.
     pub(crate) fn outlive(&mut self, lag: Duration) {
         self.remember.1 = self.remember.0.saturating_add(lag.min(LONGEST_LAG));
@@ -124,7 +129,6 @@ impl KeptLog {
         now: Duration,
     ) -> Position {
         if record.kind == VERDICTS {
-            history.iter().for_each(|history| history.recovered(&record.payload, record.arrival));
             self.journalled.push_back((record.position, now));
             history.iter().for_each(|history| history.recovered(&record.payload, record.arrival));
             if let Err(error) = sampler.recover(&record.payload, now) {

@@ -1,11 +1,11 @@
-//! Random arrival, lags, standstills, crashes and other policies after them, against a model of a few lists: which verdict a
-//! trace gets, and that all of its spans follow it, whatever happens in between.
+//! Random arrival, lags, standstills, crashes and other policies after them or while all runs, against a model of a few lists:
+//! which verdict a trace gets, and that all of its spans follow it, whatever happens in between.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::lagging::{LONGEST, hear};
-use super::tests::{Bench, WAIT, error, span};
+use super::tests::{Bench, WAIT, error, policies, span};
 use super::*;
 
 /// A policy set.
@@ -13,6 +13,30 @@ use super::*;
 enum Wants {
     Errors,
     All,
+    /// Traces of exactly two spans: each must be counted once.
+    Pairs,
+}
+
+impl Wants {
+    fn policy(self) -> &'static str {
+        match self {
+            Self::Errors => super::tests::ERRORS,
+            Self::All => "{name: all, type: always_sample}",
+            Self::Pairs => "{name: pairs, type: span_count, span_count: {min_spans: 2, max_spans: 2}}",
+        }
+    }
+
+    fn keeps(self, trace: &Waiting) -> bool {
+        match self {
+            Self::Errors => trace.spans.iter().any(|(_, is_error)| *is_error),
+            Self::All => true,
+            Self::Pairs => trace.spans.len() == 2,
+        }
+    }
+}
+
+fn wants() -> impl Strategy<Value = Wants> {
+    prop_oneof![Just(Wants::Errors), Just(Wants::All), Just(Wants::Pairs)]
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +52,8 @@ enum Event {
     Hear(u64),
     /// The process is killed, and the next one has these policies.
     Crash(Wants),
+    /// These policies are to come into force; they catch up by so many bytes a tick.
+    Reload(Wants, usize),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -37,7 +63,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (1_u64..15).prop_map(Event::StandStill),
         5 => Just(Event::Tick),
         1 => prop_oneof![Just(0), 0_u64..30].prop_map(Event::Hear),
-        1 => prop_oneof![Just(Wants::Errors), Just(Wants::All)].prop_map(Event::Crash),
+        1 => wants().prop_map(Event::Crash),
+        2 => (wants(), prop_oneof![Just(1), 1_usize..2000]).prop_map(|(wants, bytes)| Event::Reload(wants, bytes)),
     ]
 }
 
@@ -45,13 +72,14 @@ fn event() -> impl Strategy<Value = Event> {
 struct Waiting {
     trace: u64,
     arrived: u64,
-    has_error: bool,
     spans: Vec<(u64, bool)>,
 }
 
 /// All of it in lists; times in seconds.
 struct Model {
     wants: Wants,
+    /// What is to come into force.
+    next: Option<Wants>,
     uptime: u64,
     /// Of the uptime, what counts; and when it was looked at last.
     now: (u64, u64),
@@ -68,7 +96,8 @@ struct Model {
 impl Model {
     fn new() -> Self {
         let (waiting, judged, all) = (Vec::new(), Vec::new(), Vec::new());
-        Self { wants: Wants::Errors, uptime: 0, now: (0, 0), heard: None, unread: Vec::new(), waiting, judged, all }
+        let (wants, unread) = (Wants::Errors, Vec::new());
+        Self { wants, next: None, uptime: 0, now: (0, 0), heard: None, unread, waiting, judged, all }
     }
 
     fn look(&mut self) -> u64 {
@@ -103,16 +132,15 @@ impl Model {
                 continue;
             }
             let known = self.waiting.iter().position(|waiting| waiting.trace == trace).unwrap_or_else(|| {
-                self.waiting.push(Waiting { trace, arrived: now, has_error: false, spans: Vec::new() });
+                self.waiting.push(Waiting { trace, arrived: now, spans: Vec::new() });
                 self.waiting.len() - 1
             });
-            self.waiting[known].has_error |= is_error;
             self.waiting[known].spans.push((number, is_error));
         }
         let due = self.due();
         while self.waiting.first().is_some_and(|first| first.arrived + due <= now) {
             let first = self.waiting.remove(0);
-            self.judged.push((first.trace, first.has_error || self.wants == Wants::All));
+            self.judged.push((first.trace, self.wants.keeps(&first)));
         }
     }
 
@@ -122,7 +150,14 @@ impl Model {
             .flat_map(|waiting| waiting.spans.into_iter().map(move |(number, bad)| (waiting.trace, number, bad)));
         self.unread.extend(spans);
         self.unread.sort_by_key(|(_, number, _)| *number);
-        (self.wants, self.uptime, self.now, self.heard) = (wants, 0, (0, 0), None);
+        (self.wants, self.next, self.uptime, self.now, self.heard) = (wants, None, 0, (0, 0), None);
+    }
+
+    /// When they do is not said, but once what is there is read they must.
+    fn take_over(&mut self, is_renewing: bool) {
+        if !is_renewing {
+            self.wants = self.next.take().unwrap_or(self.wants);
+        }
     }
 
     fn kept(&self) -> Vec<u64> {
@@ -157,6 +192,7 @@ async fn run(events: Vec<Event>) -> Result<(), TestCaseError> {
             Event::Tick => {
                 bench.tick().await.unwrap();
                 model.tick();
+                model.take_over(bench.hold.renewal.is_some());
                 prop_assert_eq!(bench.hold.sampler.pending(), model.waiting.len());
             }
             Event::Hear(waited) => {
@@ -166,29 +202,34 @@ async fn run(events: Vec<Event>) -> Result<(), TestCaseError> {
                 model.hear(waited);
             }
             Event::Crash(wants) => {
-                let block = if wants == Wants::All { "{name: all, type: always_sample}" } else { ERRORS };
-                bench = bench.crashed_into(block).await;
+                bench = bench.crashed_into(wants.policy()).await;
                 model.crash(wants);
+            }
+            Event::Reload(wants, bytes) => {
+                bench.hold.renew(policies(1000, wants.policy(), ""));
+                bench.hold.pace = Pace { time: Duration::ZERO, bytes };
+                model.next = Some(wants);
             }
         }
     }
     while !(model.unread.is_empty() && model.waiting.is_empty() && bench.is_swept()) {
         bench.tick().await.unwrap();
         model.tick();
+        model.take_over(bench.hold.renewal.is_some());
         bench.pass(Duration::from_secs(1));
         model.pass(1);
     }
     prop_assert_eq!(bench.kept().await, model.kept());
+    bench.tick().await.unwrap();
+    prop_assert!(bench.hold.renewal.is_none(), "nothing is left to read");
     Ok(())
 }
 
-const ERRORS: &str = super::tests::ERRORS;
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
-    /// Guarantees: verdicts come when they should and by the policies in force then, given ones stand through crashes and under
-    /// other policies, and every span of a kept trace is kept once.
+    /// Guarantees: verdicts come when they should and by the policies in force then, on all spans that came before; given ones
+    /// stand through crashes and under other policies, and every span of a kept trace is kept once.
     #[test]
     fn verdicts_and_spans_are_those_of_a_few_lists(events in vec(event(), 1..30)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -33,9 +33,14 @@ pub(super) struct Bench {
 /// Keeps traces with an error.
 pub(super) const ERRORS: &str = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}";
 
-fn policies(num_traces: usize, policy: &str, own: &str) -> PolicySet {
+pub(super) fn policies(num_traces: usize, policy: &str, own: &str) -> PolicySet {
+    waiting(5, num_traces, policy, own)
+}
+
+/// The same, for traces that wait so many seconds.
+pub(super) fn waiting(seconds: u64, num_traces: usize, policy: &str, own: &str) -> PolicySet {
     let text = format!(
-        "tail_sampling:\n  decision_wait: 5s\n  num_traces: {num_traces}\n  policies:\n    \
+        "tail_sampling:\n  decision_wait: {seconds}s\n  num_traces: {num_traces}\n  policies:\n    \
          - {policy}\n{own}"
     );
     let (set, faults) = Set::from_texts([("policies/sampling.yaml", text.as_str())]);
@@ -88,7 +93,7 @@ impl Bench {
         let attendance = Attendance::new(clock.clone(), Duration::ZERO, WAIT * 4);
         attendance.open();
         let sampler = Sampler::new(policies(num_traces, policy, own), 1);
-        let (history, counters) = (History::new(HISTORY, clock.clone()), Arc::clone(&counted.all));
+        let (history, counters) = (Some(History::new(HISTORY, clock.clone())), Arc::clone(&counted.all));
         let beside = Beside { attendance, history, clock: clock.clone(), counters };
         let from = received.consumer("sampler").unwrap();
         let hold = Hold::open(from, log, sampler, beside).await.unwrap();

@@ -6,6 +6,7 @@ use tollgate_federation::Signal;
 use tollgate_sampling::Sampler;
 
 use crate::hold::kept::{JOURNAL, KeptLog};
+use crate::hold::renewal::Following;
 use crate::hold::{Beside, Hold};
 use crate::node::Node;
 use crate::node::launch::{LaunchError, launch};
@@ -46,6 +47,7 @@ async fn sample(
     let kept = KeptLog::new(kept, journal, node.clock.clone(), &node.me.to_string(), longest_wait);
     let (clock, counters, history) = (node.clock.clone(), Arc::clone(&node.counters), node.history.clone());
     let hold = Hold::open(received, kept, sampler, Beside { attendance, history, clock, counters }).await?;
-    node.tasks.spawn_on(node.workers.pick(), "sampler", hold.run(node.shutdown.clone()));
+    let following = Following::new(node.reloader.follow(), Arc::clone(&node.documents));
+    node.tasks.spawn_on(node.workers.pick(), "sampler", hold.run(following, node.shutdown.clone()));
     Ok(())
 }

@@ -44,6 +44,10 @@ impl NodePages {
         Self { node, logs, metrics }
     }
 
+    fn history(&self) -> Option<&History> {
+        self.node.history.as_ref().filter(|history| history.is_kept())
+    }
+
     /// Loopback unless told otherwise.
     pub(crate) fn addresses(listen: &Listen) -> [SocketAddr; 2] {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -77,15 +81,14 @@ impl Pages for NodePages {
             "uptime_seconds": self.node.clock.uptime().as_secs(),
             "keys": keys::status(&self.node.keys),
             "logs": logs,
-            "history": self.node.history.as_ref().map(History::status),
+            "history": self.history().map(History::status),
             "thinning": self.node.counters.thinning.status(),
             "senders": self.node.attendance.as_deref().map(lags::status),
         })
     }
 
     fn trace(&self, id: &str) -> Result<Value, String> {
-        let history =
-            self.node.history.as_ref().ok_or("no history of traces is kept here: a central node keeps one")?;
+        let history = self.history().ok_or("no history of traces is kept here: a central node keeps one")?;
         let trace: TraceId = id.parse().map_err(|error: NotAnId| error.to_string())?;
         let mut answer = history.why(&trace);
         answer["node"] = self.node.me.to_string().into();

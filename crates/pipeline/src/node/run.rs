@@ -172,8 +172,8 @@ fn node(
         reloader.started_on_kept(why);
     }
     let attendance = attendance(documents, me.role(), &clock)?;
-    let traces = if me.role() == Role::Central { documents.sampling()?.own().history } else { 0 };
-    let history = History::new(traces, clock.clone());
+    let traces = documents.sampling()?.own().history;
+    let history = (me.role() == Role::Central).then(|| History::new(traces, clock.clone()));
     Ok(Node {
         me,
         boot: random()?,

@@ -5,6 +5,7 @@
 //! 2. A composite keeps, in each second, no more spans of a sub-policy than that has, and no more of all than the whole.
 //! 3. Numbers are exact, and a clock that steps back gives nothing.
 
+use std::ops::Range;
 use std::time::Duration;
 
 /// So many parts has a token: with a rate a second, one arrives each nanosecond for each token of the rate.
@@ -40,6 +41,13 @@ struct Second {
     of_sub: Vec<u64>,
 }
 
+/// So many buckets and composites come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    buckets: usize,
+    composites: usize,
+}
+
 /// What a sub-policy and its composite may keep in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowance {
@@ -59,6 +67,26 @@ impl Limits {
     pub(crate) fn add_composite(&mut self, subs: usize) -> usize {
         self.composites.push(Second { of_sub: vec![0; subs], ..Second::default() });
         self.composites.len() - 1
+    }
+
+    /// How many there are.
+    pub(super) fn places(&self) -> Places {
+        Places { buckets: self.buckets.len(), composites: self.composites.len() }
+    }
+
+    /// Those at `own` have no more left than those at `others` of another set.
+    pub(super) fn go_on(&mut self, own: Range<Places>, left: &Self, others: Range<Places>) {
+        let buckets = left.buckets.get(others.start.buckets..others.end.buckets).unwrap_or_default();
+        let own_buckets = self.buckets.get_mut(own.start.buckets..own.end.buckets).unwrap_or_default();
+        for (bucket, other) in own_buckets.iter_mut().zip(buckets) {
+            (bucket.left, bucket.filled) = (bucket.left.min(other.left), other.filled);
+        }
+        let composites = left.composites.get(others.start.composites..others.end.composites).unwrap_or_default();
+        let own_composites = self.composites.get_mut(own.start.composites..own.end.composites).unwrap_or_default();
+        for (second, other) in own_composites.iter_mut().zip(composites) {
+            (second.number, second.total) = (other.number, other.total);
+            second.of_sub.iter_mut().zip(&other.of_sub).for_each(|(own, other)| *own = *other);
+        }
     }
 
     /// Takes this many tokens if the bucket has them.

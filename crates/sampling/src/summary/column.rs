@@ -102,8 +102,14 @@ impl Column {
         }
     }
 
+    /// Whether what arrives now still counts: it does not so long after a root arrived.
+    pub(crate) fn is_in_time(&self, trace: usize, now: u64, wait_after_root: Option<u64>) -> bool {
+        let Some(wait) = wait_after_root else { return true };
+        self.root_arrived(trace).is_none_or(|root| now.saturating_sub(root) < wait)
+    }
+
     /// When a root of the trace arrived, if that is asked for.
-    pub(crate) fn root_arrived(&self, trace: usize) -> Option<u64> {
+    fn root_arrived(&self, trace: usize) -> Option<u64> {
         let place = self.layout.root_at()?;
         let word = self.words.get(trace.checked_mul(self.layout.width())?.checked_add(place)?)?;
         Some(*word).filter(|word| *word != Layout::NEVER)

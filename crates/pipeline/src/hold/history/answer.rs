@@ -44,26 +44,26 @@ impl History {
     fn reach(&self, kept: &Kept) -> Value {
         json!({
             "traces": kept.verdicts.len(),
-            "most_traces": self.0.traces,
+            "most_traces": self.most(),
             "verdicts_since": time(self.verdicts_since(kept)),
             "arrivals_since": time(self.arrivals_since(kept)),
         })
     }
 
-    fn verdicts_since(&self, kept: &Kept) -> Timestamp {
+    pub(super) fn verdicts_since(&self, kept: &Kept) -> Timestamp {
         let oldest = kept.verdicts.front().map(|given| given.at);
-        oldest.filter(|oldest| kept.verdicts.len() >= self.0.traces || *oldest < self.0.began).unwrap_or(self.0.began)
+        oldest.filter(|oldest| kept.verdicts.len() >= self.most() || *oldest < kept.began).unwrap_or(kept.began)
     }
 
-    fn arrivals_since(&self, kept: &Kept) -> Timestamp {
+    pub(super) fn arrivals_since(&self, kept: &Kept) -> Timestamp {
         let oldest = kept.arrivals.front().map(|arrival| arrival.at);
-        let is_full = kept.arrivals.len() >= self.0.traces.saturating_mul(super::REQUESTS);
-        oldest.filter(|_| is_full).unwrap_or(self.0.began)
+        let is_full = kept.arrivals.len() >= self.most().saturating_mul(super::REQUESTS);
+        oldest.filter(|_| is_full).unwrap_or(kept.began)
     }
 
     /// Its verdict would stand behind those that are kept, if it was given.
     fn may_be_forgotten(&self, kept: &Kept, arrivals: &[&Arrival]) -> bool {
-        let is_full = kept.verdicts.len() >= self.0.traces;
+        let is_full = kept.verdicts.len() >= self.most();
         let first = arrivals.first().map(|arrival| arrival.at);
         is_full && first.is_some_and(|first| first < self.verdicts_since(kept))
     }
@@ -119,14 +119,17 @@ impl Kept {
             "incomplete": coverage == Coverage::Incomplete,
             "judged_early_by": cause,
         });
-        if let (Known::Here { votes, waited, spans, .. }, Some(verdict)) = (given.known, verdict.as_object_mut()) {
-            let vote = |(place, policy): (usize, &std::sync::Arc<str>)| {
+        if let (Known::Here { policies, votes, waited, spans, .. }, Some(verdict)) =
+            (&given.known, verdict.as_object_mut())
+        {
+            let vote = |(place, policy): (usize, &str)| {
                 (votes.of(place) != Voted::NotAsked || place < 64)
-                    .then(|| json!({"policy": **policy, "vote": votes.of(place).as_str()}))
+                    .then(|| json!({"policy": policy, "vote": votes.of(place).as_str()}))
             };
             verdict.insert("waited_seconds".to_owned(), waited.as_secs_f64().into());
-            verdict.insert("spans".to_owned(), spans.into());
-            verdict.insert("votes".to_owned(), self.policies.iter().enumerate().filter_map(vote).collect());
+            verdict.insert("spans".to_owned(), (*spans).into());
+            verdict
+                .insert("votes".to_owned(), policies.iter().map(AsRef::as_ref).enumerate().filter_map(vote).collect());
         }
         verdict
     }

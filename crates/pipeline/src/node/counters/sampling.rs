@@ -81,6 +81,8 @@ pub(crate) struct SamplingCounters {
     pub(crate) spans_kept: Counter,
     pub(crate) spans_dropped: Counter,
     pub(crate) spans_unjudged: Counter,
+    pub(crate) renewals: Counter,
+    pub(crate) renewal_behind: Gauge,
 }
 
 /// The Collector's buckets, in milliseconds.
@@ -115,6 +117,8 @@ impl Default for SamplingCounters {
             spans_kept: Counter::default(),
             spans_dropped: Counter::default(),
             spans_unjudged: Counter::default(),
+            renewals: Counter::default(),
+            renewal_behind: Gauge::default(),
         }
     }
 }
@@ -168,6 +172,10 @@ impl SamplingCounters {
         registry.register("tollgate_sampling_spans_dropped", "Spans of dropped traces", self.spans_dropped.clone());
         let help = "Spans kept because their verdict was forgotten";
         registry.register("tollgate_sampling_spans_unjudged", help, self.spans_unjudged.clone());
+        let help = "Times that other policies took over in the running process";
+        registry.register("tollgate_sampling_takeovers", help, self.renewals.clone());
+        let help = "Bytes of the log that policies which are about to take over have not read yet";
+        registry.register("tollgate_sampling_takeover_behind_bytes", help, self.renewal_behind.clone());
     }
 
     /// A policy voted so on so many traces of so many spans.

@@ -2,7 +2,7 @@
 //!
 //! Promises:
 //! 1. Every such change is named with file, line, column and path; what concerns other nodes only is none.
-//! 2. Catalogue, residency policy and what links carry under which instrument always change without one.
+//! 2. Catalogue, residency and sampling policy and what links carry under which instrument always change without one.
 
 use tollgate_config::{At, Document};
 use tollgate_federation::{Federation, NodeId, PlaceId, Role, TierId};
@@ -11,7 +11,6 @@ use crate::documents::Documents;
 use crate::node::ways::{Consumption, Out, Way, ways};
 
 const FEDERATION: &str = "regions/federation.yaml";
-const SAMPLING: &str = "policies/sampling.yaml";
 
 /// Something that changed and cannot without a restart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -54,7 +53,6 @@ fn part(me: &NodeId, old: &Documents, at: &At) -> Option<&'static str> {
     let below = |path: &str| below(&at.path, path);
     let region = at.file.strip_prefix("regions/").and_then(|file| file.strip_suffix(".yaml"));
     match (&*at.file, region) {
-        (SAMPLING, _) if samples(me, &old.federation) => Some("the sampling of traces that wait already"),
         (FEDERATION, _) if below("federation") => Some("the trust between nodes"),
         (FEDERATION, _) | (_, None) => None,
         (_, Some(_)) if at.path.is_empty() => Some("which regions there are to trust"),
@@ -65,10 +63,6 @@ fn part(me: &NodeId, old: &Documents, at: &At) -> Option<&'static str> {
             .any(|tier| below(tier) && leads_to(&old.federation, me, region, tier))
             .then_some("how a tier that this node sends to is found"),
     }
-}
-
-fn samples(me: &NodeId, federation: &Federation) -> bool {
-    ways(federation, me).iter().any(|way| way.way == Way::Sampler)
 }
 
 /// What a node was built from in the document of its own region.
