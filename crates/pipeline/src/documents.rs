@@ -11,7 +11,8 @@ use tollgate_sampling::PolicySet;
 /// The policies there are. A rule in any other file would hold nowhere.
 const POLICIES: [&str; 4] =
     ["policies/catalogue.yaml", "policies/catalogue-own.yaml", "policies/residency.yaml", SAMPLING];
-const SAMPLING: &str = "policies/sampling.yaml";
+/// The one for tail sampling.
+pub(crate) const SAMPLING: &str = "policies/sampling.yaml";
 
 /// A valid set of documents.
 #[derive(Debug)]

@@ -113,6 +113,14 @@ kinds! {
     AliasesDisagree "aliases-disagree" Warning;
     /// A known other name of a classified attribute has no class.
     CatalogueGap "catalogue-gap" Note;
+    /// A link lets through less than a sampling policy reads.
+    SamplingWithheld "sampling-withheld" Warning;
+    /// At the expected rate more traces wait for their verdict than there is room for.
+    SamplingRoom "sampling-room" Warning;
+    /// More traces wait than there is room for while a link lags for as long as it is waited for.
+    SamplingRoomInLag "sampling-room-in-lag" Note;
+    /// Something of the sampling policy means another thing here than for the Collector.
+    SamplingOtherwise "sampling-otherwise" Note;
 }
 
 /// One thing that was found.

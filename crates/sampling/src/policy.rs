@@ -101,7 +101,16 @@ struct Remarks {
 impl Bounds {
     /// How many traces will be pending at the expected rate, with a fifth to spare; 0 if no rate was said.
     pub fn needed_traces(&self) -> u64 {
-        let traces = u128::from(self.expected_new_traces_per_sec) * self.decision_wait.as_millis() * 12 / 10_000;
+        self.needed_in(self.decision_wait)
+    }
+
+    /// The same while a link lags for as long as it is waited for.
+    pub fn needed_traces_in_lag(&self) -> u64 {
+        self.needed_in(self.decision_wait_max)
+    }
+
+    fn needed_in(&self, wait: Duration) -> u64 {
+        let traces = u128::from(self.expected_new_traces_per_sec) * wait.as_millis() * 12 / 10_000;
         u64::try_from(traces).unwrap_or(u64::MAX)
     }
 }

@@ -65,6 +65,23 @@ fn a_broken_invariant_ends_with_78_and_a_witness() {
     assert!(run["results"].as_array().unwrap().iter().all(|one| ids.contains(&&one["ruleId"])));
 }
 
+/// Guarantees: what of the sampling policy deserves a look is told to machines as what of the residency policy does.
+#[test]
+fn what_sampling_looks_for_in_vain_or_has_no_room_for_is_a_finding_in_every_format() {
+    let more = "tail_sampling:\n  num_shards: 4\n  expected_new_traces_per_sec: 100000000";
+    let copy = Copy::example().edit("policies/sampling.yaml", "tail_sampling:", more);
+    let told = json(&tollgate(&["check", "--output", "json"], copy.path()), 0);
+    let findings = told["findings"].as_array().unwrap().iter();
+    let of_sampling: Vec<_> = findings.filter(|one| one["file"] == "policies/sampling.yaml").collect();
+    let said: Vec<_> = of_sampling.iter().map(|one| (&one["kind"], &one["severity"])).collect();
+    let (room, otherwise) = ("sampling-room".into(), "sampling-otherwise".into());
+    assert_eq!(said, [(&room, &"warning".into()), (&otherwise, &"note".into())]);
+    let sarif = json(&tollgate(&["check", "--output", "sarif"], copy.path()), 0);
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let note = results.iter().find(|one| one["ruleId"] == otherwise).unwrap();
+    assert_eq!(note["locations"][0]["physicalLocation"]["region"]["startLine"], of_sampling[1]["line"]);
+}
+
 #[test]
 fn documents_that_cannot_be_read_are_told_in_every_format() {
     let copy = Copy::example().edit("policies/residency.yaml", "signal: traces", "signal: trace");

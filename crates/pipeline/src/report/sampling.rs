@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
-use tollgate_config::ByteSize;
+use tollgate_config::{At, ByteSize};
 use tollgate_federation::{Link, Origin, PlaceId, Role, Signal};
-use tollgate_residency::{Carrier, Form, Holds, Resource, Table};
-use tollgate_sampling::{Ask, PolicySet};
+use tollgate_residency::{Carrier, Finding, Form, Holds, Kind, Resource, Severity, Table};
+use tollgate_sampling::{Ask, Bounds, Note, PolicySet};
 
 use super::{Report, joined};
+use crate::documents::SAMPLING;
 
 /// How much of what a policy reads a link lets through; the order is that of how useful it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,47 +27,67 @@ const OPENTELEMETRY: &str = "ot";
 
 impl Report<'_> {
     pub(super) fn write_sampling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let federation = self.documents.federation();
-        let Ok(policies) = self.documents.sampling() else { return Ok(()) };
-        if !federation.regions().any(|region| region.central().is_some()) {
-            return Ok(());
-        }
+        let Some(policies) = self.sampled_by() else { return Ok(()) };
         let wait = policies.bounds().decision_wait;
         writeln!(f, "\nsampling at each central node: a trace is judged {wait:?} after its first span arrived")?;
-        self.write_sizes(f, &policies)?;
-        policies.notes().iter().try_for_each(|note| writeln!(f, "  note: {}: {}", note.at, note.text))?;
-        policies.asks().iter().try_for_each(|ask| self.write_withheld(f, ask))
+        self.write_sizes(f, policies.bounds(), policies.bytes_per_trace())?;
+        self.sampling().iter().try_for_each(|finding| {
+            let level = if finding.kind.severity() == Severity::Note { "note" } else { "warning" };
+            let at = finding.at.iter().map(|at| format!("{at}: ")).collect::<String>();
+            writeln!(f, "  {level}: {at}{}", finding.message)
+        })
     }
 
-    fn write_sizes(&self, f: &mut fmt::Formatter<'_>, policies: &PolicySet) -> fmt::Result {
-        let bounds = policies.bounds();
-        let (pending, remembered) = policies.bytes_per_trace();
+    /// What of the sampling policy deserves a look.
+    pub fn sampling(&self) -> Vec<Finding> {
+        let Some(policies) = self.sampled_by() else { return Vec::new() };
+        let mut findings: Vec<Finding> = room(policies.bounds()).into_iter().collect();
+        let note = |note: &Note| finding(Kind::SamplingOtherwise, &note.at, note.text.clone());
+        findings.extend(policies.notes().iter().map(note));
+        findings.extend(policies.asks().iter().flat_map(|ask| self.withheld(ask)));
+        findings
+    }
+
+    /// The policies, if there is a central tier to sample by them.
+    fn sampled_by(&self) -> Option<PolicySet> {
+        let has_central = self.documents.federation().regions().any(|region| region.central().is_some());
+        self.documents.sampling().ok().filter(|_| has_central)
+    }
+
+    fn write_sizes(&self, f: &mut fmt::Formatter<'_>, bounds: &Bounds, bytes_per_trace: (u64, u64)) -> fmt::Result {
+        let (pending, remembered) = bytes_per_trace;
         let (traces, verdicts) = (bounds.num_traces as u64, bounds.remembered as u64);
         let (pending, remembered) = (mebibytes(traces, pending), mebibytes(verdicts, remembered));
         writeln!(f, "  memory: {pending} MiB for {traces} pending traces, {remembered} MiB for {verdicts} verdicts")?;
-        let wait = u64::try_from(bounds.decision_wait.as_millis()).unwrap_or(u64::MAX);
-        let waits = mebibytes(self.rate, wait.saturating_mul(12) / 10_000);
-        writeln!(f, "  disk: {waits} MiB of spans wait if {} a second arrive", ByteSize(self.rate))?;
-        let (expected, needed) = (bounds.expected_new_traces_per_sec, bounds.needed_traces());
-        match expected {
-            0 => {
-                let bearable = u128::from(traces) * 10_000 / (12 * u128::from(wait.max(1)));
-                writeln!(f, "  num_traces is enough for {bearable} new traces a second, with a fifth to spare")
-            }
-            _ if needed <= traces => {
-                writeln!(f, "  {needed} traces are pending at {expected} new ones a second, with a fifth to spare")
-            }
-            _ => writeln!(
+        let [wait, longest] = [bounds.decision_wait, bounds.decision_wait_max].map(millis);
+        let [waits, longest_waits] = [wait, longest].map(|wait| mebibytes(self.rate, wait.saturating_mul(12) / 10_000));
+        let (rate, max) = (ByteSize(self.rate), bounds.decision_wait_max);
+        writeln!(
+            f,
+            "  disk: {waits} MiB of spans wait if {rate} a second arrive, {longest_waits} MiB while a link lags by {max:?}"
+        )?;
+        if bounds.expected_new_traces_per_sec == 0 {
+            let bearable = |wait: u64| u128::from(traces) * 10_000 / (12 * u128::from(wait.max(1)));
+            let (usual, in_lag) = (bearable(wait), bearable(longest));
+            return writeln!(
                 f,
-                "  warning: num_traces is too small: at {expected} new traces a second {needed} are pending, with a fifth to \
-                 spare; above {traces} the oldest are judged early by what has arrived"
-            ),
+                "  num_traces is enough for {usual} new traces a second, {in_lag} while a link lags by {max:?}, with a fifth to \
+                 spare"
+            );
         }
+        let (expected, needed) = (bounds.expected_new_traces_per_sec, bounds.needed_traces());
+        let in_lag = bounds.needed_traces_in_lag();
+        writeln!(
+            f,
+            "  {needed} traces are pending at {expected} new ones a second, {in_lag} while a link lags by {max:?}, with a fifth \
+             to spare"
+        )
     }
 
-    fn write_withheld(&self, f: &mut fmt::Formatter<'_>, ask: &Ask) -> fmt::Result {
+    fn withheld(&self, ask: &Ask) -> Vec<Finding> {
         let federation = self.documents.federation();
         let to_central = |link: &&Link| matches!(link.to(), PlaceId::Tier(tier) if tier.role() == Role::Central);
+        let mut findings = Vec::new();
         for link in federation.links().iter().filter(to_central) {
             let origins = federation.origins_over(link.id());
             let answers: Vec<(&Origin, Arrives)> =
@@ -74,10 +96,11 @@ impl Report<'_> {
                 answers.iter().map(|(_, how)| *how).filter(|how| *how != Arrives::AsItIs).collect();
             for how in lacking {
                 let of = joined(answers.iter().filter(|(_, answer)| *answer == how).map(|(origin, _)| origin));
-                writeln!(f, "  warning: {}: {} {how} over {link} of {of}", ask.at, what(ask))?;
+                let message = format!("{} {how} over {link} of {of}", what(ask));
+                findings.push(finding(Kind::SamplingWithheld, &ask.at, message));
             }
         }
-        Ok(())
+        findings
     }
 
     /// What arrives over the link, if anything does.
@@ -90,6 +113,36 @@ impl Report<'_> {
         let carriers = Carrier::ALL.iter().filter(|carrier| ask.carriers.contains(&carrier.as_str()));
         carriers.map(|carrier| arrives(&table, *carrier, ask.key.as_deref())).max()
     }
+}
+
+/// Whether `num_traces` is too small for the rate that is expected.
+fn room(bounds: &Bounds) -> Option<Finding> {
+    let (traces, expected) = (bounds.num_traces as u64, bounds.expected_new_traces_per_sec);
+    let (needed, in_lag, max) = (bounds.needed_traces(), bounds.needed_traces_in_lag(), bounds.decision_wait_max);
+    let (kind, message) = if needed > traces {
+        let message = format!(
+            "num_traces is too small: at {expected} new traces a second {needed} are pending, with a fifth to spare; above \
+             {traces} the oldest are judged early by what has arrived"
+        );
+        (Kind::SamplingRoom, message)
+    } else if in_lag > traces {
+        let message = format!(
+            "num_traces does not reach for decision_wait_max: at {expected} new traces a second {in_lag} are pending while a \
+             link lags by {max:?}, with a fifth to spare; above {traces} the oldest are judged without what it has yet to bring"
+        );
+        (Kind::SamplingRoomInLag, message)
+    } else {
+        return None;
+    };
+    Some(finding(kind, &At::document(SAMPLING), message))
+}
+
+fn finding(kind: Kind, at: &At, message: String) -> Finding {
+    Finding { kind, message, at: Some(at.clone()), path: Vec::new(), rules: Vec::new() }
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn arrives(table: &Table, carrier: Carrier, key: Option<&str>) -> Arrives {
@@ -163,14 +216,19 @@ mod tests {
             section(&block("", ALL)),
             [
                 "  memory: 1 MiB for 1000 pending traces, 1 MiB for 10000 verdicts",
-                "  disk: 12 MiB of spans wait if 1MiB a second arrive",
-                "  num_traces is enough for 83 new traces a second, with a fifth to spare",
+                "  disk: 12 MiB of spans wait if 1MiB a second arrive, 48 MiB while a link lags by 40s",
+                "  num_traces is enough for 83 new traces a second, 20 while a link lags by 40s, with a fifth to spare",
             ]
         );
-        let enough = section(&block("  expected_new_traces_per_sec: 83\n", ALL));
-        assert_eq!(enough[2], "  996 traces are pending at 83 new ones a second, with a fifth to spare");
-        let few = section(&block("  expected_new_traces_per_sec: 500\n", ALL));
-        assert!(few[2].starts_with("  warning: num_traces is too small: at 500 new traces a second 6000 are pending"));
+        let expecting = |rate: u64| section(&block(&format!("  expected_new_traces_per_sec: {rate}\n"), ALL));
+        let sizes =
+            "  996 traces are pending at 83 new ones a second, 3984 while a link lags by 40s, with a fifth to spare";
+        assert_eq!(expecting(83)[2], sizes);
+        let note = "  note: policies/sampling.yaml:1:1: num_traces does not reach for decision_wait_max: at 83 new traces a second 3984";
+        assert!(expecting(83)[3].starts_with(note), "{:?}", expecting(83));
+        assert_eq!(expecting(20).len(), 3, "it holds as long as anybody is waited for");
+        let few = "  warning: policies/sampling.yaml:1:1: num_traces is too small: at 500 new traces a second 6000 are pending";
+        assert!(expecting(500)[3].starts_with(few) && expecting(500).len() == 4, "{:?}", expecting(500));
     }
 
     #[test]

@@ -76,9 +76,13 @@ fn node(options: &Check, documents: &Documents, file: &NodeFile, path: &Path) ->
     Ok(format!("\n{} can run with {}{warnings}\n", opened.node(), path.display()))
 }
 
-/// The same for machines: faults and findings, and nothing that is only for reading.
+/// The same for machines: faults and findings, also of the sampling policy, and nothing that is only for reading.
 fn machine(options: &Check, findings: &[Finding]) -> Result<ExitCode, Exit> {
-    let faults = Documents::load(&options.set.dir).err().unwrap_or_default();
+    let documents = Documents::load(&options.set.dir);
+    let sampling = |documents| Report::new(documents, None, options.rate, Clock::system().now()).sampling();
+    let sampling = documents.as_ref().map(sampling).unwrap_or_default();
+    let findings = &[findings, &sampling].concat();
+    let faults = documents.err().unwrap_or_default();
     match options.output {
         Format::Sarif => print::json(&sarif::log(&faults, findings)),
         Format::Text | Format::Json => print::json(&json!({
