@@ -8,6 +8,7 @@
 //!
 //! Not here: where spans wait and how kept ones leave (`tollgate_pipeline`), the log (`tollgate_spool`).
 
+mod correlation;
 mod journal;
 mod ottl;
 mod policy;
@@ -22,6 +23,7 @@ mod verdict;
 #[cfg(test)]
 mod requests;
 
+pub use correlation::{Break, Correlated, Correlator, End, Entered, Gap, Join, Met, Novelty, Parent, Region};
 pub use journal::{Entry, JournalFault};
 pub use policy::{Ask, Bounds, Consistency, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
 pub use replay::Replay;

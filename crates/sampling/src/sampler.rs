@@ -28,6 +28,7 @@ use successor::Successor;
 
 pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
+use crate::correlation::{Met, Novelty};
 use crate::journal::{Entry, JournalFault};
 use crate::policy::{Consistency, Limits, PolicySet, Votes};
 use crate::summary::{Column, Evidence, Summary};
@@ -69,6 +70,8 @@ pub struct Sampler {
     /// Verdicts that could not wait for the next [`Sampler::due`].
     early: Vec<Judged>,
     gathered: Gathered,
+    /// Which traces of the request that was folded last were seen for the first time, by their places in it.
+    begun: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -117,6 +120,7 @@ impl Sampler {
             crowd: 0,
             early: Vec::new(),
             gathered: Gathered::default(),
+            begun: Vec::new(),
             policies,
         }
     }
@@ -134,8 +138,13 @@ impl Sampler {
             ..Folded::default()
         };
         self.index.warm(gathered.traces().iter().map(|trace| trace.hash));
+        self.begun.clear();
         for (number, trace) in gathered.traces().iter().enumerate() {
+            let known = folded.new_traces;
             self.fold_trace(now, trace, gathered.words(number), &mut folded);
+            if folded.new_traces > known {
+                self.begun.push(number);
+            }
         }
         self.gathered = gathered;
         folded
@@ -144,6 +153,15 @@ impl Sampler {
     /// The traces of the request that was folded last, each with the number of its spans there.
     pub fn folded(&self) -> impl Iterator<Item = (TraceId, u32)> {
         self.gathered.traces().iter().map(|trace| (trace.id, trace.summary.spans()))
+    }
+
+    /// The same traces, and whether they were known before.
+    pub fn met(&self) -> impl Iterator<Item = Met> {
+        let mut begun = self.begun.iter().peekable();
+        self.gathered.traces().iter().enumerate().map(move |(number, trace)| {
+            let is_new = begun.next_if_eq(&&number).is_some();
+            Met { trace: trace.id, hash: trace.hash, novelty: if is_new { Novelty::New } else { Novelty::Known } }
+        })
     }
 
     fn fold_trace(&mut self, now: u64, trace: &Trace, words: &[u64], folded: &mut Folded) {

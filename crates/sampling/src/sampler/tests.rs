@@ -370,3 +370,18 @@ proptest! {
         }
     }
 }
+
+/// Guarantees: whoever follows traces learns which of a request were not known before it, to be judged or judged.
+#[test]
+fn traces_that_were_known_before_are_told_apart() {
+    use crate::Novelty::{Known, New};
+    let mut sampler = sampler(10, 10);
+    let mut met = |now, traces: &[u8]| {
+        due(&mut sampler, now);
+        fold(&mut sampler, now, &traces.iter().map(|trace| plain(*trace)).collect::<Vec<_>>());
+        sampler.met().map(|met| (met.trace, met.novelty)).collect::<Vec<_>>()
+    };
+    assert_eq!(met(0, &[1, 2, 1]), [(id(1), New), (id(2), New)]);
+    assert_eq!(met(1, &[2, 3]), [(id(2), Known), (id(3), New)]);
+    assert_eq!(met(9, &[4, 1, 2]), [(id(4), New), (id(1), Known), (id(2), Known)]);
+}
