@@ -13,6 +13,7 @@
 //! Not here: how other policies come into force (`renewal.rs`).
 
 mod attended;
+pub(crate) mod correlation;
 pub(crate) mod history;
 pub(crate) mod kept;
 mod naming;
@@ -35,6 +36,7 @@ use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
 use crate::hold::attended::Attended;
+use crate::hold::correlation::Correlation;
 use crate::hold::history::History;
 use crate::hold::kept::{Chosen, KeptLog};
 use crate::hold::patience::{Filling, Patience};
@@ -60,6 +62,7 @@ pub(crate) struct Hold {
     patience: Patience,
     attendance: Arc<Attendance>,
     history: Option<History>,
+    correlation: Option<Correlation>,
     /// How long traces wait as things are.
     waits: Waits,
     clock: Attended,
@@ -83,6 +86,7 @@ pub(crate) struct Hold {
 pub(crate) struct Beside {
     pub(crate) attendance: Arc<Attendance>,
     pub(crate) history: Option<History>,
+    pub(crate) correlation: Option<Correlation>,
     pub(crate) clock: Clock,
     pub(crate) counters: Arc<Counters>,
 }
@@ -95,7 +99,7 @@ impl Hold {
         mut sampler: Sampler,
         beside: Beside,
     ) -> Result<Self, ReadError> {
-        let Beside { attendance, history, clock, counters } = beside;
+        let Beside { attendance, history, correlation, clock, counters } = beside;
         let swept = kept.recover(&mut sampler, history.as_ref(), clock.uptime()).await?;
         let cursor = received.cursors().get(TAIL).copied();
         // A power loss may have taken what was swept from the end of the source: what comes there is new.
@@ -109,8 +113,8 @@ impl Hold {
         let (renewal, pace) = (None, Pace::default());
         #[rustfmt::skip]
         let hold = Self {
-            received, kept, sampler, patience, attendance, history, waits, clock, counters, swept: Swept::default(), losses,
-            head, tail, saved, folded, due, renewal, pace,
+            received, kept, sampler, patience, attendance, history, correlation, waits, clock, counters, swept: Swept::default(),
+            losses, head, tail, saved, folded, due, renewal, pace,
         };
         Ok(hold)
     }
@@ -140,14 +144,7 @@ impl Hold {
         let now = self.clock.now();
         self.head = match read {
             Ok(chunk) => {
-                for record in &chunk.records {
-                    // What has no index is counted by the tail.
-                    if let Ok(Some(index)) = records::payload_index(record) {
-                        let folded = self.sampler.fold(now, Batch::new(&record.payload, &index));
-                        self.count(&folded);
-                        self.history.iter().for_each(|history| history.arrived(record, self.sampler.folded()));
-                    }
-                }
+                chunk.records.iter().for_each(|record| self.fold_record(now, record));
                 chunk.end
             }
             Err(error) => match records::resume(&error) {
@@ -160,6 +157,18 @@ impl Hold {
             },
         };
         self.folded.push_back((self.head, now));
+    }
+
+    fn fold_record(&mut self, now: Duration, record: &Record) {
+        // What has no index is counted by the tail.
+        let Ok(Some(index)) = records::payload_index(record) else { return };
+        let batch = Batch::new(&record.payload, &index);
+        let folded = self.sampler.fold(now, batch);
+        self.count(&folded);
+        self.history.iter().for_each(|history| history.arrived(record, self.sampler.folded()));
+        if let Some(correlation) = &mut self.correlation {
+            correlation.take(now, record, batch, &self.sampler);
+        }
     }
 
     fn count(&self, folded: &Folded) {
@@ -177,6 +186,9 @@ impl Hold {
         self.wait();
         self.judge(now);
         self.take_over();
+        if let Some(correlation) = &mut self.correlation {
+            correlation.tell(now, self.waits, &self.attendance, &self.counters);
+        }
         self.settle().await?; // verdicts before their spans, and what the disk did not take the last time
         self.sweep(now).await
     }

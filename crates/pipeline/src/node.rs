@@ -33,6 +33,7 @@ use tollgate_transport::{Dns, ServerTls, TierTls};
 
 use crate::admit::attendance::Attendance;
 use crate::documents::Documents;
+use crate::hold::correlation::breaks::Breaks;
 use crate::hold::history::History;
 use crate::node::archive::Archive;
 use crate::node::counters::{ConsumerCounters, Counters};
@@ -68,6 +69,8 @@ pub(crate) struct Node {
     pub(crate) attendance: Option<Arc<Attendance>>,
     /// Where traces are judged, and unless the documents want none: why they were kept or dropped.
     pub(crate) history: Option<History>,
+    /// Beside the history: what of traces does not join.
+    pub(crate) breaks: Option<Breaks>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Metrics,
     pub(crate) workers: Arc<Workers>,

@@ -157,14 +157,14 @@ pub(crate) enum Trace {
     /// Say why a trace was kept or dropped: which spans arrived from where and when, how each policy voted, the verdict and its
     /// reason, and what became of spans that came late.
     ///
-    /// Asks the admin listeners of central nodes, which remember as many traces as `history` of policies/sampling.yaml says.
+    /// Asks the admin listeners of nodes that sample, which remember as many traces as `history` of policies/sampling.yaml says.
     /// A trace belongs to one node of a tier: name all of them if you do not know which. Ends with 1 if none has seen it, or
     /// if one does not answer.
     Why {
         /// The id as central has it: where links blind ids, the blinded one.
         #[arg(value_name = "TRACE_ID")]
         trace: TraceId,
-        /// Admin listener of a central node, such as `http://10.1.2.3:13133`; may be given several times.
+        /// Admin listener of a node that samples, such as `http://10.1.2.3:13133`; may be given several times.
         #[arg(long = "node", value_name = "ADDRESS", required = true)]
         nodes: Vec<String>,
         /// How the result is printed: lines for people, or one JSON object.

@@ -45,6 +45,12 @@ pub trait Pages: Send + Sync + 'static {
     /// Why there is no answer.
     fn trace(&self, id: &str) -> Result<serde_json::Value, String>;
 
+    /// Which services' spans do not join their traces.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn breaks(&self) -> Result<serde_json::Value, String>;
+
     /// All metrics as OpenMetrics text.
     fn metrics(&self) -> String;
 }
@@ -67,6 +73,7 @@ struct Served {
 
 const JSON: &str = "application/json";
 const RELOAD: &str = "/-/reload";
+const BREAKS: &str = "/breaks";
 const CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -118,6 +125,8 @@ impl Served {
                 response(StatusCode::FORBIDDEN, "text/plain", "not for pages of a browser\n")
             }
             (Some(reload), _, RELOAD) => again(Arc::clone(reload)).await,
+            // Services are values from payloads, and metrics are often open to more readers.
+            (None, _, BREAKS) => response(StatusCode::NOT_FOUND, "text/plain", "only the admin listener tells this\n"),
             (_, &(Method::GET | Method::HEAD), path) => page(&*self.pages, path),
             _ => not_allowed("only GET and HEAD are answered here\n", "GET, HEAD"),
         }
@@ -150,11 +159,18 @@ fn page(pages: &dyn Pages, path: &str) -> Response<Reply> {
         "/metrics" => {
             response(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", pages.metrics())
         }
-        _ => match path.strip_prefix("/trace/").map(|id| pages.trace(id)) {
-            Some(Ok(answer)) => response(StatusCode::OK, "application/json", answer.to_string()),
-            Some(Err(why)) => response(StatusCode::NOT_FOUND, "text/plain", why + "\n"),
+        BREAKS => answer(pages.breaks()),
+        _ => match path.strip_prefix("/trace/") {
+            Some(id) => answer(pages.trace(id)),
             None => response(StatusCode::NOT_FOUND, "text/plain", "no such page\n"),
         },
+    }
+}
+
+fn answer(answer: Result<serde_json::Value, String>) -> Response<Reply> {
+    match answer {
+        Ok(answer) => response(StatusCode::OK, JSON, answer.to_string()),
+        Err(why) => response(StatusCode::NOT_FOUND, "text/plain", why + "\n"),
     }
 }
 

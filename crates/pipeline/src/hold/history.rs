@@ -20,6 +20,8 @@ use tollgate_runtime::{Clock, Timestamp};
 use tollgate_sampling::{Coverage, Decision, Entry, Judged, PolicySet, Sampler, Timing, Votes};
 use tollgate_spool::{Name, Record};
 
+pub(super) use answer::time;
+
 /// Requests with spans of one trace that there is room for, on average.
 const REQUESTS: usize = 8;
 /// Senders and origins that are told apart.

@@ -94,7 +94,7 @@ impl Bench {
         attendance.open();
         let sampler = Sampler::new(policies(num_traces, policy, own), 1);
         let (history, counters) = (Some(History::new(HISTORY, clock.clone())), Arc::clone(&counted.all));
-        let beside = Beside { attendance, history, clock: clock.clone(), counters };
+        let beside = Beside { attendance, history, correlation: None, clock: clock.clone(), counters };
         let from = received.consumer("sampler").unwrap();
         let hold = Hold::open(from, log, sampler, beside).await.unwrap();
         Self { dir, received, kept, out, hold, hand, counted, faults, clock }

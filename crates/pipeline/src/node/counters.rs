@@ -10,6 +10,7 @@
 //! Not here: what a log itself knows, such as its backlog (`backlogs.rs`).
 
 mod consumer;
+mod correlation;
 mod reload;
 mod sampling;
 mod thinning;
@@ -27,6 +28,7 @@ use crate::node::logs::Division;
 use crate::signals::BySignal;
 use consumer::Consumers;
 pub(crate) use consumer::{ConsumerCounters, Deleted, Losses};
+pub(crate) use correlation::CorrelationCounters;
 pub(crate) use reload::ReloadCounters;
 pub(crate) use sampling::{Outcome, SamplingCounters};
 pub(crate) use thinning::{OfConsumer, ThinningCounters};
@@ -64,6 +66,7 @@ pub(crate) struct Counters {
     consumers: Consumers,
     pub(crate) reload: ReloadCounters,
     pub(crate) sampling: SamplingCounters,
+    pub(crate) correlation: CorrelationCounters,
     pub(crate) thinning: ThinningCounters,
 }
 
@@ -99,6 +102,9 @@ impl Counters {
             counters.thinning.register(registry);
             if division != Division::Passing {
                 counters.sampling.register(registry);
+            }
+            if division == Division::Central {
+                counters.correlation.register(registry);
             }
         });
         counters

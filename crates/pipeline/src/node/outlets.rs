@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tollgate_federation::Signal;
 use tollgate_sampling::Sampler;
 
+use crate::hold::correlation::Correlation;
 use crate::hold::kept::{JOURNAL, KeptLog};
 use crate::hold::renewal::Following;
 use crate::hold::{Beside, Hold};
@@ -46,7 +47,12 @@ async fn sample(
     let sampler = Sampler::new(policies, random()?);
     let kept = KeptLog::new(kept, journal, node.clock.clone(), &node.me.to_string(), longest_wait);
     let (clock, counters, history) = (node.clock.clone(), Arc::clone(&node.counters), node.history.clone());
-    let hold = Hold::open(received, kept, sampler, Beside { attendance, history, clock, counters }).await?;
+    let correlation = node
+        .breaks
+        .clone()
+        .map(|breaks| Correlation::new(breaks, node.reloader.follow(), &node.me, &sampler, clock.clone()));
+    let beside = Beside { attendance, history, correlation, clock, counters };
+    let hold = Hold::open(received, kept, sampler, beside).await?;
     let following = Following::new(node.reloader.follow(), Arc::clone(&node.documents));
     node.tasks.spawn_on(node.workers.pick(), "sampler", hold.run(following, node.shutdown.clone()));
     Ok(())

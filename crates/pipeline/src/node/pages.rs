@@ -11,6 +11,7 @@ use tollgate_spool::Status;
 use tollgate_transport::admin::{Pages, Reload};
 
 use crate::documents::Documents;
+use crate::hold::correlation::breaks::Breaks;
 use crate::hold::history::History;
 use crate::node::Node;
 use crate::node::backlogs::{Backlogs, Watched};
@@ -93,6 +94,13 @@ impl Pages for NodePages {
         let mut answer = history.why(&trace);
         answer["node"] = self.node.me.to_string().into();
         Ok(answer)
+    }
+
+    fn breaks(&self) -> Result<Value, String> {
+        let breaks = self.node.breaks.as_ref().map(Breaks::page);
+        let mut page = breaks.ok_or("traces are not followed here: a central node does that beside its history")?;
+        page["node"] = self.node.me.to_string().into();
+        Ok(page)
     }
 
     fn metrics(&self) -> String {

@@ -13,6 +13,7 @@ use tollgate_transport::{Bound, Dns, TlsError};
 
 use crate::admit::attendance::Attendance;
 use crate::documents::Documents;
+use crate::hold::correlation::breaks::Breaks;
 use crate::hold::history::History;
 use crate::node::Node;
 use crate::node::archive::Archive;
@@ -163,7 +164,8 @@ fn node(
     disk.make_dir(&file.data).map_err(cannot("make the data folder"))?;
     let archive = Arc::new(Archive::new(&disk, file.archive()));
     let mut first = archive.adopt(documents).map_err(cannot("keep the documents in the data folder"))?;
-    let counters = Counters::register(metrics, Division::of(me.role(), &ways(&documents.federation, &me)));
+    let division = Division::of(me.role(), &ways(&documents.federation, &me));
+    let counters = Counters::register(metrics, division);
     if refused.is_some() {
         first.borders = Borders::Closed;
     }
@@ -173,7 +175,9 @@ fn node(
     }
     let attendance = attendance(documents, me.role(), &clock)?;
     let traces = documents.sampling()?.own().history;
-    let history = (me.role() == Role::Central).then(|| History::new(traces, clock.clone()));
+    let samples = division != Division::Passing;
+    let history = samples.then(|| History::new(traces, clock.clone()));
+    let breaks = (traces > 0 && me.role() == Role::Central).then(|| Breaks::new(clock.clone()));
     Ok(Node {
         me,
         boot: random()?,
@@ -184,6 +188,7 @@ fn node(
         dns: dns(&file),
         attendance,
         history,
+        breaks,
         counters,
         metrics: metrics.clone(),
         keys,

@@ -33,6 +33,10 @@ impl Pages for Node {
         if id == "ab" { Ok(serde_json::json!({"state": "kept"})) } else { Err("not an id".into()) }
     }
 
+    fn breaks(&self) -> Result<serde_json::Value, String> {
+        Ok(serde_json::json!({"breaks": []}))
+    }
+
     fn metrics(&self) -> String {
         "# EOF\n".into()
     }
@@ -73,6 +77,8 @@ async fn pages_say_how_the_node_is_and_are_never_cached() {
     assert!(ask(address, "GET /trace/ab").await.ends_with(r#"{"state":"kept"}"#));
     let unknown = ask(address, "GET /trace/x").await;
     assert!(unknown.starts_with("HTTP/1.1 404") && unknown.ends_with("not an id\n"), "{unknown}");
+    let breaks = ask(address, "GET /breaks").await;
+    assert!(breaks.starts_with("HTTP/1.1 404"), "this is a listener for metrics: {breaks}");
     let metrics = ask(address, "GET /metrics").await;
     assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics}");
     for page in ["/livez", "/readyz", "/status", "/metrics", "/nothing"] {
@@ -105,6 +111,7 @@ async fn a_reload_is_posted_and_says_what_it_came_to() {
     assert!(answers[0].starts_with("HTTP/1.1 422") && answers[0].ends_with(r#"{"outcome":"refused"}"#), "{answers:?}");
     assert!(answers[1].starts_with("HTTP/1.1 200") && answers[1].ends_with(r#"{"outcome":"adopted"}"#), "{answers:?}");
     assert!(ask(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
+    assert!(ask(address, "GET /breaks").await.ends_with(r#"{"breaks":[]}"#));
     assert!(ask(address, "POST /livez").await.starts_with("HTTP/1.1 405"));
     stopper.stop();
     tasks.wait(Duration::from_secs(5)).await.unwrap();

@@ -169,7 +169,7 @@ impl Kept {
 }
 
 /// Milliseconds are enough for people, and sort.
-fn time(at: Timestamp) -> String {
+pub(in crate::hold) fn time(at: Timestamp) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.nanos()));
     let Ok(at) = at else { return String::new() };
     format!("{}T{:02}:{:02}:{:02}.{:03}Z", at.date(), at.hour(), at.minute(), at.second(), at.millisecond())
