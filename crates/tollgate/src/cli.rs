@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// The log on disk.
     #[command(subcommand)]
     Spool(Spool),
-    /// What central nodes know of a trace.
+    /// What central nodes know of traces.
     #[command(subcommand)]
     Trace(Trace),
     /// Run the example federation on this machine and show what crosses its borders.
@@ -164,13 +164,27 @@ pub(crate) enum Trace {
         /// The id as central has it: where links blind ids, the blinded one.
         #[arg(value_name = "TRACE_ID")]
         trace: TraceId,
-        /// Admin listener of a node that samples, such as `http://10.1.2.3:13133`; may be given several times.
-        #[arg(long = "node", value_name = "ADDRESS", required = true)]
-        nodes: Vec<String>,
-        /// How the result is printed: lines for people, or one JSON object.
-        #[arg(long, value_enum, default_value_t = Output::Text)]
-        output: Output,
+        #[command(flatten)]
+        asked: Asked,
     },
+    /// Show where traces do not join: spans whose parents are not here, and roots beside the first, by service and region.
+    ///
+    /// Central nodes follow a share of all traces and look at each once it has waited for `decision_wait_max`. A parent is
+    /// `withheld` where the documents keep spans of a region away that may have made it, `missing` where spans of every region
+    /// come and this one did not (a proxy or a service that is not instrumented took its place), `unknown` where it may still
+    /// come or a sender was not heard of. Names of services are what services said. Ends with 1 if a node does not answer.
+    Breaks(Asked),
+}
+
+/// Which nodes are asked, and how their answers are shown.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    /// Admin listener of a node that samples, such as `http://10.1.2.3:13133`; may be given several times.
+    #[arg(long = "node", value_name = "ADDRESS", required = true)]
+    pub(crate) nodes: Vec<String>,
+    /// How the result is printed: lines for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]

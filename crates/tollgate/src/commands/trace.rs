@@ -1,4 +1,6 @@
-//! `tollgate trace why`: asks central nodes why a trace was kept or dropped.
+//! `tollgate trace`: asks central nodes why a trace was kept or dropped, and what of all traces does not join.
+
+mod breaks;
 
 use std::fmt::Write as _;
 use std::net::ToSocketAddrs;
@@ -9,14 +11,21 @@ use tollgate_otlp::TraceId;
 
 use super::http::Client;
 use super::print;
-use crate::cli::{Output, Trace};
+use crate::cli::{Asked, Output, Trace};
 use crate::exit::Exit;
 
 pub(crate) fn trace(command: &Trace) -> Result<ExitCode, Exit> {
-    let Trace::Why { trace, nodes, output } = command;
+    match command {
+        Trace::Why { trace, asked } => why(trace, asked),
+        Trace::Breaks(asked) => breaks::breaks(asked),
+    }
+}
+
+fn why(trace: &TraceId, Asked { nodes, output }: &Asked) -> Result<ExitCode, Exit> {
+    let path = format!("/trace/{trace}");
     let mut answers = Vec::new();
     for node in nodes {
-        answers.push(ask(node, trace)?);
+        answers.push(ask(node, &path)?);
     }
     match output {
         Output::Text => {
@@ -30,24 +39,28 @@ pub(crate) fn trace(command: &Trace) -> Result<ExitCode, Exit> {
     Ok(if is_known { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn ask(node: &str, trace: &TraceId) -> Result<Value, Exit> {
+fn ask(node: &str, path: &str) -> Result<Value, Exit> {
     let failed = |why: &dyn std::fmt::Display| Exit::failed(format!("{node}: {why}"));
     let authority = node.strip_prefix("http://").unwrap_or(node).trim_end_matches('/');
     let mut addresses = authority.to_socket_addrs().map_err(|error| failed(&error))?;
     let address = addresses.next().ok_or_else(|| failed(&"no address of that name"))?;
-    let (status, body) = Client::new(address).get(&format!("/trace/{trace}")).map_err(|error| failed(&error))?;
+    let (status, body) = Client::new(address).get(path).map_err(|error| failed(&error))?;
     if status != 200 {
         return Err(failed(&body.trim_end()));
     }
     serde_json::from_str(&body).map_err(|error| failed(&error))
 }
 
-fn text(answer: &Value) -> String {
-    let said = |value: &Value, key: &str| match value.get(key) {
+/// What stands below a key, without quotes.
+fn said(value: &Value, key: &str) -> String {
+    match value.get(key) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
-    };
+    }
+}
+
+fn text(answer: &Value) -> String {
     let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut text = format!("{}: {}\n", said(answer, "node"), said(answer, "state"));
     let verdicts = answer.get("verdict").filter(|verdict| !verdict.is_null()).cloned().into_iter();
