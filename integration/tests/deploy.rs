@@ -1,8 +1,8 @@
-//! The container file agrees with itself and with the checkout.
+//! The container file agrees with itself and with the checkout, and the proxies pass a trace's context on.
 //!
 //! Guarantees: the image runs as a number that is not root and can write its volume; it is built with the toolchain of the
 //! checkout from folders that are there, and with every package of the workspace.
-//! Not here: building it, which needs an engine; the systemd units (`cargo xtask check deploy`).
+//! Not here: building it, which needs an engine; running the proxies; the systemd units (`cargo xtask check deploy`).
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::fs;
@@ -80,4 +80,32 @@ fn it_copies_what_is_there_and_every_package_of_the_workspace() {
     for folder in folders.map(|member| member.split('/').next().unwrap()) {
         assert!(copied.iter().any(|path| path == folder), "{folder} is not copied");
     }
+}
+
+/// Guarantees: every place of nginx that leads to a service passes both headers on, and nothing takes them away.
+#[test]
+fn nginx_passes_the_context_on_wherever_it_leads_to_a_service() {
+    let text = fs::read_to_string(top().join("deploy/proxies/nginx.conf")).unwrap();
+    let set = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
+    let locations: Vec<&str> = set.split("location ").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    assert_eq!(locations.len(), set.matches("_pass ").count());
+    for location in locations {
+        let verb = if location.contains("grpc_pass ") { "grpc_set_header" } else { "proxy_set_header" };
+        for header in ["traceparent", "tracestate"] {
+            assert!(location.contains(&format!("{verb} {header} $http_{header};")), "{header} is lost in {location}");
+        }
+    }
+    assert!(set.matches('{').count() == set.matches('}').count() && !set.contains("proxy_pass_request_headers"));
+}
+
+/// Guarantees: Envoy removes no header, and sends the spans that it writes into the context to a collector.
+#[test]
+fn envoy_exports_the_spans_that_it_names_as_parents() {
+    let text = fs::read_to_string(top().join("deploy/proxies/envoy.yaml")).unwrap();
+    let (_document, faults) = tollgate_config::parse("envoy.yaml", &text);
+    assert!(faults.is_empty(), "{faults}");
+    let set = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
+    assert!(!set.contains("headers_to_remove"));
+    assert!(set.contains("envoy.tracers.opentelemetry") && set.contains("envoy_grpc: {cluster_name: collector}"));
+    assert!(set.contains("- name: collector\n") && set.contains("address: collector, port_value: 4317"));
 }
