@@ -96,7 +96,8 @@ impl Sight {
     /// Why the parent of a span of `region` is not here, when all that was sent is. `heard` are regions with gateways that
     /// send.
     pub(super) fn absence(&self, parent: Parent, region: &str, heard: &BTreeSet<String>) -> Absence {
-        if self.of.as_ref().is_none_or(|(edition, _)| edition.borders == Borders::Closed) {
+        let is_closed = self.of.as_ref().is_none_or(|(edition, _)| edition.borders == Borders::Closed);
+        if is_closed || !self.knows(region) {
             return Absence::Unknown;
         }
         if parent == Parent::Local {
