@@ -19,7 +19,7 @@ use std::time::Duration;
 use tollgate_federation::NodeId;
 use tollgate_otlp::Batch;
 use tollgate_runtime::Clock;
-use tollgate_sampling::{Correlated, Correlator, End, Gap, Region, Sampler, Waits};
+use tollgate_sampling::{Bounds, Correlated, Correlator, End, Gap, Region, Sampler, Waits};
 use tollgate_spool::Record;
 
 use crate::admit::attendance::Attendance;
@@ -46,6 +46,11 @@ pub(crate) struct Correlation {
     calm: Duration,
 }
 
+/// From a trace's first span until it is looked at, and how long it must have been at rest by then.
+fn times(bounds: &Bounds) -> (Duration, Duration) {
+    (bounds.decision_wait_max.max(bounds.decision_wait), bounds.decision_wait)
+}
+
 /// What is known when traces are looked at.
 struct Known<'a> {
     now: Duration,
@@ -58,15 +63,14 @@ struct Known<'a> {
 impl Correlation {
     /// Of traces that reach `me`.
     pub(crate) fn new(breaks: Breaks, in_force: InForce, me: &NodeId, sampler: &Sampler, clock: Clock) -> Self {
-        let bounds = sampler.policies().bounds();
-        Self {
-            correlator: Correlator::new(MOST),
-            sight: Sight::new(in_force, me.tier(), clock),
-            breaks,
-            regions: Vec::new(),
-            wait: bounds.decision_wait_max.max(bounds.decision_wait),
-            calm: bounds.decision_wait,
-        }
+        let (wait, calm) = times(sampler.policies().bounds());
+        let sight = Sight::new(in_force, me.tier(), clock);
+        Self { correlator: Correlator::new(MOST), sight, breaks, regions: Vec::new(), wait, calm }
+    }
+
+    /// Other policies are in force: traces wait otherwise.
+    pub(super) fn wait_for(&mut self, bounds: &Bounds) {
+        (self.wait, self.calm) = times(bounds);
     }
 
     /// A request was folded.

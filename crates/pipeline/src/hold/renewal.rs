@@ -131,6 +131,7 @@ impl Hold {
         self.attendance.wait_for(policies.bounds().decision_wait_max);
         self.kept.wait_for(policies.bounds().decision_wait_max);
         self.history.iter().for_each(|history| history.renew(policies));
+        self.correlation.iter_mut().for_each(|correlation| correlation.wait_for(policies.bounds()));
         self.counters.sampling.renewals.inc();
         tracing::info!("other sampling policies are in force");
     }
