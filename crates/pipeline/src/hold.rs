@@ -51,6 +51,8 @@ const STRETCH: usize = 1 << 20;
 const TICK: Duration = Duration::from_millis(50);
 /// How long a log that cannot be written or read is left alone.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Verdicts in one record at most, about half a mebibyte: a wait that ends for very many traces at once fits any log.
+const JOURNALLED: usize = 32_768;
 /// The lane of the tail's cursor.
 const TAIL: &str = "tail";
 
@@ -210,9 +212,11 @@ impl Hold {
             self.counters.sampling.judged_in(begun.elapsed());
             tally::judged(&judged, &self.sampler, now, &self.counters.sampling);
             self.history.iter().for_each(|history| history.judged(&judged, &self.sampler, now));
-            let mut journal = Vec::new();
-            self.sampler.journal(&judged, &mut journal);
-            self.kept.journal(journal);
+            for some in judged.chunks(JOURNALLED) {
+                let mut journal = Vec::new();
+                self.sampler.journal(some, &mut journal);
+                self.kept.journal(journal);
+            }
         }
         self.counters.sampling.pending.set(i64::try_from(self.sampler.pending()).unwrap_or(i64::MAX));
         self.counters.sampling.remembered.set(i64::try_from(self.sampler.remembered()).unwrap_or(i64::MAX));

@@ -56,3 +56,24 @@ async fn twelve_hours_of_traffic_leave_memory_as_it_was() {
     let (held, share) = bench.hold.received.held();
     assert!(held < share / 8, "{held} bytes of {share} wait for nobody");
 }
+
+/// Scenario: very many traces are due at one moment, as when a link that lagged is given up. Guarantees: no record of verdicts is
+/// larger than any log takes, each trace is judged once, and its spans follow.
+#[tokio::test]
+async fn verdicts_of_very_many_traces_at_once_fit_any_log() {
+    let traces = 2 * JOURNALLED as u64 + 5;
+    let mut bench = Bench::over(tempfile::tempdir().unwrap(), 100_000).await;
+    let numbers: Vec<u64> = (1..=traces).collect();
+    for some in numbers.chunks(10_000) {
+        let spans: Vec<_> = some.iter().map(|number| span(*number, *number)).collect();
+        bench.received.append(entry(request(&spans))).await.unwrap();
+    }
+    bench.append(&[error(0, 7)]).await;
+    bench.settle().await;
+    let records = bench.records().await;
+    let verdicts: Vec<_> = records.iter().filter(|record| record.kind == crate::records::VERDICTS).collect();
+    assert_eq!(verdicts.len(), 3);
+    assert!(verdicts.iter().all(|record| record.payload.len() < STRETCH));
+    assert_eq!(bench.kept().await, [7]);
+    assert_eq!(bench.counted.read("tollgate_sampling_spans_dropped_total", ""), traces);
+}
