@@ -108,3 +108,18 @@ fn an_invalid_policy_is_refused_where_it_is_wrong() {
     let said = replay(folder.path(), &["--policy", "bad.yaml"]);
     assert_eq!(said.code, Some(64), "{}", said.err);
 }
+
+/// Guarantees: a document as central has it is judged as central judges it, our own keys included.
+#[test]
+fn a_document_of_ours_is_judged_by_all_that_it_says() {
+    let folder = recorded();
+    let high = "010203040506070809ffffffffffffff";
+    let document = "use_tracestate: true\nhistory: 10\ntail_sampling:\n  decision_wait: 10s\n  policies:\n    \
+                    - {name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}\n";
+    fs::write(folder.path().join("sampling.yaml"), document).unwrap();
+    fs::write(folder.path().join("in.json"), line(&[(FIRST, 0), (high, 0)])).unwrap();
+    let said = replay(folder.path(), &["--policy", "sampling.yaml", "in.json"]);
+    let verdict = |trace: &str, verdict: &str| format!("{{\"trace_id\":\"{trace}\",\"verdict\":\"{verdict}\"");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.out.contains(&verdict(FIRST, "drop")) && said.out.contains(&verdict(high, "keep")), "{}", said.out);
+}

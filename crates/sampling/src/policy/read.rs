@@ -71,7 +71,12 @@ impl Notes {
 impl PolicySet {
     /// Reads `policies/sampling.yaml`: the block under `tail_sampling`, and our own keys beside it.
     pub fn load(set: &Set, faults: &Faults) -> Option<Self> {
-        let mut fields = set.require(DOCUMENT, faults)?.root(faults).fields()?;
+        Self::document(set.require(DOCUMENT, faults)?.root(faults))
+    }
+
+    /// Reads the whole of such a document.
+    pub fn document(root: Value<'_>) -> Option<Self> {
+        let mut fields = root.fields()?;
         let mut policies: Option<Self> = fields.required("tail_sampling");
         let own = own::read(&mut fields, policies.as_mut().map(|policies| &mut policies.bounds));
         fields.done();

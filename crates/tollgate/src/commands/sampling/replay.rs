@@ -71,17 +71,14 @@ fn say(replay: &Replay, judged: &[Judged], tally: &mut Tally, out: &mut String) 
     }
 }
 
-/// Reads a `tail_sampling` block, or what stands below one.
+/// Reads a document with a `tail_sampling` block, or what stands below one.
 fn policies(path: &Path) -> Result<PolicySet, Exit> {
     let text = fs::read_to_string(path).map_err(|error| Exit::Failed(format!("{}: {error}", path.display())))?;
     let (document, faults) = tollgate_config::parse(&path.display().to_string(), &text);
     let root = document.root(&faults);
     let read =
         if root.is_mapping() && root.fields().is_some_and(|fields| fields.keys().any(|key| key == "tail_sampling")) {
-            root.fields().and_then(|mut fields| {
-                let policies = fields.required("tail_sampling");
-                fields.done().and(policies)
-            })
+            PolicySet::document(root)
         } else {
             root.read()
         };
