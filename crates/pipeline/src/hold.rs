@@ -53,6 +53,9 @@ const TICK: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Verdicts in one record at most, about half a mebibyte: a wait that ends for very many traces at once fits any log.
 const JOURNALLED: usize = 32_768;
+/// Each policy's spans stand below their resource once more: where all of that could be larger than this, so that a log might
+/// not take it, no policy is named.
+const NAMED: usize = 4 << 20;
 /// The lane of the tail's cursor.
 const TAIL: &str = "tail";
 
@@ -320,6 +323,9 @@ impl Hold {
             |verdict: &Option<Verdict>| verdict.map(|verdict| verdict.reason).filter(|reason| reason.is_policy());
         let reasons: BTreeSet<Option<Reason>> =
             verdicts.iter().zip(keep).filter(|(_, keep)| **keep).map(|(verdict, _)| reason(verdict)).collect();
+        if !fits_named(record.payload.len(), reasons.len()) {
+            return self.kept.add(record, batch, chosen);
+        }
         for wanted in reasons {
             let of_reason = verdicts.iter().zip(keep).map(|(verdict, keep)| *keep && reason(verdict) == wanted);
             let of_reason: Vec<bool> = of_reason.collect();
@@ -330,6 +336,11 @@ impl Hold {
             }
         }
     }
+}
+
+/// Whether a payload can be written once for each of so many reasons, and fits any log then.
+const fn fits_named(payload: usize, reasons: usize) -> bool {
+    payload.saturating_mul(reasons) <= NAMED
 }
 
 /// Why sampling stands still.
