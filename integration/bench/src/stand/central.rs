@@ -1,15 +1,18 @@
 //! Row (c), a central node: mTLS in, tail sampling with four policies, about one trace in ten kept, TLS out.
 //!
 //! Both sides read the same `tail_sampling` block. Ours has the bytes on disk before it answers, and the spans of waiting
-//! traces stay there; the Collector keeps them in memory and answers when it has them.
+//! traces stay there; the Collector keeps them in memory and answers when it has them. The floor has them on disk too, and
+//! does nothing else.
 
 use std::time::Duration;
 
 use super::contest::{Arena, Turns};
+use super::floor::keeping::Keeping;
+use super::floor::{self, Onward};
 use super::flow::Flow;
 use super::layout::{CENTRAL, Durability, Layout, Run, Sampling};
-use super::load::{Out, Pressure};
-use super::rows::{Head, times_less};
+use super::load::{self, Out, Pressure};
+use super::rows::{Head, multiple, times_less};
 use super::shape::{Body, Shape};
 use super::sink::{Framing, Sink};
 use super::station::{Peer, Site, Station};
@@ -20,6 +23,7 @@ use crate::row::{Row, Target};
 const TAIL_SAMPLING: &str = include_str!("../../../peers/central.yaml");
 const FSYNC: &str = "central-fsync";
 const PEER: &str = "tail-sampling";
+const FLOOR: &str = "central-floor";
 
 /// One row, and how long its traces wait.
 #[derive(Clone, Copy)]
@@ -45,7 +49,8 @@ fn cases(options: &Options) -> Vec<Case> {
 }
 
 pub(crate) fn planned(options: &Options) -> Duration {
-    cases(options).iter().map(|case| turns(options, case).planned(2)).sum()
+    let beside = |case: &Case| turns(options, case).planned(2);
+    cases(options).iter().map(beside).sum::<Duration>() + Turns::usual(options).planned(1)
 }
 
 /// Beside the Collector's tail sampling.
@@ -62,7 +67,7 @@ fn turns(options: &Options, case: &Case) -> Turns {
     Turns { wait: Duration::from_secs(case.wait.into()), ..Turns::usual(options) }
 }
 
-fn measure(stand: &Stand<'_>, case: &Case) -> Result<Option<Row>, StandError> {
+fn measure(stand: &Stand<'_>, case: &Case) -> Result<Vec<Row>, StandError> {
     let Case { row, body, wait, target } = *case;
     let (shape, flow) = (Shape { spans: 1000, body }, Flow::default());
     let layout = stand.layout(1, Sampling::usual(wait))?;
@@ -71,14 +76,32 @@ fn measure(stand: &Stand<'_>, case: &Case) -> Result<Option<Row>, StandError> {
     let arena = Arena { templates: &templates, flow: &flow, clock, out: Out::Sampled, pressure };
     let figures = stand.runtime.block_on(async {
         let _sink = listen(&layout, &flow).await?;
+        let by_length = layout.identity("home").lenient_server()?;
+        let _by_length = Sink::listen(layout.home_by_length(), by_length, Framing::Length, flow.clone()).await?;
         let site = stand.site(&layout);
         let fsync = Run { node: CENTRAL, durability: Durability::Fsync, name: FSYNC, workers: 1 };
-        let stations = [site.tollgate(&fsync)?, collector(stand, site, PEER)?];
+        let mut stations = vec![site.tollgate(&fsync)?, collector(stand, site, PEER)?];
+        if body == Body::Usual {
+            stations.push(at_least(stand, site)?);
+        }
         arena.contest(&stations, turns(stand.options, case)).await
     })?;
-    let kept = figures.iter().map(|figures| format!("{:.1} %", figures.out * 100.0)).collect::<Vec<_>>().join(" and ");
+    let kept = figures.iter().map(|figures| format!("{:.1} %", figures.out * 100.0)).collect::<Vec<_>>().join(", ");
     let shape = format!("{}, wait {wait} s, kept {kept}", stand.shape(shape));
-    Ok(times_less(Head { row, shape, target }, &figures, FSYNC, PEER))
+    let head = |row, target| Head { row, shape: shape.clone(), target };
+    let beside = times_less(head(row, target), &figures, FSYNC, PEER);
+    let floor = multiple(head("central fsync / floor", Target::Shown), &figures, FSYNC, FLOOR);
+    Ok([beside, floor].into_iter().flatten().collect())
+}
+
+fn at_least(stand: &Stand<'_>, site: Site<'_>) -> Result<Station, StandError> {
+    let layout = site.layout;
+    let (listen, identity) = (layout.doors(CENTRAL).entrance, layout.identity(CENTRAL));
+    let onward = Onward { sink: layout.home_by_length(), client: identity.client()? };
+    let keeping = Keeping::new(&layout.path("floor"), onward)?;
+    let thread = floor::start(stand.cores, listen, identity.server()?, keeping)?;
+    let target = load::Target { framing: Framing::Length, ..site.target(CENTRAL, listen)? };
+    Ok(Station::thread(FLOOR, thread, target))
 }
 
 /// The backend of the central tier.

@@ -50,6 +50,10 @@ impl Turns {
         }
     }
 
+    fn wait_of(self, station: &Station) -> Duration {
+        if station.is_thread() { Duration::ZERO } else { self.wait }
+    }
+
     /// How long so many stations take.
     pub(crate) fn planned(self, stations: usize) -> Duration {
         let silence = if self.wait.is_zero() { END_OF_A_TURN } else { self.wait + SILENCE };
@@ -126,11 +130,11 @@ impl Arena<'_> {
         let named = |station: &Station| Figures { name: station.name.clone(), ..Figures::default() };
         let mut figures: Vec<Figures> = stations.iter().map(named).collect();
         for station in stations {
-            self.turn(station, Until::Passed(turns.warm_up), turns.wait).await?;
+            self.turn(station, Until::Passed(turns.warm_up), turns.wait_of(station)).await?;
         }
         for _ in 0..turns.repetitions {
             for (station, figures) in stations.iter().zip(&mut figures) {
-                let turn = self.turn(station, Until::Passed(turns.window), turns.wait).await?;
+                let turn = self.turn(station, Until::Passed(turns.window), turns.wait_of(station)).await?;
                 figures.take(&turn);
                 figures.peak = station.watched.peak();
                 note(&format!("{:<24} {turn}", station.name));

@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use super::contest::{Arena, Figures, Turns};
-use super::floor::Floor;
+use super::floor::sealing::Sealing;
+use super::floor::{self, Onward};
 use super::flow::Flow;
 use super::layout::{Durability, GATEWAY, Layout, Run, Sampling};
 use super::load::{self, Out, Pressure};
@@ -130,21 +131,19 @@ fn station(stand: &Stand<'_>, site: Site<'_>, name: &str) -> Result<Station, Sta
         FSYNC => ours(Durability::Fsync),
         PEER => peer(TRANSFORM),
         PEER_DURABLE => peer(DURABLE),
-        _ => floor(stand, site),
+        _ => at_least(stand, site),
     }
 }
 
-fn floor(stand: &Stand<'_>, site: Site<'_>) -> Result<Station, StandError> {
+fn at_least(stand: &Stand<'_>, site: Site<'_>) -> Result<Station, StandError> {
     let layout = site.layout;
     let listen = layout.doors(GATEWAY).entrance;
-    let floor = Floor {
-        listen,
-        sink: layout.abroad_by_length(),
-        server: layout.identity(GATEWAY).server()?,
-        client: layout.identity(GATEWAY).client()?,
+    let sealing = Sealing {
+        onward: Onward { sink: layout.abroad_by_length(), client: layout.identity(GATEWAY).client()? },
         set: layout.root().to_owned(),
         clock: stand.clock.clone(),
     };
+    let thread = floor::start(stand.cores, listen, layout.identity(GATEWAY).server()?, sealing)?;
     let target = load::Target { framing: Framing::Length, ..site.target(GATEWAY, listen)? };
-    Ok(Station::thread(FLOOR, floor.start(stand.cores)?, target))
+    Ok(Station::thread(FLOOR, thread, target))
 }

@@ -183,6 +183,11 @@ impl Layout {
         self.block.socket(host::HOME, OTLP)
     }
 
+    /// The same where messages have a length in front of them.
+    pub(crate) fn home_by_length(&self) -> SocketAddr {
+        self.block.socket(host::HOME, OTLP + 1)
+    }
+
     /// Addresses for one more process of this node, or of the Collector for `peer`: several may run at the same time.
     pub(crate) fn doors(&self, node: &str) -> Doors {
         let (host, turn) = (host_of(node), self.processes.fetch_add(1, Ordering::Relaxed));

@@ -139,6 +139,11 @@ impl Station {
         Self { name: name.to_owned(), target, watched: Watched::process(process.id()), process: Some(process) }
     }
 
+    /// A thread of this process does nothing after its answer.
+    pub(crate) fn is_thread(&self) -> bool {
+        self.process.is_none()
+    }
+
     /// None for a thread.
     pub(crate) fn id(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
