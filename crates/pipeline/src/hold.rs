@@ -53,9 +53,6 @@ const TICK: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Verdicts in one record at most, about half a mebibyte: a wait that ends for very many traces at once fits any log.
 const JOURNALLED: usize = 32_768;
-/// Each policy's spans stand below their resource once more: where all of that could be larger than this, so that a log might
-/// not take it, no policy is named.
-const NAMED: usize = 4 << 20;
 /// The lane of the tail's cursor.
 const TAIL: &str = "tail";
 
@@ -228,7 +225,12 @@ impl Hold {
     /// Makes durable what was judged and swept; the cursor follows.
     async fn settle(&mut self) -> Result<(), HoldError> {
         self.swept.count(&self.sampler, &self.counters.sampling);
-        self.kept.flush().await?;
+        let flushed = self.kept.flush().await;
+        match self.kept.lost() {
+            0 => {}
+            bytes => self.losses.corrupt(bytes),
+        }
+        flushed?;
         if self.tail > self.saved {
             self.saved = self.tail;
             self.received.advance(TAIL, self.tail);
@@ -323,24 +325,13 @@ impl Hold {
             |verdict: &Option<Verdict>| verdict.map(|verdict| verdict.reason).filter(|reason| reason.is_policy());
         let reasons: BTreeSet<Option<Reason>> =
             verdicts.iter().zip(keep).filter(|(_, keep)| **keep).map(|(verdict, _)| reason(verdict)).collect();
-        if !fits_named(record.payload.len(), reasons.len()) {
-            return self.kept.add(record, batch, chosen);
-        }
-        for wanted in reasons {
+        let sampler = &self.sampler;
+        let parts = reasons.into_iter().map(|wanted| {
             let of_reason = verdicts.iter().zip(keep).map(|(verdict, keep)| *keep && reason(verdict) == wanted);
-            let of_reason: Vec<bool> = of_reason.collect();
-            let chosen = Chosen { keep: &of_reason, ..chosen };
-            match wanted {
-                None => self.kept.add(record, batch, chosen),
-                Some(policy) => self.kept.add_named(record, batch, chosen, self.sampler.reason(policy)),
-            }
-        }
+            (wanted.map(|policy| sampler.reason(policy)), of_reason.collect())
+        });
+        self.kept.add_named(record, batch, chosen, parts);
     }
-}
-
-/// Whether a payload can be written once for each of so many reasons, and fits any log then.
-const fn fits_named(payload: usize, reasons: usize) -> bool {
-    payload.saturating_mul(reasons) <= NAMED
 }
 
 /// Why sampling stands still.
@@ -354,6 +345,8 @@ pub(crate) enum HoldError {
 
 #[cfg(test)]
 mod counted;
+#[cfg(test)]
+mod fitting;
 #[cfg(test)]
 mod lagging;
 #[cfg(test)]

@@ -66,13 +66,18 @@ impl Spool {
     /// hand it over does not.
     pub async fn append(&self, entry: Entry) -> Result<Position, AppendError> {
         let footprint = entry.footprint();
-        if footprint > self.handle.largest {
+        if !self.takes(&entry) {
             return Err(AppendError::TooLarge);
         }
         let permit = self.handle.waiting.take(footprint + JOB).await.ok_or(AppendError::TooLarge)?;
         let (answer, answered) = oneshot::channel();
         self.handle.inbox.append(Job { entry, answer, permit });
         answered.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Whether an entry is small enough for a segment.
+    pub fn takes(&self, entry: &Entry) -> bool {
+        entry.footprint() <= self.handle.largest
     }
 
     /// The end of what is durable.

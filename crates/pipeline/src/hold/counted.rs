@@ -1,7 +1,6 @@
 //! What tail sampling counts, as a dashboard made for the Collector reads it.
 
 use super::tests::{Bench, WAIT, error, span};
-use super::{NAMED, fits_named};
 
 /// Guarantees: votes, verdicts, late spans, and what of which reason went where, under the Collector's names where the
 /// meaning is its.
@@ -47,11 +46,4 @@ async fn kept_spans_name_their_policy_if_asked_to() {
             && payload.windows(19).any(|window| window == b"tailsampling.policy")
     });
     assert_eq!(named.count(), records.iter().filter(|record| record.kind == crate::records::KEPT).count());
-}
-
-/// Guarantees: nothing is named whose copies, one for each policy, could be larger than a log takes.
-#[test]
-fn what_is_very_large_is_kept_without_names() {
-    assert!(fits_named(NAMED, 1) && fits_named(NAMED / 4, 4));
-    assert!(!fits_named(NAMED + 1, 1) && !fits_named(NAMED / 4, 5) && !fits_named(usize::MAX, 2));
 }

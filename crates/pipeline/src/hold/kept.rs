@@ -3,14 +3,16 @@
 //! Promises:
 //! 1. Verdicts become durable before the spans that follow them.
 //! 2. Each kept record names the position up to which its source was swept: recovery resumes exactly there.
-//! 3. Verdicts stay on the disk as long as late spans may follow them, also when all spans are delivered: longer than any
+//! 3. What is larger than the log takes is written in parts, and nothing is tried again for ever.
+//! 4. Verdicts stay on the disk as long as late spans may follow them, also when all spans are delivered: longer than any
 //!    link is waited for, and for a while as long as one lags.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tollgate_otlp::{Batch, Limits, select, walk_traces};
+use tollgate_otlp::{Batch, Limits, Walked, select, walk_traces};
 use tollgate_runtime::Clock;
 use tollgate_sampling::Sampler;
 use tollgate_sampling::tracestate::Kept;
@@ -22,6 +24,9 @@ use crate::records::{self, KEPT, VERDICTS};
 
 /// How much is gathered into one kept record, and read at a time in recovery.
 const STRETCH: usize = 1 << 20;
+/// Each policy's spans stand below their resource once more: where a request would leave by more than this larger than it
+/// came, so that a sender could make us write many times what it sends, no policy is named.
+pub(super) const NAMED: usize = 4 << 20;
 /// How long a verdict stays in the journal at least.
 pub(crate) const REMEMBER: Duration = Duration::from_secs(600);
 /// While somebody lags, verdicts stay for as much longer, but not for more than this.
@@ -42,6 +47,8 @@ pub(crate) struct KeptLog {
     scratch: Vec<u8>,
     /// Verdicts, then spans, that are not durable yet, in the order of the log.
     ready: VecDeque<Entry>,
+    /// Bytes of kept spans that no log takes.
+    lost: u64,
     /// Up to where the source is swept, with what is not durable yet.
     swept: Position,
     /// Up to where the source was swept when the last flush ended.
@@ -80,8 +87,8 @@ impl KeptLog {
         let (open, scratch, ready, journalled) = (BTreeMap::new(), Vec::new(), VecDeque::new(), VecDeque::new());
         let (swept, durable) = (Position::ZERO, Position::ZERO);
         let remember = longest_wait.saturating_mul(3).max(REMEMBER);
-        let remember = (remember, remember);
-        Self { log, journal, clock, me, signal, open, scratch, ready, swept, durable, journalled, remember }
+        let (remember, lost) = ((remember, remember), 0);
+        Self { log, journal, clock, me, signal, open, scratch, ready, lost, swept, durable, journalled, remember }
     }
 
     /// A link that lags is waited for so long now. What was promised before stays: its verdicts were given under it.
@@ -163,11 +170,30 @@ impl KeptLog {
         }
     }
 
-    /// The same, with the name of the policy that kept them in their scopes.
-    pub(crate) fn add_named(&mut self, record: &Record, batch: Batch<'_>, chosen: Chosen<'_>, policy: &str) {
-        let mut selected = Vec::new();
-        chosen.select(batch, &mut selected);
-        naming::name(&selected, policy, self.room(record));
+    /// The same, with the name of the policy that kept them in their scopes; `parts` are the items of each policy, or of none.
+    pub(crate) fn add_named<'p>(
+        &mut self,
+        record: &Record,
+        batch: Batch<'_>,
+        chosen: Chosen<'_>,
+        parts: impl Iterator<Item = (Option<&'p str>, Vec<bool>)>,
+    ) {
+        let most = record.payload.len() + NAMED;
+        let (mut named, mut selected) = (Vec::new(), Vec::new());
+        for (policy, keep) in parts {
+            selected.clear();
+            Chosen { keep: &keep, ..chosen }.select(batch, &mut selected);
+            match policy {
+                None => named.extend_from_slice(&selected),
+                Some(policy) => naming::name(&selected, policy, &mut named),
+            }
+            if named.len() > most {
+                return self.add(record, batch, chosen);
+            }
+        }
+        if !named.is_empty() {
+            self.room(record).extend_from_slice(&named);
+        }
     }
 
     /// Where the kept spans of a record are gathered.
@@ -198,17 +224,54 @@ impl KeptLog {
 
     fn make_ready(&mut self) {
         while let Some(((origin, policy), mut payload)) = self.open.pop_first() {
-            // The last of several says that all is there: a crash between them sweeps the stretch again.
-            let swept = if self.open.is_empty() { self.swept } else { self.durable };
-            if let Some(index) = kept_index(swept, &payload) {
-                let entry = self.entry(KEPT, origin, policy, Bytes::copy_from_slice(&payload), index);
-                self.ready.push_back(entry);
+            let mut parts = vec![Bytes::copy_from_slice(&payload)];
+            while let Some(part) = parts.pop() {
+                // The last of several says that all is there: a crash between them sweeps the stretch again.
+                let swept = if parts.is_empty() && self.open.is_empty() { self.swept } else { self.durable };
+                self.make_part_ready(swept, (&origin, policy), part, &mut parts);
             }
             if payload.capacity() <= 2 * STRETCH {
                 payload.clear();
                 self.scratch = payload;
             }
         }
+    }
+
+    /// Makes a record of kept spans, or leaves their two halves to do if they are too large for one.
+    fn make_part_ready(
+        &mut self,
+        swept: Position,
+        (origin, policy): (&Name, [u8; 32]),
+        part: Bytes,
+        left: &mut Vec<Bytes>,
+    ) {
+        // Ranges of a walked request walk clean.
+        let Ok(Walked { index, .. }) = walk_traces(&part, &Limits::JOINED) else {
+            return self.lose(&part);
+        };
+        let items = index.items();
+        let entry = self.entry(KEPT, origin.clone(), policy, part.clone(), records::kept_index(swept, &index));
+        if self.log.takes(&entry) {
+            return self.ready.push_back(entry);
+        }
+        if items < 2 {
+            return self.lose(&part);
+        }
+        let of = |wanted: Range<usize>| {
+            let mut half = Vec::new();
+            select(Batch::new(&part, &index), |item| wanted.contains(&item), &mut half);
+            Bytes::from(half)
+        };
+        left.extend([of(items / 2..items), of(0..items / 2)]);
+    }
+
+    fn lose(&mut self, part: &[u8]) {
+        self.lost += part.len() as u64;
+    }
+
+    /// Bytes of kept spans that could not be written since this was asked last.
+    pub(crate) fn lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     fn entry(&self, kind: u8, origin: Name, policy: [u8; 32], payload: Bytes, index: Vec<u8>) -> Entry {
@@ -233,12 +296,4 @@ impl KeptLog {
     pub(super) fn journalled(&self) -> usize {
         self.journalled.len()
     }
-}
-
-fn kept_index(swept: Position, payload: &[u8]) -> Option<Vec<u8>> {
-    // Ranges of a walked request walk clean.
-    let walked = walk_traces(payload, &Limits::JOINED)
-        .inspect_err(|error| tracing::error!(%error, "kept spans cannot be read back: they are left out"))
-        .ok()?;
-    Some(records::kept_index(swept, &walked.index))
 }

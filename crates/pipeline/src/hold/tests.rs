@@ -82,7 +82,7 @@ impl Bench {
         Self::with(dir, num_traces, ERRORS, "").await
     }
 
-    async fn with(dir: TempDir, num_traces: usize, policy: &str, own: &str) -> Self {
+    pub(super) async fn with(dir: TempDir, num_traces: usize, policy: &str, own: &str) -> Self {
         let (clock, hand) = rig::standing();
         let (disk, faults) = Disk::with_faults();
         let received = spool(&Disk::real(), &dir.path().join("traces"), &clock, &["sampler"]);
