@@ -8,7 +8,9 @@
 //! 2. After a crash the tail goes on exactly behind the last kept record, and given verdicts stand.
 //! 3. Only time in which this process runs counts: no outage or standstill judges every pending trace at once.
 //! 4. A span without a verdict when the tail reaches it is kept and counted, never lost in silence.
-//! 5. A backlog of the tail delays no evidence: head and tail take turns.
+//! 5. A backlog of the tail delays no evidence, as head and tail take turns; but the head goes no further than verdicts are
+//!    remembered for the tail, so that a log that cannot be written costs no memory and no verdict: then records wait where
+//!    they are, and the receiver refuses at last.
 //!
 //! Not here: how other policies come into force (`renewal.rs`).
 
@@ -31,8 +33,8 @@ use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
 use tollgate_sampling::tracestate::Kept;
-use tollgate_sampling::{Consistency, Decision, Folded, Reason, RecordPolicy, Sampler, Verdict, Waits};
-use tollgate_spool::{AppendError, Consumer, Position, ReadError, Record};
+use tollgate_sampling::{Consistency, Decision, Folded, Mark, Reason, RecordPolicy, Sampler, Verdict, Waits};
+use tollgate_spool::{AppendError, Chunk, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
 use crate::hold::attended::Attended;
@@ -75,13 +77,24 @@ pub(crate) struct Hold {
     tail: Position,
     /// The tail's cursor.
     saved: Position,
-    /// Up to where the log was folded, and when: the tail may follow one wait later.
-    folded: VecDeque<(Position, Duration)>,
-    /// Up to where the tail may go: all of it has its verdict.
+    /// What was folded: the tail may follow one wait later.
+    folded: VecDeque<Stretch>,
+    /// Where the tail may go: all of it has its verdict.
+    sweeping: VecDeque<Stretch>,
+    /// Its end.
     due: Position,
     /// Policies that are to come into force, and how fast they catch up.
     renewal: Option<Renewal>,
     pace: Pace,
+}
+
+/// A part of the log, up to a position, that was folded at once.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    until: Position,
+    at: Duration,
+    /// Before anything of it was folded.
+    before: Mark,
 }
 
 /// What tail sampling works with beside its logs.
@@ -109,14 +122,14 @@ impl Hold {
         kept.resume(tail);
         let losses = counters.losses(received.name(), Signal::Traces);
         // The head starts where the tail stands: what is not swept yet is folded again, with a fresh wait.
-        let (head, saved, due, folded) = (tail, tail, tail, VecDeque::new());
+        let (head, saved, due, folded, sweeping) = (tail, tail, tail, VecDeque::new(), VecDeque::new());
         let (clock, bounds) = (Attended::new(clock), *sampler.policies().bounds());
         let (patience, waits) = (Patience::new(&bounds), Waits::of(bounds.decision_wait));
         let (renewal, pace) = (None, Pace::default());
         #[rustfmt::skip]
         let hold = Self {
             received, kept, sampler, patience, attendance, history, correlation, waits, clock, counters, swept: Swept::default(),
-            losses, head, tail, saved, folded, due, renewal, pace,
+            losses, head, tail, saved, folded, sweeping, due, renewal, pace,
         };
         Ok(hold)
     }
@@ -137,18 +150,25 @@ impl Hold {
                     }
                     tick = Instant::now() + TICK;
                 }
-                read = self.received.read(self.head, STRETCH, None) => self.fold(read, &shutdown).await,
+                read = self.received.read(self.head, STRETCH, None), if self.has_room() => self.fold(read, &shutdown).await,
             }
         }
     }
 
-    async fn fold(&mut self, read: Result<tollgate_spool::Chunk, ReadError>, shutdown: &Shutdown) {
-        let now = self.clock.now();
+    /// Whether verdicts on all that is not swept yet will be remembered, however much more is read now.
+    fn has_room(&self) -> bool {
+        !self.unswept().is_some_and(|mark| self.sampler.outgrows(mark))
+    }
+
+    /// The moment before the first of what is folded and not swept.
+    fn unswept(&self) -> Option<Mark> {
+        self.sweeping.front().or(self.folded.front()).map(|stretch| stretch.before)
+    }
+
+    async fn fold(&mut self, read: Result<Chunk, ReadError>, shutdown: &Shutdown) {
+        let (now, before) = (self.clock.now(), self.sampler.mark());
         self.head = match read {
-            Ok(chunk) => {
-                chunk.records.iter().for_each(|record| self.fold_record(now, record));
-                chunk.end
-            }
+            Ok(chunk) => self.fold_chunk(now, chunk),
             Err(error) => match records::resume(&error) {
                 Some(resume) => resume, // the tail meets the same gap and counts it
                 None => {
@@ -158,7 +178,19 @@ impl Hold {
                 }
             },
         };
-        self.folded.push_back((self.head, now));
+        self.folded.push_back(Stretch { until: self.head, at: now, before });
+    }
+
+    /// Returns up to where it had room.
+    fn fold_chunk(&mut self, now: Duration, chunk: Chunk) -> Position {
+        let unswept = self.unswept().unwrap_or(self.sampler.mark());
+        for record in &chunk.records {
+            self.fold_record(now, record);
+            if self.sampler.outgrows(unswept) {
+                return record.end;
+            }
+        }
+        chunk.end
     }
 
     fn fold_record(&mut self, now: Duration, record: &Record) {
@@ -187,6 +219,7 @@ impl Hold {
         let now = self.clock.now();
         self.wait();
         self.judge(now);
+        self.fall_due(now);
         self.take_over();
         if let Some(correlation) = &mut self.correlation {
             correlation.tell(now, self.waits, &self.attendance, &self.counters);
@@ -222,6 +255,15 @@ impl Hold {
         self.counters.sampling.remembered.set(i64::try_from(self.sampler.remembered()).unwrap_or(i64::MAX));
     }
 
+    /// All of what was folded one wait ago has its verdict by now.
+    fn fall_due(&mut self, now: Duration) {
+        let is_due = |stretch: &mut Stretch| now.saturating_sub(stretch.at) >= self.waits.due;
+        while let Some(stretch) = self.folded.pop_front_if(is_due) {
+            self.due = stretch.until;
+            self.sweeping.push_back(stretch);
+        }
+    }
+
     /// Makes durable what was judged and swept; the cursor follows.
     async fn settle(&mut self) -> Result<(), HoldError> {
         self.swept.count(&self.sampler, &self.counters.sampling);
@@ -238,15 +280,8 @@ impl Hold {
         Ok(())
     }
 
-    /// Moves the tail over everything that was folded one wait ago: all of it has its verdict by now.
+    /// Moves the tail over what is due.
     async fn sweep(&mut self, now: Duration) -> Result<(), HoldError> {
-        while let Some(&(until, folded_at)) = self.folded.front() {
-            if now.saturating_sub(folded_at) < self.waits.due {
-                break;
-            }
-            self.due = until;
-            self.folded.pop_front();
-        }
         while self.tail < self.due && self.clock.now().saturating_sub(now) < TICK {
             self.sweep_stretch().await?;
         }
@@ -281,6 +316,7 @@ impl Hold {
     fn pass(&mut self, to: Position) {
         self.tail = to;
         self.kept.pass(to);
+        while self.sweeping.pop_front_if(|stretch| stretch.until <= to).is_some() {}
     }
 
     fn take(&mut self, record: &Record) {

@@ -11,6 +11,7 @@
 
 mod gather;
 mod index;
+mod mark;
 mod outcome;
 mod reasons;
 mod successor;
@@ -26,6 +27,7 @@ use index::Index;
 use reasons::Reasons;
 use successor::Successor;
 
+pub use mark::Mark;
 pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
 use crate::correlation::{Met, Novelty};

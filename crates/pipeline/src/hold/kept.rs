@@ -292,6 +292,11 @@ impl KeptLog {
 
 #[cfg(test)]
 impl KeptLog {
+    /// Bytes that are not durable yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.ready.iter().map(|entry| entry.payload.len()).sum()
+    }
+
     /// How many rounds of verdicts are in the journal.
     pub(super) fn journalled(&self) -> usize {
         self.journalled.len()

@@ -112,8 +112,8 @@ impl Hold {
     }
 
     fn fold_again(&mut self, record: &Record) {
-        let next = self.folded.partition_point(|(until, _)| *until <= record.position);
-        let folded_at = self.folded.get(next).map(|(_, at)| *at);
+        let next = self.folded.partition_point(|stretch| stretch.until <= record.position);
+        let folded_at = self.folded.get(next).map(|stretch| stretch.at);
         if let (Some(at), Ok(Some(index))) = (folded_at, records::payload_index(record)) {
             self.sampler.fold_again(at, Batch::new(&record.payload, &index));
         }

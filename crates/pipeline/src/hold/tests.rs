@@ -137,10 +137,10 @@ impl Bench {
         self.hand.advance(time);
     }
 
-    /// The head reads all there is.
+    /// The head reads all there is, if it may.
     pub(super) async fn fold(&mut self) {
         let (_stopper, shutdown) = Shutdown::new();
-        while self.hold.head < self.received.durable_end() {
+        while self.hold.head < self.received.durable_end() && self.hold.has_room() {
             let read = self.hold.received.read(self.hold.head, STRETCH, None).await;
             self.hold.fold(read, &shutdown).await;
         }
@@ -351,6 +351,33 @@ async fn a_disk_that_refuses_costs_nothing() {
         let counted = |name: &str| bench.counted.read(&format!("tollgate_sampling_spans_{name}_total"), "");
         assert_eq!([counted("kept"), counted("dropped")], [30, 30]);
     }
+}
+
+/// Scenario: the kept log's disk is full for as long as a hundred times the traces that may be pending arrive. Guarantees: what is
+/// read and remembered meanwhile is bounded, and when there is room every span follows its verdict: none is kept for want of one.
+#[tokio::test]
+async fn a_disk_that_is_full_for_long_costs_no_memory_and_no_verdict() {
+    let mut bench = Bench::over(tempfile::tempdir().unwrap(), 10).await;
+    for operation in [Operation::Write, Operation::Allocate] {
+        bench.faults.plant_lasting(operation, Fault::Fail(std::io::ErrorKind::StorageFull));
+    }
+    for round in 0..100 {
+        let spans: Vec<_> = (0..9).map(|number| span(round * 10 + number, round * 10 + number)).collect();
+        bench.append(&spans).await;
+        bench.append(&[error(round * 10 + 9, round * 10 + 9)]).await;
+        assert_eq!(bench.tick().await.is_err(), round > 0);
+        bench.pass(WAIT);
+        assert!(bench.hold.kept.waiting() < 4_000, "{}", bench.hold.kept.waiting());
+    }
+    assert!(bench.hold.head < bench.received.durable_end(), "the rest waits where it is");
+    bench.faults.lift();
+    while !bench.is_swept() {
+        bench.tick().await.unwrap();
+        bench.pass(WAIT);
+    }
+    assert_eq!(bench.kept().await, (0..100).map(|round| round * 10 + 9).collect::<Vec<_>>());
+    let counted = |name: &str| bench.counted.read(&format!("tollgate_sampling_spans_{name}_total"), "");
+    assert_eq!([counted("kept"), counted("dropped"), counted("unjudged")], [100, 900, 0]);
 }
 
 /// Scenario: the machine dies at any write of a flush. Guarantees: nothing is lost, also where some of the kept records
