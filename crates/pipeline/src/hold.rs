@@ -20,6 +20,7 @@ pub(crate) mod history;
 pub(crate) mod kept;
 mod naming;
 mod patience;
+mod recorded;
 pub(crate) mod renewal;
 mod tally;
 pub(crate) mod thresholds;
@@ -33,7 +34,7 @@ use tollgate_federation::Signal;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown};
 use tollgate_sampling::tracestate::Kept;
-use tollgate_sampling::{Consistency, Decision, Folded, Mark, Reason, RecordPolicy, Sampler, Verdict, Waits};
+use tollgate_sampling::{Consistency, Decision, Folded, Mark, Moment, Reason, RecordPolicy, Sampler, Verdict, Waits};
 use tollgate_spool::{AppendError, Chunk, Consumer, Position, ReadError, Record};
 
 use crate::admit::attendance::Attendance;
@@ -42,6 +43,7 @@ use crate::hold::correlation::Correlation;
 use crate::hold::history::History;
 use crate::hold::kept::{Chosen, KeptLog};
 use crate::hold::patience::{Filling, Patience};
+use crate::hold::recorded::Recorded;
 use crate::hold::renewal::{Following, Pace, Renewal};
 use crate::hold::tally::Swept;
 use crate::node::counters::{Counters, Losses, Outcome};
@@ -70,6 +72,7 @@ pub(crate) struct Hold {
     /// How long traces wait as things are.
     waits: Waits,
     clock: Attended,
+    recorded: Recorded,
     counters: Arc<Counters>,
     swept: Swept,
     losses: Losses,
@@ -123,12 +126,12 @@ impl Hold {
         let losses = counters.losses(received.name(), Signal::Traces);
         // The head starts where the tail stands: what is not swept yet is folded again, with a fresh wait.
         let (head, saved, due, folded, sweeping) = (tail, tail, tail, VecDeque::new(), VecDeque::new());
-        let (clock, bounds) = (Attended::new(clock), *sampler.policies().bounds());
+        let (recorded, clock, bounds) = (Recorded::new(&clock), Attended::new(clock), *sampler.policies().bounds());
         let (patience, waits) = (Patience::new(&bounds), Waits::of(bounds.decision_wait));
         let (renewal, pace) = (None, Pace::default());
         #[rustfmt::skip]
         let hold = Self {
-            received, kept, sampler, patience, attendance, history, correlation, waits, clock, counters, swept: Swept::default(),
+            received, kept, sampler, patience, attendance, history, correlation, waits, clock, recorded, counters, swept: Swept::default(),
             losses, head, tail, saved, folded, sweeping, due, renewal, pace,
         };
         Ok(hold)
@@ -197,7 +200,8 @@ impl Hold {
         // What has no index is counted by the tail.
         let Ok(Some(index)) = records::payload_index(record) else { return };
         let batch = Batch::new(&record.payload, &index);
-        let folded = self.sampler.fold(now, batch);
+        let arrived = self.recorded.at(record.arrival, now);
+        let folded = self.sampler.fold(Moment { now, arrived }, batch);
         self.count(&folded);
         self.history.iter().for_each(|history| history.arrived(record, self.sampler.folded()));
         if let Some(correlation) = &mut self.correlation {

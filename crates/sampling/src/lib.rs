@@ -27,7 +27,7 @@ pub use correlation::{Break, Correlated, Correlator, End, Entered, Gap, Join, Me
 pub use journal::{Entry, JournalFault};
 pub use policy::{Ask, Bounds, Consistency, Limits, Note, Own, PolicySet, RecordPolicy, Voted, Votes};
 pub use replay::Replay;
-pub use sampler::{Cause, Folded, Judged, Mark, Sampler, Timing, Waits};
+pub use sampler::{Cause, Folded, Judged, Mark, Moment, Sampler, Timing, Waits};
 pub use schema::sampling as schema;
 pub use summary::{Evidence, Summary};
 pub use thinning::{Cut, Fate, Terms, Thinner};

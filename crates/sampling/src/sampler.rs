@@ -12,6 +12,7 @@
 mod gather;
 mod index;
 mod mark;
+mod moment;
 mod outcome;
 mod reasons;
 mod successor;
@@ -28,6 +29,7 @@ use reasons::Reasons;
 use successor::Successor;
 
 pub use mark::Mark;
+pub use moment::Moment;
 pub use outcome::{Cause, Folded, Judged, Timing, Waits};
 
 use crate::correlation::{Met, Novelty};
@@ -127,12 +129,13 @@ impl Sampler {
         }
     }
 
-    /// Takes in a request that arrived at `now` (uptime). Verdicts that this forces early stand at once, but are handed out
+    /// Takes in a request that arrived at a moment (of uptime, unless more is said). Verdicts that this forces early stand at once, but are handed out
     /// by the next [`Sampler::due`]: call it, and journal them, before spans are swept.
-    pub fn fold(&mut self, now: Duration, batch: Batch<'_>) -> Folded {
+    pub fn fold(&mut self, at: impl Into<Moment>, batch: Batch<'_>) -> Folded {
         let mut gathered = std::mem::take(&mut self.gathered);
-        let now = nanos(now);
-        gathered.gather(&self.policies, self.secret, now, batch);
+        let Moment { now, arrived } = at.into();
+        let (now, arrived) = (nanos(now), nanos(arrived));
+        gathered.gather(&self.policies, self.secret, arrived, batch);
         let mut folded = Folded {
             unreadable: gathered.unreadable,
             without_trace: gathered.without_trace,
@@ -143,7 +146,7 @@ impl Sampler {
         self.begun.clear();
         for (number, trace) in gathered.traces().iter().enumerate() {
             let known = folded.new_traces;
-            self.fold_trace(now, trace, gathered.words(number), &mut folded);
+            self.fold_trace((now, arrived), trace, gathered.words(number), &mut folded);
             if folded.new_traces > known {
                 self.begun.push(number);
             }
@@ -166,7 +169,7 @@ impl Sampler {
         })
     }
 
-    fn fold_trace(&mut self, now: u64, trace: &Trace, words: &[u64], folded: &mut Folded) {
+    fn fold_trace(&mut self, (now, arrived): (u64, u64), trace: &Trace, words: &[u64], folded: &mut Folded) {
         let spans = u64::from(trace.summary.spans());
         let place = self.place(trace.hash, &trace.id);
         let late = match place {
@@ -182,7 +185,7 @@ impl Sampler {
         match place {
             Some(Place::Pending(at)) => {
                 let wait = self.policies.bounds().wait_after_root.map(nanos);
-                let in_time = self.column.is_in_time(at, now, wait);
+                let in_time = self.column.is_in_time(at, arrived, wait);
                 if let Some(pending) = self.pending.get_mut(at).filter(|_| in_time) {
                     pending.summary.merge(&trace.summary);
                     self.column.merge(at, words);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tollgate_otlp::Batch;
-use tollgate_sampling::PolicySet;
+use tollgate_sampling::{Moment, PolicySet};
 use tollgate_spool::{Position, Record};
 
 use super::patience::Patience;
@@ -114,8 +114,9 @@ impl Hold {
     fn fold_again(&mut self, record: &Record) {
         let next = self.folded.partition_point(|stretch| stretch.until <= record.position);
         let folded_at = self.folded.get(next).map(|stretch| stretch.at);
-        if let (Some(at), Ok(Some(index))) = (folded_at, records::payload_index(record)) {
-            self.sampler.fold_again(at, Batch::new(&record.payload, &index));
+        if let (Some(now), Ok(Some(index))) = (folded_at, records::payload_index(record)) {
+            let arrived = self.recorded.at(record.arrival, now);
+            self.sampler.fold_again(Moment { now, arrived }, Batch::new(&record.payload, &index));
         }
     }
 

@@ -83,7 +83,12 @@ impl Bench {
     }
 
     pub(super) async fn with(dir: TempDir, num_traces: usize, policy: &str, own: &str) -> Self {
-        let (clock, hand) = rig::standing();
+        Self::after(Duration::ZERO, dir, policies(num_traces, policy, own)).await
+    }
+
+    /// One that starts so much later than others.
+    async fn after(outage: Duration, dir: TempDir, policies: PolicySet) -> Self {
+        let (clock, hand) = Clock::manual(rig::standing().0.now().saturating_add(outage));
         let (disk, faults) = Disk::with_faults();
         let received = spool(&Disk::real(), &dir.path().join("traces"), &clock, &["sampler"]);
         let kept = spool(&disk, &dir.path().join("kept"), &clock, &[OUT, JOURNAL]);
@@ -92,7 +97,7 @@ impl Bench {
         let log = KeptLog::new(kept.clone(), journal, clock.clone(), "us-east/central/0", WAIT * 4);
         let attendance = Attendance::new(clock.clone(), Duration::ZERO, WAIT * 4);
         attendance.open();
-        let sampler = Sampler::new(policies(num_traces, policy, own), 1);
+        let sampler = Sampler::new(policies, 1);
         let (history, counters) = (Some(History::new(HISTORY, clock.clone())), Arc::clone(&counted.all));
         let beside = Beside { attendance, history, correlation: None, clock: clock.clone(), counters };
         let from = received.consumer("sampler").unwrap();
@@ -273,6 +278,27 @@ async fn a_pending_trace_waits_anew_after_a_restart() {
     bench.pass(Duration::from_millis(1));
     bench.tick().await.unwrap();
     assert_eq!(bench.kept().await, [10, 11]);
+}
+
+/// Scenario: evidence comes too late after a root, then the process is killed; more comes soon after the next one started, an hour
+/// later. Guarantees: what was too late still is, and the outage makes nothing late.
+#[tokio::test]
+async fn what_came_too_late_after_a_root_is_too_late_after_a_restart() {
+    let policy = format!("{ERRORS}\n  decision_wait_after_root_received: 2s");
+    for (comes_after, keeps) in [(1, true), (3, false)] {
+        let mut bench = Bench::with(tempfile::tempdir().unwrap(), 1000, &policy, "").await;
+        bench.append(&[span(1, 10), span(2, 20)]).await;
+        bench.tick().await.unwrap();
+        bench.pass(Duration::from_secs(comes_after));
+        bench.append(&[error(1, 11)]).await;
+        bench.tick().await.unwrap();
+        let left = rig::image(bench.dir.path());
+        let mut bench = Bench::after(Duration::from_secs(3600), left, policies(1000, &policy, "")).await;
+        bench.append(&[error(2, 21)]).await;
+        bench.settle().await;
+        let kept = bench.kept().await;
+        assert_eq!([10, 20].map(|number| kept.contains(&number)), [keeps, keeps], "{kept:?}");
+    }
 }
 
 /// Scenario: the process is stopped by a signal while a trace waits, for longer than its wait; the rest of the trace comes

@@ -9,13 +9,12 @@
 //! 4. A rate limit goes on with what it has left, so that no reload gives more than the rate does.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use tollgate_otlp::Batch;
 
 use super::gather::Gathered;
 use super::index::Index;
-use super::{Place, Sampler, hash, nanos};
+use super::{Moment, Place, Sampler, hash, nanos};
 use crate::policy::PolicySet;
 use crate::summary::{Column, Summary};
 
@@ -57,17 +56,18 @@ impl Sampler {
         self.successor = Some(Box::new(Successor::new(policies, self.pending.len())));
     }
 
-    /// Takes in for the second column what [`Sampler::fold`] took in at `now`.
-    pub fn fold_again(&mut self, now: Duration, batch: Batch<'_>) {
+    /// Takes in for the second column what [`Sampler::fold`] took in, with the moment at which it arrived.
+    pub fn fold_again(&mut self, at: impl Into<Moment>, batch: Batch<'_>) {
+        let arrived = nanos(at.into().arrived);
         let Some(mut successor) = self.successor.take() else { return };
         let Successor { policies, summaries, column, gathered } = &mut *successor;
-        gathered.gather(policies, self.secret, nanos(now), batch);
+        gathered.gather(policies, self.secret, arrived, batch);
         self.index.warm(gathered.traces().iter().map(|trace| trace.hash));
         let wait = policies.bounds().wait_after_root;
         for (number, trace) in gathered.traces().iter().enumerate() {
             // A verdict that was given stands, whatever these policies think of the trace.
             let Some(Place::Pending(at)) = self.place(trace.hash, &trace.id) else { continue };
-            if column.is_in_time(at, nanos(now), wait.map(nanos)) {
+            if column.is_in_time(at, arrived, wait.map(nanos)) {
                 summaries.iter_mut().skip(at).take(1).for_each(|summary| summary.merge(&trace.summary));
                 column.merge(at, gathered.words(number));
             }
