@@ -178,6 +178,13 @@ impl PolicySet {
         (crate::sampler::PENDING_BYTES + 8 * self.layout.width() as u64, crate::sampler::REMEMBERED_BYTES)
     }
 
+    /// So many bytes of memory all of both take at most.
+    pub fn memory(&self) -> u64 {
+        let (pending, remembered) = self.bytes_per_trace();
+        let bytes = |count: usize, each: u64| (count as u64).saturating_mul(each);
+        bytes(self.bounds.num_traces, pending).saturating_add(bytes(self.bounds.remembered, remembered))
+    }
+
     /// The names of the policies, in the order in which they vote: those that veto first, then as they stand.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.policies.iter().map(|policy| &*policy.name)

@@ -27,6 +27,11 @@ const REQUESTS: usize = 8;
 /// Senders and origins that are told apart.
 const SOURCES: usize = 1024;
 
+/// So many bytes the history of so many traces takes at most.
+pub(crate) fn bytes(traces: usize) -> u64 {
+    (traces as u64).saturating_mul((size_of::<Given>() + REQUESTS * size_of::<Arrival>()) as u64)
+}
+
 /// What is remembered of traces; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct History(Arc<Shared>);

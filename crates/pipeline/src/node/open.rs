@@ -21,6 +21,7 @@ use tollgate_runtime::{Clock, Timestamp, memory_limit};
 use tollgate_transport::{ServerTls, TierFiles, TierTls};
 
 use crate::documents::Documents;
+use crate::hold::history;
 use crate::node::logs::Division;
 use crate::node::machine;
 use crate::node::node_file::{Identity, NodeFile, SMALLEST_MEMORY};
@@ -72,6 +73,9 @@ impl Opened {
             (Some(me), Some(place), Some(keys), Some(secrets), Some(tls), Some(services)) if faults.0.is_empty() => {
                 let (memory, odd) = memory(file.memory, memory_limit());
                 warnings.extend(missing_keys(documents, me, &keys, clock.now()).into_iter().chain(odd));
+                warnings.extend(
+                    sampling_memory(documents, me).and_then(|needs| much_sampling(needs, memory, memory_limit())),
+                );
                 let (me, keys, tls) = (me.clone(), Arc::new(keys), tls.clone());
                 Ok(Self { me, home: home(&place), keys, secrets, tls, services, memory, warnings })
             }
@@ -194,6 +198,29 @@ fn memory(budget: Option<ByteSize>, limit: Option<u64>) -> (ByteSize, Option<War
     }
 }
 
+/// What sampling takes of memory at most, at a node that samples.
+fn sampling_memory(documents: &Documents, me: &NodeId) -> Option<ByteSize> {
+    let samples = Division::of(me.role(), &ways(&documents.federation, me)) != Division::Passing;
+    let policies = documents.sampling().ok().filter(|_| samples)?;
+    Some(ByteSize(policies.memory().saturating_add(history::bytes(policies.own().history))))
+}
+
+/// No start is refused for it: it is taken as traffic comes, and `num_traces` may be more than ever waits.
+fn much_sampling(sampling: ByteSize, budget: ByteSize, limit: Option<u64>) -> Option<Warning> {
+    let limit = ByteSize(limit?);
+    let left = ByteSize(limit.bytes().saturating_sub(budget.bytes()));
+    (sampling > left).then(|| Warning::MuchSampling {
+        sampling: whole(sampling),
+        left: whole(left),
+        limit: whole(limit),
+    })
+}
+
+/// In whole mebibytes, which people read.
+fn whole(size: ByteSize) -> ByteSize {
+    ByteSize(size.bytes() >> 20 << 20)
+}
+
 /// The keys that today's policy of a link out of this node needs and that are not here, or not for what arrives now.
 fn missing_keys(documents: &Documents, me: &NodeId, keys: &KeyRing, now: Timestamp) -> Vec<Warning> {
     let federation = &documents.federation;
@@ -235,6 +262,7 @@ fn keys_of(documents: &Documents, link: &Link, today: Date) -> Vec<Keyed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rig;
 
     #[test]
     fn memory_that_is_not_there_is_said() {
@@ -246,5 +274,26 @@ mod tests {
         assert!(
             matches!(memory(Some(large), Some(100 << 20)), (taken, Some(Warning::MuchMemory { .. })) if taken == large)
         );
+    }
+
+    /// Guarantees: sampling that does not fit beside requests under way is said, by a node that samples and by no other.
+    #[test]
+    fn memory_that_sampling_would_take_and_is_not_there_is_said() {
+        let traces = |traces: usize| {
+            let block =
+                format!("tail_sampling: {{num_traces: {traces}, policies: [{{name: all, type: always_sample}}]}}\n");
+            rig::edited(move |name, text| if name == "policies/sampling.yaml" { block.clone() } else { text })
+        };
+        let limit = 1 << 30;
+        let warned = |num_traces: usize, node: &str| {
+            let (_dir, documents) = traces(num_traces);
+            let needs = sampling_memory(&documents, &node.parse().unwrap())?;
+            much_sampling(needs, ByteSize(limit / 2), Some(limit))
+        };
+        assert!(warned(1_000_000, "us-east/central/0").is_none());
+        let warning = warned(1_500_000, "us-east/central/0").unwrap().to_string();
+        assert!(warning.contains("budgets.memory leaves 512MiB of 1GiB: lower num_traces"), "{warning}");
+        assert!(warned(1_500_000, "us-east/gateway/0").is_none(), "it does not sample");
+        assert!(much_sampling(ByteSize(u64::MAX), ByteSize(1), None).is_none(), "nobody knows");
     }
 }

@@ -58,7 +58,20 @@ pub(crate) enum Warning {
         /// What the machine or the cgroup gives.
         limit: ByteSize,
     },
-    /// So does it for the disk.
+    /// The sampling policy asks for what requests under way leave of it.
+    #[error(
+        "sampling takes up to {sampling} of memory, once as many traces wait and are remembered as policies/sampling.yaml says, and \
+         budgets.memory leaves {left} of {limit}: lower num_traces, decision_cache, decision_wait_max or history, or that budget"
+    )]
+    MuchSampling {
+        /// What it takes at most.
+        sampling: ByteSize,
+        /// What the machine or the cgroup gives beyond the budget.
+        left: ByteSize,
+        /// What it gives in all.
+        limit: ByteSize,
+    },
+    /// So does the node file for the disk.
     #[error("budgets.disk is {budget}, but the whole file system of {} has {size}", folder.display())]
     MuchDisk {
         /// What the node file says, or leaves to us.

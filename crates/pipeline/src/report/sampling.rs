@@ -12,6 +12,7 @@ use tollgate_sampling::{Ask, Bounds, Note, PolicySet};
 
 use super::{Report, joined};
 use crate::documents::SAMPLING;
+use crate::hold::history;
 
 /// How much of what a policy reads a link lets through; the order is that of how useful it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +31,7 @@ impl Report<'_> {
         let Some(policies) = self.sampled_by() else { return Ok(()) };
         let wait = policies.bounds().decision_wait;
         writeln!(f, "\nsampling at each central node: a trace is judged {wait:?} after its first span arrived")?;
-        self.write_sizes(f, policies.bounds(), policies.bytes_per_trace())?;
+        self.write_sizes(f, &policies)?;
         self.sampling().iter().try_for_each(|finding| {
             let level = if finding.kind.severity() == Severity::Note { "note" } else { "warning" };
             let at = finding.at.iter().map(|at| format!("{at}: ")).collect::<String>();
@@ -54,11 +55,15 @@ impl Report<'_> {
         self.documents.sampling().ok().filter(|_| has_central)
     }
 
-    fn write_sizes(&self, f: &mut fmt::Formatter<'_>, bounds: &Bounds, bytes_per_trace: (u64, u64)) -> fmt::Result {
-        let (pending, remembered) = bytes_per_trace;
+    fn write_sizes(&self, f: &mut fmt::Formatter<'_>, policies: &PolicySet) -> fmt::Result {
+        let (bounds, (pending, remembered)) = (policies.bounds(), policies.bytes_per_trace());
         let (traces, verdicts) = (bounds.num_traces as u64, bounds.remembered as u64);
         let (pending, remembered) = (mebibytes(traces, pending), mebibytes(verdicts, remembered));
-        writeln!(f, "  memory: {pending} MiB for {traces} pending traces, {remembered} MiB for {verdicts} verdicts")?;
+        let history = mebibytes(1, history::bytes(policies.own().history));
+        writeln!(
+            f,
+            "  memory: {pending} MiB for {traces} pending traces, {remembered} MiB for {verdicts} verdicts, {history} MiB for the history"
+        )?;
         let [wait, longest] = [bounds.decision_wait, bounds.decision_wait_max].map(millis);
         let [waits, longest_waits] = [wait, longest].map(|wait| mebibytes(self.rate, wait.saturating_mul(12) / 10_000));
         let (rate, max) = (ByteSize(self.rate), bounds.decision_wait_max);
@@ -215,7 +220,7 @@ mod tests {
         assert_eq!(
             section(&block("", ALL)),
             [
-                "  memory: 1 MiB for 1000 pending traces, 1 MiB for 10000 verdicts",
+                "  memory: 1 MiB for 1000 pending traces, 1 MiB for 10000 verdicts, 8 MiB for the history",
                 "  disk: 12 MiB of spans wait if 1MiB a second arrive, 48 MiB while a link lags by 40s",
                 "  num_traces is enough for 83 new traces a second, 20 while a link lags by 40s, with a fifth to spare",
             ]

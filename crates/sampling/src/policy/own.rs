@@ -71,11 +71,13 @@ pub(super) fn read(fields: &mut Fields<'_>, bounds: Option<&mut Bounds>) -> Opti
     let record = or_default(fields, "record_policy", false);
     let trace_state = or_default(fields, "use_tracestate", false);
     let faults = fields.mapping().faults();
-    if let (Some(wait_max), Some(bounds)) = (wait_max, bounds) {
-        if (bounds.decision_wait..=LONGEST.max(bounds.decision_wait)).contains(&wait_max.value) {
-            bounds.decision_wait_max = wait_max.value;
-        } else {
-            faults.report(&wait_max.at, "out of range, expected from decision_wait to 1h");
+    if let Some(bounds) = bounds {
+        match wait_max {
+            Some(longest) if (bounds.decision_wait..=LONGEST.max(bounds.decision_wait)).contains(&longest.value) => {
+                bounds.decision_wait_max = longest.value;
+            }
+            Some(longest) => faults.report(&longest.at, "out of range, expected from decision_wait to 1h"),
+            None => {}
         }
         bounds.remembered = bounds.remembered.max(needed_verdicts(bounds));
     }
@@ -92,11 +94,13 @@ pub(super) fn read(fields: &mut Fields<'_>, bounds: Option<&mut Bounds>) -> Opti
 }
 
 /// Verdicts that are given while a link lags for the longest time, and while the tail waits behind it, at the rate that
-/// `num_traces` is enough for.
+/// `num_traces` is enough for. Where that is short, verdicts are still needed until the tail has come past their spans: those
+/// on what was pending when the last of these spans came and on what came since, and half as many to spare.
 pub(super) fn needed_verdicts(bounds: &Bounds) -> usize {
     let wait = bounds.decision_wait.as_millis().max(1) * 12;
     let needed = bounds.num_traces as u128 * bounds.decision_wait_max.as_millis() * 2 * 10 / wait;
-    usize::try_from(needed).unwrap_or(MAX_TRACES).min(MAX_TRACES)
+    let swept = bounds.num_traces.saturating_mul(4);
+    usize::try_from(needed).unwrap_or(MAX_TRACES).max(swept).min(MAX_TRACES)
 }
 
 #[cfg(test)]
@@ -107,8 +111,8 @@ mod tests {
     use crate::PolicySet;
 
     fn load(own: &str) -> Result<PolicySet, String> {
-        let block =
-            "tail_sampling: {decision_wait: 5s, num_traces: 1200, policies: [{name: all, type: always_sample}]}";
+        let block = "tail_sampling: {decision_wait: 5s, num_traces: 1200, decision_cache: {sampled_cache_size: 10}, \
+                     policies: [{name: all, type: always_sample}]}";
         let text = format!("{block}\n{own}\n");
         let (set, faults) = Set::from_texts([("policies/sampling.yaml", text.as_str())]);
         PolicySet::load(&set, &faults).filter(|_| faults.is_empty()).ok_or_else(|| faults.to_string())
@@ -135,6 +139,8 @@ mod tests {
         let rate = 1200 * 10 / 12 / 5;
         assert_eq!(bounds.remembered, rate * 2 * 600);
         assert!(load("").unwrap().bounds().remembered >= rate * 2 * 20);
+        let small = "decision_wait_max: 5s\n";
+        assert!(load(small).unwrap().bounds().remembered >= 4 * 1200, "the tail needs them");
     }
 
     #[test]
