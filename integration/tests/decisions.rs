@@ -15,6 +15,8 @@
 mod conditions;
 #[path = "decisions/dice.rs"]
 mod dice;
+#[path = "decisions/expressions.rs"]
+mod expressions;
 #[path = "decisions/known.rs"]
 mod known;
 #[path = "decisions/live.rs"]
@@ -25,6 +27,8 @@ mod ours;
 mod policies;
 #[path = "decisions/recorded.rs"]
 mod recorded;
+#[path = "decisions/spelled.rs"]
+mod spelled;
 #[path = "decisions/traffic.rs"]
 mod traffic;
 

@@ -40,7 +40,7 @@ fn path() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/decisions.txt"))
 }
 
-fn digits(kept: &[bool]) -> String {
+pub(crate) fn digits(kept: &[bool]) -> String {
     let digit = |four: &[bool]| {
         let digit = four.iter().rev().fold(0, |digit, kept| digit << 1 | u32::from(*kept));
         char::from_digit(digit, 16).unwrap_or_default()
@@ -48,7 +48,7 @@ fn digits(kept: &[bool]) -> String {
     kept.chunks(4).map(digit).collect()
 }
 
-fn bits(line: &str, count: usize) -> Vec<bool> {
+pub(crate) fn bits(line: &str, count: usize) -> Vec<bool> {
     let digits = line.chars().map(|digit| digit.to_digit(16).expect("a hexadecimal digit"));
     let bits = digits.flat_map(|digit| (0..4).map(move |bit| digit >> bit & 1 == 1));
     bits.take(count).collect()

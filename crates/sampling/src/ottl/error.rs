@@ -2,6 +2,8 @@
 
 use tollgate_otlp::Fault;
 
+use crate::policy::pattern;
+
 /// A text is no condition that can be evaluated; the column says where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {fault}")]
@@ -56,8 +58,8 @@ pub(crate) enum SyntaxFault {
     LiteralOnly(&'static str),
     #[error("expected lower, upper, snake or camel")]
     Case,
-    #[error("is not a regular expression that can be matched in linear time")]
-    Pattern,
+    #[error("is no regular expression of the Collector's: {0}")]
+    Pattern(pattern::Refused),
     #[error("{name:?} is no enum{}", or_near(.near))]
     Enum { name: String, near: Option<&'static str> },
     #[error("functions of functions (`=>`) are not supported")]

@@ -159,7 +159,7 @@ impl Call {
             match (takes, argument) {
                 (Takes::Pattern, Expression::Literal(Literal::Text(text))) => {
                     let compiled = pattern::compile(std::slice::from_ref(text));
-                    prepared = Prepared::Pattern(compiled.map_err(|_| SyntaxFault::Pattern)?);
+                    prepared = Prepared::Pattern(compiled.map_err(SyntaxFault::Pattern)?);
                 }
                 (Takes::LiteralText, Expression::Literal(Literal::Text(text))) => {
                     prepared = Prepared::Case(convert::Case::named(text).ok_or(SyntaxFault::Case)?);

@@ -122,8 +122,9 @@ fn matcher(value: Value<'_>, as_expressions: Option<bool>) -> Option<Matcher> {
     }
     let mut valid = true;
     for located in &values {
-        if pattern::compile(std::slice::from_ref(&located.value)).is_err() {
-            value.faults().report(&located.at, "is not a regular expression that can be matched in linear time");
+        if let Err(refused) = pattern::compile(std::slice::from_ref(&located.value)) {
+            let fault = format_args!("is no regular expression of the Collector's: {refused}");
+            value.faults().report(&located.at, fault);
             valid = false;
         }
     }

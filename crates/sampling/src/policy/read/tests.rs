@@ -166,6 +166,17 @@ fn numbers_of_a_policy_default_as_the_collectors_but_not_all_of_them() {
 }
 
 #[test]
+fn an_expression_that_is_none_is_refused_with_the_reason() {
+    let values = "{key: k, enabled_regex_matching: true, values: ['a', 'b**']}";
+    let found = read(&policy(&format!("type: string_attribute, string_attribute: {values}"))).unwrap_err();
+    assert!(
+        found.contains("values[1]: is no regular expression of the Collector's: a repetition is repeated"),
+        "{found}"
+    );
+    assert!(found.ends_with("at its column 3") && found.lines().count() == 1, "{found}");
+}
+
+#[test]
 fn a_condition_that_is_none_is_refused_where_it_stands() {
     let conditions = "span: ['name == \"a\"', 'nam == 1'], spanevent: [1], error_mode: loud";
     let found = read(&policy(&format!("type: ottl_condition, ottl_condition: {{{conditions}}}"))).unwrap_err();
