@@ -68,8 +68,10 @@ fn a_recording_is_judged_as_one_wait() {
         "{{\"trace_id\":\"{FIRST}\",\"verdict\":\"keep\",\"policy\":\"errors\",\"spans\":3}}\n\
          {{\"trace_id\":\"{SECOND}\",\"verdict\":\"drop\",\"policy\":\"no policy matched\",\"spans\":1}}\n"
     );
+    fs::write(folder.path().join("one_waits.yaml"), format!("num_traces: 1\n{BLOCK}")).unwrap();
     for (policy, files) in [
         ("content.yaml", &["one.json", "two.json"][..]),
+        ("one_waits.yaml", &["one.json", "two.json"]),
         ("block.yaml", &["one.json", "two.json"]),
         ("block.yaml", &["both.pb"]),
     ] {

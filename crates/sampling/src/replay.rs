@@ -1,5 +1,5 @@
 //! Judges recorded traffic as if all of it had arrived within one `decision_wait`: the sampler of the data path, and a clock
-//! that stands still.
+//! that stands still. As many traces wait as are recorded, whatever `num_traces` says: each is judged once, on all its spans.
 
 use std::time::Duration;
 
@@ -21,11 +21,10 @@ impl Replay {
         Self { sampler: Sampler::new(policies, secret) }
     }
 
-    /// Takes in a request. Verdicts come early where more traces are recorded than `num_traces` allows to wait.
-    pub fn fold(&mut self, batch: Batch<'_>) -> (Folded, Vec<Judged>) {
-        let folded = self.sampler.fold(Duration::ZERO, batch);
-        let early = if folded.judged_early > 0 { self.sampler.due(Duration::ZERO) } else { Vec::new() };
-        (folded, early)
+    /// Takes in a request.
+    pub fn fold(&mut self, batch: Batch<'_>) -> Folded {
+        self.sampler.let_wait(batch.index.items());
+        self.sampler.fold(Duration::ZERO, batch)
     }
 
     /// Judges all that still waits, in order of first arrival.
@@ -52,8 +51,8 @@ mod tests {
     fn spans_of_one_trace_count_together_wherever_they_are_recorded() {
         let mut replay = Replay::new(policies(BLOCK), 1);
         for spans in [[plain(1), plain(2)], [plain(3), error(1)]] {
-            let (folded, early) = with_batch(&request(&spans), |batch| replay.fold(batch));
-            assert_eq!((folded.pending_spans, early), (2, vec![]));
+            let folded = with_batch(&request(&spans), |batch| replay.fold(batch));
+            assert_eq!(folded.pending_spans, 2);
         }
         let judged = replay.end();
         let said: Vec<_> =
@@ -64,11 +63,17 @@ mod tests {
     }
 
     #[test]
-    fn more_traces_than_may_wait_are_judged_early_and_in_order() {
-        let mut replay = Replay::new(policies(&format!("{{num_traces: 2, {BLOCK}}}")), 1);
-        let (folded, early) = with_batch(&request(&[plain(1), error(2), plain(3)]), |batch| replay.fold(batch));
-        assert_eq!(folded.judged_early, 1);
-        assert_eq!(early.iter().map(|judged| judged.trace).collect::<Vec<_>>(), [id(1)]);
-        assert_eq!(replay.end().iter().map(|judged| judged.trace).collect::<Vec<_>>(), [id(2), id(3)]);
+    fn each_trace_is_judged_once_however_many_may_wait() {
+        let mut replay = Replay::new(policies(&format!("{{num_traces: 1, {BLOCK}}}")), 1);
+        let traces = 1..=200_u8;
+        for half in [plain, error] {
+            for trace in traces.clone() {
+                let folded = with_batch(&request(&[half(trace)]), |batch| replay.fold(batch));
+                assert_eq!((folded.judged_early, folded.pending_spans), (0, 1));
+            }
+        }
+        let judged = replay.end();
+        assert_eq!(judged.iter().map(|judged| judged.trace).collect::<Vec<_>>(), traces.map(id).collect::<Vec<_>>());
+        assert!(judged.iter().all(|judged| judged.summary.spans() == 2 && judged.verdict.decision == Decision::Keep));
     }
 }

@@ -15,6 +15,7 @@ mod mark;
 mod moment;
 mod outcome;
 mod reasons;
+mod room;
 mod successor;
 
 use std::collections::VecDeque;
@@ -66,8 +67,8 @@ pub struct Sampler {
     limits: Limits,
     /// Another set of policies that is about to take over.
     successor: Option<Box<Successor>>,
-    /// How many verdicts are remembered, for how many traces the index has room, and how many traces were pending when
-    /// the set in force took over, of those that are left: none is judged early to get below `num_traces`.
+    /// How many verdicts are remembered, for how many traces the index has room, and how many may be pending above
+    /// `num_traces`: those that are left of when the set in force took over, or all of a recording.
     memory: usize,
     indexed: usize,
     crowd: usize,
@@ -207,7 +208,7 @@ impl Sampler {
     /// Judges the oldest early if the bound is reached; returns how many traces that judged.
     fn make_room(&mut self, now: u64) -> u64 {
         let before = self.early.len();
-        let most = self.policies.bounds().num_traces.max(self.crowd);
+        let most = self.most_pending();
         while self.pending.len() >= most {
             let judged = self.judge_oldest(Timing::Early(Cause::Room), now);
             self.early.extend(judged);

@@ -15,8 +15,7 @@ pub(crate) fn kept(case: &Case, traffic: &Traffic) -> Result<Vec<bool>, String> 
     let policies = policies.filter(|_| faults.is_empty()).ok_or_else(|| faults.to_string())?;
     let mut replay = Replay::new(policies, 1);
     for request in &traffic.requests {
-        let (_, early) = replay.fold(Batch::new(&request.payload, &request.index));
-        assert!(early.is_empty());
+        replay.fold(Batch::new(&request.payload, &request.index));
     }
     let judged = replay.end();
     assert_eq!(judged.len(), traffic.traces.len());

@@ -13,8 +13,7 @@ use std::collections::VecDeque;
 use tollgate_otlp::Batch;
 
 use super::gather::Gathered;
-use super::index::Index;
-use super::{Moment, Place, Sampler, hash, nanos};
+use super::{Moment, Place, Sampler, nanos};
 use crate::policy::PolicySet;
 use crate::summary::{Column, Summary};
 
@@ -88,24 +87,6 @@ impl Sampler {
         (self.policies, self.column, self.gathered) = (policies, column, gathered);
         self.make_place();
         true
-    }
-
-    /// Room for what the policies in force want to hold, beside what is held.
-    fn make_place(&mut self) {
-        let bounds = *self.policies.bounds();
-        self.crowd = self.pending.len();
-        self.memory = self.memory.max(bounds.remembered);
-        let most = bounds.num_traces.max(self.crowd).saturating_add(self.memory).saturating_add(2);
-        if most <= self.indexed {
-            return;
-        }
-        let mut index = Index::new(most);
-        let remembered = self.remembered.iter().map(|remembered| &remembered.trace);
-        let all = remembered.chain(self.pending.iter().map(|pending| &pending.trace));
-        for (number, trace) in (self.oldest..).zip(all) {
-            index.insert(hash(trace, self.secret), self.oldest, number);
-        }
-        (self.index, self.indexed) = (index, most);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Promises:
 //! 1. The sampler is the data path's own, and so is the walk before it.
-//! 2. Files are read message by message; memory is that of the traces that wait.
+//! 2. Files are read message by message; memory is that of the traces, each of which is judged once and has one line.
 //! 3. What cannot be read is counted, and the command then ends with 1.
 
 mod tally;
@@ -37,10 +37,7 @@ pub(super) fn replay(options: &Options) -> Result<ExitCode, Exit> {
                 continue;
             };
             tally.rejected += walked.rejected.map_or(0, |rejected| u64::from(rejected.items));
-            let (folded, early) = replay.fold(Batch::new(&payload, &walked.index));
-            tally.early += folded.judged_early;
-            tally.late += folded.late_kept + folded.late_dropped;
-            say(&replay, &early, &mut tally, &mut out);
+            replay.fold(Batch::new(&payload, &walked.index));
         }
     }
     let judged = replay.end();

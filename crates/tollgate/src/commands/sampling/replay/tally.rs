@@ -9,10 +9,6 @@ use tollgate_sampling::Decision;
 pub(super) struct Tally {
     /// Traces and spans.
     by_reason: BTreeMap<(Kept, String), (u64, u64)>,
-    /// Traces that were judged before the end, because more were recorded than may wait.
-    pub(super) early: u64,
-    /// Spans that came after such a verdict.
-    pub(super) late: u64,
     /// Spans that the walk left out.
     pub(super) rejected: u64,
     /// Messages that are no requests.
@@ -56,12 +52,7 @@ impl Tally {
             let verdict = if *kept == Kept::Yes { "keep" } else { "drop" };
             text.push_str(&format!("  {verdict}  {reason:<width$}  {traces} traces, {spans} spans\n"));
         }
-        for (count, what) in [
-            (self.early, "traces were judged early: more are recorded than `num_traces` lets wait"),
-            (self.late, "spans came after the verdict on their trace and follow it"),
-            (self.rejected, "spans cannot be read"),
-            (self.unreadable, "messages cannot be read"),
-        ] {
+        for (count, what) in [(self.rejected, "spans cannot be read"), (self.unreadable, "messages cannot be read")] {
             if count > 0 {
                 text.push_str(&format!("  {count} {what}\n"));
             }
