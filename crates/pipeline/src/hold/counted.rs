@@ -1,6 +1,9 @@
 //! What tail sampling counts, as a dashboard made for the Collector reads it.
 
-use super::tests::{Bench, WAIT, error, span};
+use tollgate_otlp::TraceId;
+
+use super::tests::{Bench, ERRORS, WAIT, error, span};
+use crate::rig;
 
 /// Guarantees: votes, verdicts, late spans, and what of which reason went where, under the Collector's names where the
 /// meaning is its.
@@ -30,6 +33,26 @@ async fn verdicts_votes_and_late_spans_are_counted_as_the_collector_counts_them(
     assert_eq!(reasons.each_ref().map(|reason| of("tollgate_sampling_verdicts_total", reason)), [1, 2]);
     assert_eq!(reasons.each_ref().map(|reason| of("tollgate_sampling_reason_spans_total", reason)), [3, 3]);
     assert!(reasons.each_ref().iter().all(|reason| of("tollgate_sampling_reason_bytes_total", reason) > 3 * 16));
+}
+
+/// Guarantees: of however many policies every one is counted, and told of in the history.
+#[tokio::test]
+async fn every_policy_votes_and_is_counted() {
+    let policies: Vec<_> = (0..130).map(|number| ERRORS.replace("name: errors", &format!("name: p{number}"))).collect();
+    let mut bench = Bench::with(tempfile::tempdir().unwrap(), 1000, &policies.join("\n    - "), "").await;
+    bench.append(&[error(1, 10), span(2, 20)]).await;
+    bench.settle().await;
+    for number in [0, 63, 64, 129] {
+        let labels = format!("policy=\"p{number}\",sampled=\"true\",decision=\"sampled\"");
+        let counted = bench.counted.read("otelcol_processor_tail_sampling_count_traces_sampled_total", &labels);
+        assert_eq!(counted, 1, "{labels}");
+        let asked = "otelcol_processor_tail_sampling_sampling_policy_execution_count_total";
+        assert_eq!(bench.counted.read(asked, &format!("policy=\"p{number}\"")), 2);
+    }
+    let why = bench.hold.history.as_ref().unwrap().why(&TraceId(rig::trace_id(1)));
+    let votes = why["verdict"]["votes"].as_array().unwrap();
+    assert_eq!(votes.len(), 130);
+    assert!(votes.iter().all(|vote| vote["vote"] == "keep"), "{why}");
 }
 
 /// Guarantees: with `record_policy` kept spans name the policy that kept them, and none is lost or doubled.

@@ -154,7 +154,8 @@ impl History {
         }
         for judged in judged {
             let reason = kept.reason(sampler.reason(judged.verdict.reason));
-            let Judged { trace, votes, timing, .. } = *judged;
+            let Judged { trace, timing, .. } = *judged;
+            let votes = judged.votes.clone();
             let (waited, spans) = (now.saturating_sub(judged.arrived), judged.summary.spans());
             let known = Known::Here { policies: Arc::clone(&kept.policies), votes, timing, waited, spans };
             kept.give(most, Given { trace, at, decision: judged.verdict.decision, reason, known });

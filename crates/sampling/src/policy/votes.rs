@@ -2,9 +2,20 @@
 
 use super::vote::Ballot;
 
-/// The votes of the first 64 policies; of more, the rest is not recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The votes of all policies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Votes {
+    first: Word,
+    /// Of the policies behind the first 64; most sets have none.
+    more: Vec<Word>,
+}
+
+/// So many policies have a bit in each number.
+const POLICIES: usize = u64::BITS as usize;
+
+/// The votes of so many policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Word {
     wanted: u64,
     refused: u64,
     unknown: u64,
@@ -13,7 +24,7 @@ pub struct Votes {
 /// How one policy voted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voted {
-    /// It was not asked: the answer was certain, or it is beyond those that are recorded.
+    /// It was not asked: the answer was certain.
     NotAsked,
     /// It wanted the trace.
     Keep,
@@ -27,29 +38,36 @@ pub enum Voted {
 
 impl Votes {
     pub(super) fn note(&mut self, policy: usize, ballot: Ballot) {
-        let bit = Self::bit(policy);
+        let bit = 1 << (policy % POLICIES);
+        let word = match (policy / POLICIES).checked_sub(1) {
+            None => &mut self.first,
+            Some(place) => {
+                let words = self.more.len().max(place + 1);
+                self.more.resize(words, Word::default());
+                let Some(word) = self.more.get_mut(place) else { return };
+                word
+            }
+        };
         match ballot {
-            Ballot::Keep => self.wanted |= bit,
-            Ballot::Pass => self.refused |= bit,
-            Ballot::Unknown => self.unknown |= bit,
-            Ballot::Veto => (self.refused, self.unknown) = (self.refused | bit, self.unknown | bit),
+            Ballot::Keep => word.wanted |= bit,
+            Ballot::Pass => word.refused |= bit,
+            Ballot::Unknown => word.unknown |= bit,
+            Ballot::Veto => (word.refused, word.unknown) = (word.refused | bit, word.unknown | bit),
         }
     }
 
     /// How the policy at this place voted.
     pub fn of(&self, policy: usize) -> Voted {
-        let bit = Self::bit(policy);
-        match (self.wanted & bit != 0, self.refused & bit != 0, self.unknown & bit != 0) {
+        let bit = 1 << (policy % POLICIES);
+        let word = (policy / POLICIES).checked_sub(1).map_or(Some(&self.first), |place| self.more.get(place));
+        let Some(word) = word else { return Voted::NotAsked };
+        match (word.wanted & bit != 0, word.refused & bit != 0, word.unknown & bit != 0) {
             (true, ..) => Voted::Keep,
             (_, true, true) => Voted::Veto,
             (_, true, _) => Voted::Pass,
             (.., true) => Voted::Unknown,
             _ => Voted::NotAsked,
         }
-    }
-
-    fn bit(policy: usize) -> u64 {
-        u32::try_from(policy).ok().and_then(|policy| 1_u64.checked_shl(policy)).unwrap_or(0)
     }
 }
 
@@ -74,12 +92,15 @@ mod tests {
     fn each_vote_is_told_as_it_was_given() {
         let mut votes = Votes::default();
         let given = [Ballot::Keep, Ballot::Pass, Ballot::Unknown, Ballot::Veto];
-        for (place, ballot) in given.into_iter().chain([Ballot::Keep; 61]).enumerate().skip(1) {
-            votes.note(place, ballot);
+        for place in (1..200).filter(|place| *place != 150) {
+            votes.note(place, given[place % 4]);
         }
-        let told = [0, 1, 2, 3, 4, 63, 64, usize::MAX].map(|place| votes.of(place));
-        let Voted::Keep = told[4] else { panic!("{told:?}") };
-        let expected = [Voted::NotAsked, Voted::Pass, Voted::Unknown, Voted::Veto];
-        assert_eq!((&told[..4], told[5], &told[6..]), (&expected[..], Voted::Keep, &[Voted::NotAsked; 2][..]));
+        let expected = [Voted::Keep, Voted::Pass, Voted::Unknown, Voted::Veto];
+        for place in 0..256 {
+            let is_asked = (1..200).contains(&place) && place != 150;
+            let expected = if is_asked { expected[place % 4] } else { Voted::NotAsked };
+            assert_eq!(votes.of(place), expected, "{place}");
+        }
+        assert_eq!(votes.of(usize::MAX), Voted::NotAsked);
     }
 }

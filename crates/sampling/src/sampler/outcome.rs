@@ -68,7 +68,7 @@ impl Timing {
 }
 
 /// One trace that was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// The trace.
     pub trace: TraceId,

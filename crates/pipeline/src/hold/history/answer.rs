@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_otlp::TraceId;
 use tollgate_runtime::Timestamp;
-use tollgate_sampling::{Coverage, Decision, Timing, Voted};
+use tollgate_sampling::{Coverage, Decision, Timing};
 
 use super::{Arrival, Given, History, Kept, Known};
 
@@ -122,14 +122,10 @@ impl Kept {
         if let (Known::Here { policies, votes, waited, spans, .. }, Some(verdict)) =
             (&given.known, verdict.as_object_mut())
         {
-            let vote = |(place, policy): (usize, &str)| {
-                (votes.of(place) != Voted::NotAsked || place < 64)
-                    .then(|| json!({"policy": policy, "vote": votes.of(place).as_str()}))
-            };
+            let vote = |(place, policy): (usize, &str)| json!({"policy": policy, "vote": votes.of(place).as_str()});
             verdict.insert("waited_seconds".to_owned(), waited.as_secs_f64().into());
             verdict.insert("spans".to_owned(), (*spans).into());
-            verdict
-                .insert("votes".to_owned(), policies.iter().map(AsRef::as_ref).enumerate().filter_map(vote).collect());
+            verdict.insert("votes".to_owned(), policies.iter().map(AsRef::as_ref).enumerate().map(vote).collect());
         }
         verdict
     }
