@@ -32,7 +32,7 @@ use tollgate_otlp::TraceId;
 use compile::{Compiler, Looks, drops_first};
 use inclusion::Inclusion;
 use rule::Rule;
-use vote::{Ballot, Case, Vote};
+use vote::{Ballot, Case, Vetoes, Vote};
 
 pub use ask::Ask;
 pub use limits::Limits;
@@ -59,7 +59,7 @@ pub struct PolicySet {
     layout: Layout,
     /// With nothing spent.
     limits: Limits,
-    /// Whether no policy is asked after one that wants the trace.
+    /// Whether no policy is asked after one that wants the trace, but for those that may veto.
     ends_at_first_match: bool,
 }
 
@@ -120,6 +120,7 @@ impl Bounds {
 struct Policy {
     name: Box<str>,
     vote: Vote,
+    vetoes: Vetoes,
     /// Its own of all rate limits: from here to where the next policy's begin.
     limits: Places,
 }
@@ -133,7 +134,7 @@ impl PolicySet {
         let policies = drops_first(rules).into_iter().map(|(name, rule)| {
             let first = compiler.limits.places();
             let vote = compiler.vote(rule);
-            Policy { name: name.into_boxed_str(), vote, limits: first }
+            Policy { name: name.into_boxed_str(), vetoes: vote.vetoes(), vote, limits: first }
         });
         let policies = policies.collect();
         let looks = compiler.looks();
@@ -252,7 +253,7 @@ impl PolicySet {
         }
         let (mut keeps, mut unknown) = (None, evidence.summary.is_unreadable());
         for (place, policy) in self.policies.iter().enumerate() {
-            if keeps.is_some() && self.ends_at_first_match {
+            if keeps.is_some() && self.ends_at_first_match && policy.vetoes == Vetoes::Never {
                 continue;
             }
             let ballot = policy.vote.cast(&case, limits);

@@ -57,6 +57,13 @@ pub(crate) enum Ballot {
     Veto,
 }
 
+/// Whether a policy may cast a veto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vetoes {
+    Never,
+    Perhaps,
+}
+
 /// The trace that is voted on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case<'a> {
@@ -88,6 +95,18 @@ impl Vote {
                 self.certain(case)
             }
         }
+    }
+
+    pub(crate) fn vetoes(&self) -> Vetoes {
+        let any = |subs: &[Self]| subs.iter().any(|sub| sub.vetoes() == Vetoes::Perhaps);
+        let may = match self {
+            Self::Drop(_) => true,
+            Self::And(subs) | Self::Or(subs) => any(subs),
+            Self::Not(sub) => sub.vetoes() == Vetoes::Perhaps,
+            Self::Composite(shared) => shared.subs.iter().any(|(sub, _)| sub.vetoes() == Vetoes::Perhaps),
+            _ => false,
+        };
+        if may { Vetoes::Perhaps } else { Vetoes::Never }
     }
 
     /// The vote of a policy that depends on what was seen alone; of any other that it passes.

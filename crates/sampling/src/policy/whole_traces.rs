@@ -64,6 +64,25 @@ fn every_policy_is_charged_unless_the_first_match_ends_the_vote() {
     assert_eq!(kept(&both, &traces), [false, true], "behind a condition only whom it lets through pays");
 }
 
+#[test]
+fn the_first_match_ends_the_vote_for_all_but_those_that_may_veto() {
+    let drop = format!("{{name: d, type: drop, drop: {{drop_sub_policy: [{GOLD}]}}}}");
+    let all = "{name: all, type: always_sample}";
+    let gold = Seen { tier: "gold", ..error(1) };
+    let traces = [(0, vec![gold]), (0, vec![error(2)]), (0, vec![plain(3)])];
+    for veto in [
+        drop.clone(),
+        format!("{{name: v, type: and, and: {{and_sub_policy: [{ERRORS}, {drop}]}}}}"),
+        format!("{{name: v, type: or, or: {{or_sub_policy: [{ERRORS}, {drop}]}}}}"),
+        format!("{{name: v, type: not, not: {{not_sub_policy: {drop}}}}}"),
+    ] {
+        for first in [true, false] {
+            let block = format!("{{sample_on_first_match: {first}, decision_wait: 1s, policies: [{all}, {veto}]}}");
+            assert_eq!(kept(&block, &traces), [false, true, true], "{block}");
+        }
+    }
+}
+
 fn composite(rest: &str) -> String {
     let subs = format!("composite_sub_policy: [{ERRORS}, {GOLD}, {{name: all, type: always_sample}}]");
     let keys = format!("max_total_spans_per_second: 10, {subs}, {rest}");
