@@ -368,7 +368,7 @@ impl Hold {
         let sampler = &self.sampler;
         let parts = reasons.into_iter().map(|wanted| {
             let of_reason = verdicts.iter().zip(keep).map(|(verdict, keep)| *keep && reason(verdict) == wanted);
-            (wanted.map(|policy| sampler.reason(policy)), of_reason.collect())
+            (wanted.and_then(|reason| sampler.policy_name(reason)), of_reason.collect())
         });
         self.kept.add_named(record, batch, chosen, parts);
     }

@@ -294,6 +294,11 @@ impl Sampler {
         self.reasons.name(reason)
     }
 
+    /// The name of the policy that a verdict's reason is, as its document has it; `None` if the reason is none.
+    pub fn policy_name(&self, reason: Reason) -> Option<&str> {
+        self.reasons.policy_name(reason)
+    }
+
     /// By which probability the trace of a verdict was kept; `None` if trace states go out as they came.
     pub fn kept_by(&self, verdict: Verdict) -> Option<Kept> {
         let says = self.policies.own().sampling == Consistency::TraceState;

@@ -55,6 +55,26 @@ async fn every_policy_votes_and_is_counted() {
     assert!(votes.iter().all(|vote| vote["vote"] == "keep"), "{why}");
 }
 
+/// Guarantees: a policy that is called like a reason is told apart from it, also by the next process, and spans name it as
+/// the document does.
+#[tokio::test]
+async fn a_policy_called_like_a_reason_is_told_apart_from_it() {
+    let policy = ERRORS.replace("name: errors", "name: no policy matched");
+    let mut bench = Bench::with(tempfile::tempdir().unwrap(), 1000, &policy, "record_policy: true\n").await;
+    bench.append(&[error(1, 10), span(2, 20)]).await;
+    bench.settle().await;
+    for (reason, sampled) in [("policy: no policy matched", true), ("no policy matched", false)] {
+        let labels = format!("reason=\"{reason}\",sampled=\"{sampled}\"");
+        assert_eq!(bench.counted.read("tollgate_sampling_verdicts_total", &labels), 1, "{labels}");
+    }
+    let records = bench.records().await;
+    assert!(records.iter().any(|record| record.payload.windows(18).any(|window| window == b"\x11no policy matched")));
+    let bench = bench.crashed_into(&policy).await;
+    let reason =
+        |trace| bench.hold.history.as_ref().unwrap().why(&TraceId(rig::trace_id(trace)))["verdict"]["reason"].clone();
+    assert_eq!([reason(1), reason(2)], ["policy: no policy matched", "no policy matched"]);
+}
+
 /// Guarantees: with `record_policy` kept spans name the policy that kept them, and none is lost or doubled.
 #[tokio::test]
 async fn kept_spans_name_their_policy_if_asked_to() {

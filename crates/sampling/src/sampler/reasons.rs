@@ -2,7 +2,10 @@
 //!
 //! Promises:
 //! 1. What a verdict's reason stands for never changes, whatever set of policies comes into force after it.
-//! 2. Strangers' journals fill a bounded part: whoever comes later has "an earlier policy" for a name, or no threshold.
+//! 2. No policy goes by the name of a reason that is none, whatever it is called.
+//! 3. Strangers' journals fill a bounded part: whoever comes later has "an earlier policy" for a name, or no threshold.
+
+use std::borrow::Cow;
 
 use crate::policy::PolicySet;
 use crate::tracestate::Threshold;
@@ -12,6 +15,9 @@ use crate::verdict::{Reason, Verdict};
 const MAX_BROUGHT: usize = 1_000;
 /// A reason has a byte for one of them and for none.
 const MAX_THRESHOLDS: usize = 255;
+
+/// Stands before the name of a policy that is called like a reason that is none, or like a policy with this before its name.
+const POLICY: &str = "policy: ";
 
 /// The names of policies and their thresholds, in the order in which they became known: a place is never given out again.
 #[derive(Debug, Default)]
@@ -34,8 +40,8 @@ impl Reasons {
 
     /// From now on [`Reasons::known`] is about this set.
     pub(super) fn put_in_force(&mut self, policies: &PolicySet) {
-        // Whatever it is called, it is a policy.
-        self.policies = policies.names().map(|name| self.policy(name).unwrap_or_else(|| self.add(name))).collect();
+        let told = policies.names().map(told);
+        self.policies = told.map(|name| self.policy(&name).unwrap_or_else(|| self.add(&name))).collect();
         self.places = policies.thresholds().iter().map(|threshold| self.place(*threshold)).collect();
     }
 
@@ -49,6 +55,12 @@ impl Reasons {
     pub(super) fn name(&self, reason: Reason) -> &str {
         let policy = reason.place().and_then(|place| self.names.get(place));
         policy.map_or(reason.fixed_name(), AsRef::as_ref)
+    }
+
+    /// The name of the policy as the document has it, if the reason is one.
+    pub(super) fn policy_name(&self, reason: Reason) -> Option<&str> {
+        let name = self.names.get(reason.place()?)?;
+        Some(name.strip_prefix(POLICY).unwrap_or(name))
     }
 
     /// By which threshold, if by one.
@@ -88,6 +100,12 @@ impl Reasons {
             })
         })
     }
+}
+
+/// A policy's name as that of a reason.
+fn told(policy: &str) -> Cow<'_, str> {
+    let is_taken = Reason::FIXED.iter().any(|fixed| fixed.fixed_name() == policy) || policy.starts_with(POLICY);
+    if is_taken { format!("{POLICY}{policy}").into() } else { policy.into() }
 }
 
 fn with(reason: Reason, threshold: Option<usize>) -> Reason {
