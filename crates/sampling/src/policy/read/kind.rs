@@ -79,7 +79,7 @@ fn block(kind: Kind, fields: &mut Fields<'_>, notes: &Notes) -> Option<Rule> {
         Kind::Probabilistic => of("probabilistic").and_then(simple::probabilistic),
         Kind::RateLimiting => of("rate_limiting").and_then(simple::rate_limiting),
         Kind::BytesLimiting => of("bytes_limiting").and_then(simple::bytes_limiting),
-        Kind::SpanCount => of("span_count").and_then(simple::span_count),
+        Kind::SpanCount => of("span_count").and_then(|value| simple::span_count(value, notes)),
         Kind::TraceState => of("trace_state").and_then(|value| simple::trace_state(value, notes)),
         Kind::OttlCondition => of("ottl_condition").and_then(|value| condition::ottl_condition(value, notes)),
         Kind::And => of("and").and_then(|value| several(value, "and_sub_policy", notes)).map(Rule::And),

@@ -31,16 +31,26 @@ pub(super) fn latency(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     done(fields);
     let [above_ms, up_to_ms] = bounds?;
     // Zero means no upper bound, as for the Collector.
-    let up_to_ms = Some(up_to_ms?).filter(|up_to| *up_to > 0);
-    Some(Rule::Latency(Latency { above_ms: above_ms?, up_to_ms }))
+    let (above_ms, up_to_ms) = (above_ms?, Some(up_to_ms?).filter(|up_to| *up_to > 0));
+    if up_to_ms.is_some_and(|up_to| up_to <= above_ms) {
+        notes.add(
+            value,
+            "wants no trace: none takes longer than `threshold_ms` and no longer than `upper_threshold_ms`",
+        );
+    }
+    Some(Rule::Latency(Latency { above_ms, up_to_ms }))
 }
 
-pub(super) fn span_count(value: Value<'_>) -> Option<Rule> {
+pub(super) fn span_count(value: Value<'_>, notes: &Notes) -> Option<Rule> {
     let mut fields = value.fields()?;
     let bounds = one_of(&mut fields, ["min_spans", "max_spans"]);
     done(fields);
     let [least, most] = bounds?;
-    Some(Rule::SpanCount(SpanCount { least: least?, most: Some(most?).filter(|most| *most > 0) }))
+    let (least, most) = (least?, Some(most?).filter(|most| *most > 0));
+    if most.is_some_and(|most| most < least) {
+        notes.add(value, "wants no trace: none has at least `min_spans` and at most `max_spans`");
+    }
+    Some(Rule::SpanCount(SpanCount { least, most }))
 }
 
 /// Two numbers of which the one that is missing is zero; `None` with a fault if both are.
@@ -134,7 +144,7 @@ fn matcher(value: Value<'_>, as_expressions: Option<bool>) -> Option<Matcher> {
     let expressions: Vec<String> = values.into_iter().map(|located| located.value).collect();
     pattern::compile(&expressions)
         .map(Matcher::Expressions)
-        .map_err(|_| value.fault("the regular expressions together are too large"))
+        .map_err(|_| value.fault("the regular expressions together take more memory than they may"))
         .ok()
 }
 

@@ -166,6 +166,20 @@ fn numbers_of_a_policy_default_as_the_collectors_but_not_all_of_them() {
 }
 
 #[test]
+fn bounds_between_which_nothing_lies_load_and_are_noted() {
+    for (fields, words) in [
+        ("type: latency, latency: {threshold_ms: 5, upper_threshold_ms: 5}", "none takes longer than `threshold_ms`"),
+        ("type: span_count, span_count: {min_spans: 5, max_spans: 4}", "none has at least `min_spans`"),
+    ] {
+        let noted = notes(&policy(fields));
+        assert!(noted.len() == 1 && noted[0].contains(words), "{noted:?}");
+    }
+    let fine = "type: and, and: {and_sub_policy: [{type: latency, latency: {threshold_ms: 4, upper_threshold_ms: 5}}, \
+                {type: span_count, span_count: {min_spans: 5, max_spans: 5}}]}";
+    assert_eq!(notes(&policy(fine)), [""; 0]);
+}
+
+#[test]
 fn an_expression_that_is_none_is_refused_with_the_reason() {
     let values = "{key: k, enabled_regex_matching: true, values: ['a', 'b**']}";
     let found = read(&policy(&format!("type: string_attribute, string_attribute: {values}"))).unwrap_err();
