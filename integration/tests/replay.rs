@@ -85,6 +85,17 @@ fn a_recording_is_judged_as_one_wait() {
     }
 }
 
+/// Guarantees: what a policy is called steers no terminal, and a line stays one.
+#[test]
+fn names_are_shown_as_they_are_written() {
+    let folder = recorded();
+    let block = BLOCK.replace("name: errors", r#"name: "er\u001b[2J\nrors""#);
+    fs::write(folder.path().join("named.yaml"), block).unwrap();
+    let said = replay(folder.path(), &["--policy", "named.yaml", "one.json", "two.json"]);
+    assert!(said.err.contains(r"  keep  er\u{1b}[2J\nrors  "), "{:?}", said.err);
+    assert!(said.out.contains(r#""policy":"er\u001b[2J\nrors""#), "{:?}", said.out);
+}
+
 /// Guarantees: what cannot be read is counted and ends with 1, and the rest is judged all the same.
 #[test]
 fn what_cannot_be_read_is_counted() {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use tollgate_pipeline::{RunError, Unfit};
 
+use crate::plain;
+
 const USAGE: u8 = 64;
 /// Documents, a node file or an invariant must be changed first.
 pub(crate) const CONFIG: u8 = 78;
@@ -54,7 +56,7 @@ impl From<RunError> for Exit {
 
 #[expect(clippy::print_stderr, reason = "the last words of a command go to its user, not to a log")]
 fn say(text: &str) {
-    eprintln!("{}", text.trim_end());
+    eprintln!("{}", plain::lines(text.trim_end()));
 }
 
 /// Help and version are no errors; anything else is wrong usage.

@@ -6,6 +6,7 @@ use std::process;
 use serde_json::Value;
 
 use crate::exit::Exit;
+use crate::plain;
 
 /// Prints to standard output. Whoever closed it has read enough (`| head`), and the exit code says what it would have said.
 pub(super) fn bytes(bytes: &[u8]) {
@@ -21,7 +22,7 @@ pub(super) fn bytes(bytes: &[u8]) {
 }
 
 pub(super) fn text(text: &str) {
-    bytes(text.as_bytes());
+    bytes(plain::lines(text).as_bytes());
 }
 
 /// One object, on lines of its own, so that two results can be compared line by line.

@@ -13,6 +13,7 @@ use super::http::Client;
 use super::print;
 use crate::cli::{Asked, Output, Trace};
 use crate::exit::Exit;
+use crate::plain;
 
 pub(crate) fn trace(command: &Trace) -> Result<ExitCode, Exit> {
     match command {
@@ -54,7 +55,7 @@ fn ask(node: &str, path: &str) -> Result<Value, Exit> {
 /// What stands below a key, without quotes.
 fn said(value: &Value, key: &str) -> String {
     match value.get(key) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => plain::word(text).into_owned(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     }

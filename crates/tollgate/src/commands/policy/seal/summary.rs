@@ -5,6 +5,7 @@ use tollgate_residency::{Class, Form};
 
 use crate::commands::recording::Recording;
 use crate::exit::Exit;
+use crate::plain;
 
 /// What became of a file.
 pub(super) struct Summary {
@@ -34,7 +35,7 @@ impl Summary {
 
     #[expect(clippy::print_stderr, reason = "standard output is what would cross")]
     pub(super) fn say(&self) {
-        eprint!("{}", self.text());
+        eprint!("{}", plain::lines(&self.text()));
     }
 
     fn text(&self) -> String {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tollgate_sampling::Decision;
 
+use crate::plain;
+
 /// Counts of a replay.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -47,8 +49,9 @@ impl Tally {
         };
         let ((kept, kept_spans), (all, all_spans)) = (sum(&|kept| kept == Kept::Yes), sum(&|_| true));
         let mut text = format!("kept {kept} of {all} traces, {kept_spans} of {all_spans} spans\n");
-        let width = self.by_reason.keys().map(|(_, reason)| reason.chars().count()).max().unwrap_or(0);
+        let width = self.by_reason.keys().map(|(_, reason)| plain::word(reason).chars().count()).max().unwrap_or(0);
         for ((kept, reason), (traces, spans)) in &self.by_reason {
+            let reason = plain::word(reason);
             let verdict = if *kept == Kept::Yes { "keep" } else { "drop" };
             text.push_str(&format!("  {verdict}  {reason:<width$}  {traces} traces, {spans} spans\n"));
         }
