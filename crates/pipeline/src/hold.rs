@@ -213,6 +213,7 @@ impl Hold {
         let counters = &self.counters.sampling;
         counters.judged_early.inc_by(folded.judged_early);
         counters.new_traces.inc_by(folded.new_traces);
+        counters.not_evaluated(folded.evaluation_errors, folded.passed_over);
         counters.late(Outcome::Sampled, folded.late_kept);
         counters.late(Outcome::NotSampled, folded.late_dropped);
         folded.late_by.iter().for_each(|age| counters.late_by(*age));

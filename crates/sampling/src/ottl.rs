@@ -61,15 +61,20 @@ impl Condition {
 }
 
 impl ErrorMode {
-    /// Whether any condition holds. What cannot be read has no answer in any mode.
-    pub(crate) fn any(self, conditions: &[Condition], view: &View<'_>) -> Result<bool, EvaluationError> {
+    /// Whether any condition holds, and how many failed and were passed over. What cannot be read has no answer in any mode.
+    pub(crate) fn any(
+        self,
+        conditions: &[Condition],
+        view: &View<'_>,
+        passed_over: &mut u64,
+    ) -> Result<bool, EvaluationError> {
         for condition in conditions {
             match condition.holds(view) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error @ EvaluationError::Unreadable(_)) => return Err(error),
                 Err(error) if self == Self::Propagate => return Err(error),
-                Err(_) => {}
+                Err(_) => *passed_over += 1,
             }
         }
         Ok(false)

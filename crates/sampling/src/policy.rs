@@ -35,6 +35,7 @@ use rule::Rule;
 use vote::{Ballot, Case, Vetoes, Vote};
 
 pub use ask::Ask;
+pub(crate) use closer::Failed;
 pub use limits::Limits;
 use limits::Places;
 pub(crate) use observe::{Surroundings, Words};

@@ -140,7 +140,8 @@ impl Sampler {
         let mut folded = Folded {
             unreadable: gathered.unreadable,
             without_trace: gathered.without_trace,
-            evaluation_errors: gathered.observed.unanswered,
+            evaluation_errors: gathered.observed.failed.unanswered,
+            passed_over: gathered.observed.failed.passed_over,
             ..Folded::default()
         };
         self.index.warm(gathered.traces().iter().map(|trace| trace.hash));

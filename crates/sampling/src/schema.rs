@@ -79,7 +79,10 @@ fn tail_sampling() -> Value {
             ("expected_new_traces_per_sec", number("what `tollgate check` measures the sizes by")),
             ("decision_cache", cache),
             ("maximum_trace_size_bytes", number("a trace with more bytes is dropped; 0 is no bound")),
-            ("sample_on_first_match", flag("no policy is asked, or charged, after one that wants the trace")),
+            (
+                "sample_on_first_match",
+                flag("no policy is asked, or charged, after one that wants the trace, but for those that may drop it"),
+            ),
             ("sampling_strategy", json!({"enum": STRATEGIES.map(|(word, _)| word), "description": unused})),
             ("block_on_overflow", flag(unused)),
             ("drop_pending_traces_on_shutdown", flag(unused)),

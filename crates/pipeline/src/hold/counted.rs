@@ -75,6 +75,21 @@ async fn a_policy_called_like_a_reason_is_told_apart_from_it() {
     assert_eq!([reason(1), reason(2)], ["policy: no policy matched", "no policy matched"]);
 }
 
+/// Guarantees: a condition that cannot be evaluated on a span is counted, whatever its `error_mode` makes of it.
+#[tokio::test]
+async fn conditions_that_fail_are_counted() {
+    for (mode, then) in [("propagate", "no_answer"), ("ignore", "passed_over"), ("silent", "passed_over")] {
+        let condition = "'attributes[\"none\"] / 0 == 1'";
+        let policy =
+            format!("{{name: c, type: ottl_condition, ottl_condition: {{error_mode: {mode}, span: [{condition}]}}}}");
+        let mut bench = Bench::with(tempfile::tempdir().unwrap(), 1000, &policy, "").await;
+        bench.append(&[span(1, 10), span(1, 11), span(2, 20)]).await;
+        bench.settle().await;
+        let labels = format!("then=\"{then}\"");
+        assert_eq!(bench.counted.read("tollgate_sampling_condition_failures_total", &labels), 3, "{mode}");
+    }
+}
+
 /// Guarantees: with `record_policy` kept spans name the policy that kept them, and none is lost or doubled.
 #[tokio::test]
 async fn kept_spans_name_their_policy_if_asked_to() {

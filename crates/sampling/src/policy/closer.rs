@@ -27,6 +27,15 @@ struct Asked {
     unanswered: Option<Mark>,
 }
 
+/// How many times a condition could not be evaluated on a span.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// So that its policy has no answer for the span.
+    pub(crate) unanswered: u64,
+    /// And was passed over, as its `error_mode` says.
+    pub(crate) passed_over: u64,
+}
+
 /// The bit of W3C trace flags that says that the caller recorded the trace.
 const SAMPLED: u32 = 1;
 
@@ -57,19 +66,24 @@ impl Closer {
         self.trace_states.is_empty() && self.sampled_flag.is_none() && self.conditions.is_empty()
     }
 
-    /// Gives out the marks that a span earns; returns how many policies had no answer.
-    pub(crate) fn look(&self, span: &SpanView<'_>, around: &Surroundings<'_>, mut earned: impl FnMut(Mark)) -> u64 {
+    /// Gives out the marks that a span earns, and counts what could not be evaluated.
+    pub(crate) fn look(
+        &self,
+        span: &SpanView<'_>,
+        around: &Surroundings<'_>,
+        failed: &mut Failed,
+        mut earned: impl FnMut(Mark),
+    ) {
         if let Some(mark) = self.sampled_flag.filter(|_| span.flags & SAMPLED != 0) {
             earned(mark);
         }
         self.look_at_trace_state(span.trace_state, &mut earned);
-        let mut unanswered = 0;
         for asked in &self.conditions {
-            match asked.conditions.hold(span, around) {
+            match asked.conditions.hold(span, around, &mut failed.passed_over) {
                 Ok(true) => earned(asked.holds),
                 Ok(false) => {}
                 Err(error) => {
-                    unanswered += 1;
+                    failed.unanswered += 1;
                     asked.unanswered.into_iter().for_each(&mut earned);
                     if matches!(error, EvaluationError::Unreadable(_)) {
                         earned(UNREADABLE);
@@ -77,7 +91,6 @@ impl Closer {
                 }
             }
         }
-        unanswered
     }
 
     fn look_at_trace_state(&self, state: &str, earned: &mut impl FnMut(Mark)) {
@@ -95,7 +108,12 @@ impl Closer {
 
 impl Conditions {
     /// Whether a condition holds for the span or for one of its events. One that holds decides whatever had no answer.
-    fn hold(&self, span: &SpanView<'_>, around: &Surroundings<'_>) -> Result<bool, EvaluationError> {
+    fn hold(
+        &self,
+        span: &SpanView<'_>,
+        around: &Surroundings<'_>,
+        passed_over: &mut u64,
+    ) -> Result<bool, EvaluationError> {
         let view = View {
             resource: around.resource.0,
             resource_schema_url: around.resource.1,
@@ -104,7 +122,7 @@ impl Conditions {
             span: span.body(),
             event: None,
         };
-        let mut answer = self.mode.any(&self.span, &view);
+        let mut answer = self.mode.any(&self.span, &view, passed_over);
         if self.event.is_empty() {
             return answer;
         }
@@ -113,7 +131,7 @@ impl Conditions {
                 break;
             }
             let event = View { event: Some(Event { index, body }), ..view };
-            answer = match self.mode.any(&self.event, &event) {
+            answer = match self.mode.any(&self.event, &event, passed_over) {
                 Ok(false) => answer,
                 Err(error) => answer.and(Err(error)),
                 holds => holds,

@@ -5,6 +5,7 @@ use tollgate_otlp::wire::framed_len;
 use tollgate_otlp::{Item, SpanView};
 
 use super::PolicySet;
+use super::closer::Failed;
 use crate::summary::{Mark, Marks, Summary};
 use crate::tracestate;
 
@@ -14,8 +15,8 @@ pub(crate) struct Words {
     /// Those that the resource at hand earns for every trace with spans below it.
     resource: Vec<u64>,
     span: Vec<u64>,
-    /// How many times a policy had no answer for a span.
-    pub(crate) unanswered: u64,
+    /// What could not be evaluated.
+    pub(crate) failed: Failed,
 }
 
 /// Where in a request a span stands.
@@ -67,7 +68,7 @@ impl PolicySet {
         summary: &mut Summary,
         words: &'w mut Words,
     ) -> &'w [u64] {
-        let Words { resource, span, unanswered } = words;
+        let Words { resource, span, failed } = words;
         span.clone_from(resource);
         for (look, word) in self.looks.more.iter().zip(span.iter_mut()) {
             *word |= look.observe(item.body()).marks.word();
@@ -80,7 +81,7 @@ impl PolicySet {
             match SpanView::parse(item.body()) {
                 Ok(view) => {
                     self.note_minima(&view, now, span);
-                    *unanswered += self.looks.closer.look(&view, around, |mark| earn(mark, summary, span));
+                    self.looks.closer.look(&view, around, failed, |mark| earn(mark, summary, span));
                 }
                 Err(_) => summary.marks = summary.marks.with(Marks::UNREADABLE),
             }

@@ -234,7 +234,7 @@ fn one_condition_of_one_span_or_event_keeps_a_trace() {
     }
 }
 
-/// Guarantees: what a condition cannot answer is counted and keeps the trace if its mode is to propagate errors.
+/// Guarantees: what a condition cannot answer is counted, and keeps the trace if its mode is to propagate errors.
 #[test]
 fn a_condition_without_an_answer_keeps_and_counts() {
     let failing = r#"error_mode: propagate, span: ['attributes["tier"] / 0 == 1']"#;
@@ -250,10 +250,10 @@ fn a_condition_without_an_answer_keeps_and_counts() {
     assert_eq!(kept(&format!("policies: [{}]", drop(&condition(failing))), &[(0, vec![plain(1)])]), [true]);
     let vetoed = format!("policies: [{}, {}]", condition(failing), drop(GOLD));
     assert_eq!(kept(&vetoed, &[(0, vec![plain(1), gold(1)])]), [false], "a veto that is certain stands");
-    for (block, errors) in [(block, 2), (never, 0)] {
+    for (block, errors, passed_over) in [(block, 2, 0), (never, 0, 2), (unsaid, 0, 2)] {
         let mut sampler = Sampler::new(policies(&block), 7);
         let folded = with_batch(&request(&[plain(1), plain(1)]), |batch| sampler.fold(Duration::ZERO, batch));
-        assert_eq!(folded.evaluation_errors, errors);
+        assert_eq!((folded.evaluation_errors, folded.passed_over), (errors, passed_over));
     }
 }
 

@@ -7,7 +7,7 @@
 use tollgate_otlp::{Batch, TraceId};
 
 use super::hash;
-use crate::policy::{PolicySet, Words};
+use crate::policy::{Failed, PolicySet, Words};
 use crate::summary::Summary;
 
 mod closely;
@@ -92,7 +92,7 @@ impl Gathered {
         self.traces.clear();
         self.words.clear();
         self.met.clear();
-        self.observed.unanswered = 0;
+        self.observed.failed = Failed::default();
         self.table.clear();
         // At most half of the table will be taken, so a free slot ends every search.
         self.table.resize((batch.index.items() * 2).next_power_of_two(), 0);

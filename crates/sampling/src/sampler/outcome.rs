@@ -103,6 +103,8 @@ pub struct Folded {
     pub unreadable: u64,
     /// How many times a policy had no answer for a span; their traces will be kept unless a policy drops them.
     pub evaluation_errors: u64,
+    /// How many times a condition failed on a span and was passed over, as its `error_mode` says.
+    pub passed_over: u64,
     /// Spans that name no trace; no verdict will be given for them.
     pub without_trace: u64,
 }

@@ -57,6 +57,11 @@ struct Early {
     cause: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Failing {
+    then: &'static str,
+}
+
 /// What tail sampling counts.
 #[derive(Debug)]
 pub(crate) struct SamplingCounters {
@@ -77,6 +82,7 @@ pub(crate) struct SamplingCounters {
     bytes: Family<ByReason, Counter>,
     spans_of: Family<ByReason, Counter>,
     incomplete: Family<Early, Counter>,
+    failures: Family<Failing, Counter>,
     pub(crate) remembered: Gauge,
     pub(crate) spans_kept: Counter,
     pub(crate) spans_dropped: Counter,
@@ -113,6 +119,7 @@ impl Default for SamplingCounters {
             bytes: Family::default(),
             spans_of: Family::default(),
             incomplete: Family::default(),
+            failures: Family::default(),
             remembered: Gauge::default(),
             spans_kept: Counter::default(),
             spans_dropped: Counter::default(),
@@ -166,6 +173,8 @@ impl SamplingCounters {
         registry.register("tollgate_sampling_reason_bytes", help, self.bytes.clone());
         let help = "Traces judged before all evidence was there, by what kept it from being waited for";
         registry.register("tollgate_sampling_traces_incomplete", help, self.incomplete.clone());
+        let help = "Times that a policy's conditions could not be evaluated on a span, by what that meant";
+        registry.register("tollgate_sampling_condition_failures", help, self.failures.clone());
         let name = "tollgate_sampling_verdicts_remembered";
         registry.register(name, "Verdicts that late spans can follow", self.remembered.clone());
         registry.register("tollgate_sampling_spans_kept", "Spans of kept traces", self.spans_kept.clone());
@@ -184,6 +193,15 @@ impl SamplingCounters {
         let labels = OfPolicy { policy: policy.to_owned(), sampled, decision };
         self.traces.get_or_create(&labels).inc_by(traces);
         self.spans.get_or_create(&labels).inc_by(spans);
+    }
+
+    /// Conditions failed on spans so often: so that their policies had no answer, and so that they were passed over.
+    pub(crate) fn not_evaluated(&self, unanswered: u64, passed_over: u64) {
+        for (then, times) in [("no_answer", unanswered), ("passed_over", passed_over)] {
+            if times > 0 {
+                self.failures.get_or_create(&Failing { then }).inc_by(times);
+            }
+        }
     }
 
     /// A policy was asked so often.

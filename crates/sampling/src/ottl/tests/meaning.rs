@@ -191,9 +191,13 @@ fn an_error_ends_the_conditions_only_if_it_is_propagated_or_bytes_are_broken() {
     let bodies = Bodies::of_everything();
     let (view, broken) = (bodies.view(), View { span: &[0x4a], ..bodies.view() });
     for mode in [ErrorMode::Ignore, ErrorMode::Silent] {
-        assert_eq!(mode.any(&conditions, &view), Ok(true));
-        assert_eq!(mode.any(&conditions[..1], &view), Ok(false));
-        assert!(matches!(mode.any(&conditions, &broken), Err(EvaluationError::Unreadable(_))));
+        let mut passed_over = 0;
+        assert_eq!(mode.any(&conditions, &view, &mut passed_over), Ok(true));
+        assert_eq!(mode.any(&conditions[..1], &view, &mut passed_over), Ok(false));
+        assert!(matches!(mode.any(&conditions, &broken, &mut passed_over), Err(EvaluationError::Unreadable(_))));
+        assert_eq!(passed_over, 2);
     }
-    assert_eq!(ErrorMode::Propagate.any(&conditions, &view), Err(EvaluationError::OutOfBounds));
+    let mut passed_over = 0;
+    assert_eq!(ErrorMode::Propagate.any(&conditions, &view, &mut passed_over), Err(EvaluationError::OutOfBounds));
+    assert_eq!(passed_over, 0);
 }
