@@ -244,9 +244,12 @@ impl Hold {
     }
 
     fn judge(&mut self, now: Duration) {
-        let begun = Instant::now();
-        let judged = self.sampler.judge(now, self.waits);
-        if !judged.is_empty() {
+        loop {
+            let begun = Instant::now();
+            let judged = self.sampler.judge_some(now, self.waits, JOURNALLED);
+            if judged.is_empty() {
+                break;
+            }
             self.counters.sampling.judged_in(begun.elapsed());
             tally::judged(&judged, &self.sampler, now, &self.counters.sampling);
             self.history.iter().for_each(|history| history.judged(&judged, &self.sampler, now));
@@ -260,9 +263,11 @@ impl Hold {
         self.counters.sampling.remembered.set(i64::try_from(self.sampler.remembered()).unwrap_or(i64::MAX));
     }
 
-    /// All of what was folded one wait ago has its verdict by now.
+    /// All of what was folded one wait ago has its verdict by now. So may what came later, where traces are judged early: the tail
+    /// follows at once, and the head need not wait for it.
     fn fall_due(&mut self, now: Duration) {
-        let is_due = |stretch: &mut Stretch| now.saturating_sub(stretch.at) >= self.waits.due;
+        let has_waited = |stretch: &Stretch| now.saturating_sub(stretch.at) >= self.waits.due;
+        let is_due = |stretch: &mut Stretch| has_waited(stretch) || self.sampler.has_judged(stretch.at);
         while let Some(stretch) = self.folded.pop_front_if(is_due) {
             self.due = stretch.until;
             self.sweeping.push_back(stretch);
@@ -384,6 +389,8 @@ pub(crate) enum HoldError {
     Read(ReadError),
 }
 
+#[cfg(test)]
+mod burst;
 #[cfg(test)]
 mod counted;
 #[cfg(test)]

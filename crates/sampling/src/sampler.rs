@@ -117,7 +117,7 @@ impl Sampler {
             oldest: 1,
             remembered: VecDeque::with_capacity(bounds.remembered.saturating_add(1)),
             pending: VecDeque::with_capacity(bounds.num_traces.saturating_add(1)),
-            column: Column::new(policies.layout()),
+            column: Column::with_room(policies.layout(), bounds.num_traces.saturating_add(1)),
             limits: policies.limits(),
             successor: None,
             memory: bounds.remembered,
@@ -224,8 +224,14 @@ impl Sampler {
 
     /// The same, where traces wait for a longer or shorter time than the configuration says.
     pub fn judge(&mut self, now: Duration, waits: Waits) -> Vec<Judged> {
+        self.judge_some(now, waits, usize::MAX)
+    }
+
+    /// The same, of so many traces at a time, and once those that were judged early: whoever has very many to judge asks until
+    /// none is left, and holds no more than some.
+    pub fn judge_some(&mut self, now: Duration, waits: Waits, most: usize) -> Vec<Judged> {
         let mut judged = std::mem::take(&mut self.early);
-        while let Some(first) = self.pending.front() {
+        while let Some(first) = self.pending.front().filter(|_| judged.len() < most) {
             let waited = nanos(now).checked_sub(first.arrived);
             if waited.is_none_or(|waited| waited < nanos(waits.due)) {
                 break;
@@ -355,6 +361,11 @@ impl Sampler {
         }
     }
 
+    /// Whether every trace that began by then (uptime) has its verdict.
+    pub fn has_judged(&self, then: Duration) -> bool {
+        self.pending.front().is_none_or(|first| first.arrived > nanos(then))
+    }
+
     /// How many traces wait for their verdict.
     pub fn pending(&self) -> usize {
         self.pending.len()
@@ -410,5 +421,7 @@ fn nanos(uptime: Duration) -> u64 {
     u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX)
 }
 
+#[cfg(test)]
+mod crowd;
 #[cfg(test)]
 mod tests;

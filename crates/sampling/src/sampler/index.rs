@@ -84,6 +84,13 @@ impl Index {
     }
 }
 
+#[cfg(test)]
+impl Index {
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.buckets)
+    }
+}
+
 const fn tag(slot: u64) -> u64 {
     slot >> 48
 }

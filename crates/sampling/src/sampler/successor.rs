@@ -28,7 +28,8 @@ pub(super) struct Successor {
 
 impl Successor {
     fn new(policies: PolicySet, pending: usize) -> Self {
-        let mut column = Column::new(policies.layout());
+        let mut column =
+            Column::with_room(policies.layout(), policies.bounds().num_traces.max(pending).saturating_add(1));
         (0..pending).for_each(|_| column.push(&[]));
         let summaries = std::iter::repeat_n(Summary::default(), pending).collect();
         Self { policies, summaries, column, gathered: Gathered::default() }

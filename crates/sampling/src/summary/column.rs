@@ -75,8 +75,15 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    #[cfg(test)]
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, words: VecDeque::new(), left: Vec::new() }
+        Self::with_room(layout, 0)
+    }
+
+    /// Room for so many traces: one that grows as it fills takes up to twice as much.
+    pub(crate) fn with_room(layout: Layout, traces: usize) -> Self {
+        let words = VecDeque::with_capacity(traces.saturating_mul(layout.width()));
+        Self { layout, words, left: Vec::new() }
     }
 
     /// Adds the words of the trace that comes last; none stands for nothing seen.
@@ -113,6 +120,13 @@ impl Column {
         let place = self.layout.root_at()?;
         let word = self.words.get(trace.checked_mul(self.layout.width())?.checked_add(place)?)?;
         Some(*word).filter(|word| *word != Layout::NEVER)
+    }
+}
+
+#[cfg(test)]
+impl Column {
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
     }
 }
 
