@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tollgate_config::{At, ByteSize};
-use tollgate_federation::{Link, Origin, PlaceId, Role, Signal};
+use tollgate_federation::{Link, Origin, PlaceId, Region, Role, Signal, Traces};
 use tollgate_residency::{Carrier, Finding, Form, Holds, Kind, Resource, Severity, Table};
 use tollgate_sampling::{Ask, Bounds, Note, PolicySet};
 
@@ -30,8 +30,10 @@ impl Report<'_> {
     pub(super) fn write_sampling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(policies) = self.sampled_by() else { return Ok(()) };
         let wait = policies.bounds().decision_wait;
-        writeln!(f, "\nsampling at each central node: a trace is judged {wait:?} after its first span arrived")?;
+        let nodes = self.sampling_nodes().join(" and ");
+        writeln!(f, "\nsampling at {nodes}: a trace is judged {wait:?} after its first span arrived")?;
         self.write_sizes(f, &policies)?;
+        self.write_thresholds_untold(f, &policies)?;
         self.sampling().iter().try_for_each(|finding| {
             let level = if finding.kind.severity() == Severity::Note { "note" } else { "warning" };
             let at = finding.at.iter().map(|at| format!("{at}: ")).collect::<String>();
@@ -49,10 +51,19 @@ impl Report<'_> {
         findings
     }
 
-    /// The policies, if there is a central tier to sample by them.
+    /// The policies, if somebody samples by them.
     fn sampled_by(&self) -> Option<PolicySet> {
-        let has_central = self.documents.federation().regions().any(|region| region.central().is_some());
-        self.documents.sampling().ok().filter(|_| has_central)
+        self.documents.sampling().ok().filter(|_| !self.sampling_nodes().is_empty())
+    }
+
+    /// Whose nodes sample, each with a table of its own.
+    fn sampling_nodes(&self) -> Vec<String> {
+        let federation = self.documents.federation();
+        let has_central = federation.regions().any(|region| region.central().is_some());
+        let asks =
+            |region: &&Region| region.gateway().backends().iter().any(|backend| backend.traces() == Traces::Kept);
+        let gateways = federation.regions().filter(asks).map(|region| format!("each gateway of {}", region.name()));
+        has_central.then(|| "each central node".to_owned()).into_iter().chain(gateways).collect()
     }
 
     fn write_sizes(&self, f: &mut fmt::Formatter<'_>, policies: &PolicySet) -> fmt::Result {
@@ -241,6 +252,20 @@ mod tests {
         let noted = section(&block("  num_shards: 4\n", ALL));
         let line = "  note: policies/sampling.yaml:4:15: tail_sampling.num_shards: one table holds all traces";
         assert!(noted[3].starts_with(line), "{noted:?}");
+    }
+
+    /// Guarantees: gateways that sample are named, also where nobody else does.
+    #[test]
+    fn gateways_that_sample_are_named() {
+        let sampled = "backends:\n  few: {otlp_grpc: few.example:4317, signals: [traces], sampled: true}\n";
+        let (_dir, documents) = rig::edited(|name, text| match name {
+            "regions/eu-west.yaml" | "regions/uk-south.yaml" => format!("{text}{sampled}"),
+            _ => text,
+        });
+        let now = Timestamp::from_nanos(u64::try_from(NOW.unix_timestamp_nanos()).unwrap());
+        let report = Report::new(&documents, None, 1 << 20, now).to_string();
+        let line = "sampling at each central node and each gateway of eu-west and each gateway of uk-south: a trace";
+        assert!(report.contains(line), "{report}");
     }
 
     /// Guarantees: a policy that can never match what comes over a link is told, by link and origin.

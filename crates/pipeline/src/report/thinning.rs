@@ -4,6 +4,7 @@ use std::fmt;
 
 use tollgate_federation::{Cluster, Link, Origin, Signal, Thinning};
 use tollgate_residency::{Carrier, Form};
+use tollgate_sampling::{Consistency, PolicySet};
 
 use super::{Report, joined};
 
@@ -33,6 +34,22 @@ impl Report<'_> {
         )
     }
 
+    /// What is thinned says so, and whoever samples it by hash drops more of it without a word.
+    pub(super) fn write_thresholds_untold(&self, f: &mut fmt::Formatter<'_>, policies: &PolicySet) -> fmt::Result {
+        let federation = self.documents.federation();
+        let mut clusters = federation.regions().flat_map(|region| region.clusters().values());
+        let is_thinned = clusters.any(|cluster| cluster.thinning().is_some())
+            || federation.links().iter().any(|link| link.thinning().is_some());
+        if !is_thinned || policies.own().sampling == Consistency::TraceState {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "  warning: what is kept of thinned traces goes on saying the share of the thinning alone (`ot=th`), so that counts by \
+             it are too low; with `use_tracestate: true` it says the share of both"
+        )
+    }
+
     fn withholds_thresholds(&self, link: &Link, origin: &Origin) -> bool {
         let (federation, policy) = (self.documents.federation(), &self.documents.policy);
         let crosses =
@@ -51,8 +68,8 @@ impl fmt::Display for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Thinning { percentage, spans_per_second, bytes_per_second } = self.0;
         let share = percentage.map(|percentage| format!("{percentage} % of all traces"));
-        let spans = spans_per_second.map(|rate| format!("at most {rate} spans a second"));
-        let bytes = bytes_per_second.map(|rate| format!("at most {rate} a second"));
+        let spans = spans_per_second.map(|rate| format!("at most {rate} spans a second at a node"));
+        let bytes = bytes_per_second.map(|rate| format!("at most {rate} a second at a node"));
         write!(f, "thinned to {}; the rest is dropped", joined(share.into_iter().chain(spans).chain(bytes)))
     }
 }
@@ -75,7 +92,7 @@ mod tests {
             _ => text,
         });
         let report = Report::new(&documents, None, 1 << 20, Timestamp::from_nanos(1_796_126_400_000_000_000));
-        let is_ours = |line: &&str| line.contains("thinned") || line.contains("threshold");
+        let is_ours = |line: &&str| line.contains("thinned to") || line.contains("threshold");
         report.to_string().lines().filter(is_ours).map(str::to_owned).collect()
     }
 
@@ -87,7 +104,7 @@ mod tests {
         let link = "thin: {sampling_percentage: 12.5}, ";
         let cluster = "    thin: {spans_per_second: 500, bytes_per_second: 2MiB}\n";
         let of_link = "    traces thinned to 12.5 % of all traces; the rest is dropped";
-        let of_cluster = "    traces thinned to at most 500 spans a second, at most 2MiB a second; the rest is dropped";
+        let of_cluster = "    traces thinned to at most 500 spans a second at a node, at most 2MiB a second at a node; the rest is dropped";
         assert_eq!(lines(link, cluster, ""), [of_cluster, of_link]);
         assert!(lines("", "", STRIPPED).is_empty());
     }
@@ -100,5 +117,21 @@ mod tests {
             let lines = lines(link, cluster, STRIPPED);
             assert!(lines[1].starts_with("    warning: span.trace_state of EEA does not cross"), "{lines:?}");
         }
+    }
+
+    /// Guarantees: where a tail by hash follows the thinning, it is said that kept spans do not tell of it.
+    #[test]
+    fn a_tail_that_writes_no_threshold_behind_thinning_is_a_warning() {
+        let warned = |cluster: &str, own: &str| {
+            let (_dir, documents) = rig::edited(|name, text| match name {
+                "regions/eu-west.yaml" => text.replacen("    stamp:", &format!("{cluster}    stamp:"), 1),
+                "policies/sampling.yaml" => format!("{text}{own}"),
+                _ => text,
+            });
+            let report = Report::new(&documents, None, 1 << 20, Timestamp::from_nanos(1_796_126_400_000_000_000));
+            report.to_string().contains("with `use_tracestate: true` it says the share of both")
+        };
+        let thin = "    thin: {sampling_percentage: 10}\n";
+        assert!(warned(thin, "") && !warned("", "") && !warned(thin, "\nuse_tracestate: true\n"));
     }
 }

@@ -62,15 +62,15 @@ impl Sums {
     /// The largest share of all traces at which no more than this is expected to stay.
     pub(super) fn share(&self, budget: f64) -> f64 {
         let mut left = budget;
-        let mut stands_for: f64 = self.0.iter().map(|sum| sum.stands_for).sum();
         // What is rarer than the share stays whole.
-        for sum in self.0.iter().rev().filter(|sum| sum.arrived > 0.0) {
+        for (octave, sum) in self.0.iter().enumerate().rev().filter(|(_, sum)| sum.arrived > 0.0) {
+            // Added up anew each time: what a rare one stands for is so much that nothing is left beside it in a difference.
+            let stands_for: f64 = self.0.iter().take(octave + 1).map(|sum| sum.stands_for).sum();
             let share = left / stands_for;
             if share * sum.stands_for <= sum.arrived {
                 return share.clamp(0.0, 1.0);
             }
             left -= sum.arrived;
-            stands_for -= sum.stands_for;
         }
         1.0
     }
@@ -97,5 +97,18 @@ mod tests {
         }
         assert_eq!(spans.share(1e9), 1.0);
         assert_eq!(Sums::default().share(0.0), 1.0, "of nothing everything stays");
+    }
+
+    /// Guarantees: a few spans that say they stand for as many as can be said hide nothing of what else arrives.
+    #[test]
+    fn what_claims_to_be_very_rare_hides_nothing_beside_it() {
+        let mut load = Load::default();
+        (0..1000).for_each(|_| load.add(Threshold::ALWAYS, Threshold::ALWAYS, 10));
+        (0..10).for_each(|_| load.add(Threshold::parse("ffffffffffffff").unwrap(), Threshold::ALWAYS, 10));
+        let [spans, _] = &load.of;
+        for (budget, share) in [(2000.0, 1.0), (510.0, 0.5), (110.0, 0.1), (11.0, 0.001)] {
+            assert!((spans.share(budget) - share).abs() < 1e-9, "{budget}: {}", spans.share(budget));
+        }
+        assert!(spans.share(5.0) < 1e-16 && spans.share(0.0) == 0.0);
     }
 }
