@@ -16,6 +16,7 @@ pub(crate) mod pages;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod secrets;
+mod senders;
 pub(crate) mod start;
 pub(crate) mod unfit;
 pub(crate) mod variables;

@@ -10,11 +10,12 @@
 //! 3. Nobody is waited for longer than `patience`, whatever it says and however long it is silent.
 //! 4. Memory is bounded: by senders and by what is kept of each.
 //!
-//! Not here: who may send (`admit.rs`), what is done about it (`hold.rs`).
+//! Not here: who may send (`admit.rs`), what is done about it (`hold.rs`), who sent to the process before (`node/senders.rs`).
 
 mod heard;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const FORGOTTEN: Duration = Duration::from_secs(3600);
 /// Senders that are remembered at most: many times what a tier has.
 const MOST: usize = 4096;
 
-/// Everybody who was heard of since this process started.
+/// Everybody who was heard of since this process started, and whom it expects from before.
 #[derive(Debug)]
 pub(crate) struct Attendance {
     clock: Clock,
@@ -42,6 +43,8 @@ pub(crate) struct Attendance {
     opened: OnceLock<Duration>,
     patience: Mutex<Duration>,
     senders: Mutex<BTreeMap<NodeId, Heard>>,
+    /// Counts how often somebody came or went.
+    comings: AtomicU64,
 }
 
 /// What a manifest says of its sender.
@@ -85,7 +88,8 @@ impl Word {
 impl Attendance {
     pub(crate) fn new(clock: Clock, settling: Duration, patience: Duration) -> Arc<Self> {
         let (began, senders, patience) = (clock.uptime(), Mutex::default(), Mutex::new(patience));
-        Arc::new(Self { clock, began, settling, opened: OnceLock::new(), patience, senders })
+        let (opened, comings) = (OnceLock::new(), AtomicU64::new(0));
+        Arc::new(Self { clock, began, settling, opened, patience, senders, comings })
     }
 
     /// Senders can reach us from now on.
@@ -102,6 +106,31 @@ impl Attendance {
         *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Expects somebody who was heard of by the process before: as if silent from now on, with nothing known of what is left there.
+    pub(crate) fn expect(&self, node: NodeId) {
+        let mut senders = self.lock();
+        if senders.len() < MOST {
+            senders.entry(node).or_insert_with(|| Heard::new(0, self.clock.uptime()));
+        }
+    }
+
+    /// Forgets everybody else: nothing comes from them any more.
+    pub(crate) fn keep(&self, belongs: impl Fn(&NodeId) -> bool) {
+        self.retain(&mut self.lock(), |node, _| belongs(node));
+    }
+
+    /// Who sends, and how often somebody came or went until then.
+    pub(crate) fn names(&self) -> (u64, Vec<NodeId>) {
+        let senders = self.lock();
+        (self.comings.load(Ordering::Relaxed), senders.keys().cloned().collect())
+    }
+
+    fn retain(&self, senders: &mut BTreeMap<NodeId, Heard>, stays: impl Fn(&NodeId, &Heard) -> bool) {
+        let before = senders.len();
+        senders.retain(|node, heard| stays(node, heard));
+        self.comings.fetch_add((before - senders.len()) as u64, Ordering::Relaxed);
+    }
+
     /// Takes in what a sender said; all that it had sent before lies in our log before `end`.
     pub(crate) fn heard(&self, word: &Word, end: Position) {
         let now = self.clock.uptime();
@@ -110,9 +139,10 @@ impl Attendance {
             return heard.add(word.boot, word.progress, end, now);
         }
         if senders.len() < MOST {
-            let mut heard = Heard::new(word.boot);
+            let mut heard = Heard::new(word.boot, now);
             heard.add(word.boot, word.progress, end, now);
             senders.insert(word.node.clone(), heard);
+            self.comings.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -120,7 +150,7 @@ impl Attendance {
     pub(crate) fn lag(&self, position: Position) -> Lag {
         let (now, patience) = (self.clock.uptime(), self.patience());
         let mut senders = self.lock();
-        senders.retain(|_, heard| now.saturating_sub(heard.last()) <= FORGOTTEN);
+        self.retain(&mut senders, |_, heard| now.saturating_sub(heard.last()) <= FORGOTTEN);
         let has_settled = self.opened.get().is_some_and(|opened| now.saturating_sub(*opened) >= self.settling);
         let settling = if has_settled { Duration::ZERO } else { now.saturating_sub(self.began) };
         let mut lag = Lag { awaited: settling, of_all: settling };

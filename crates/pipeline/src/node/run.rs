@@ -27,6 +27,7 @@ use crate::node::open::Opened;
 use crate::node::outlets;
 use crate::node::pages::NodePages;
 use crate::node::reload::Reloader;
+use crate::node::senders;
 use crate::node::start::Start;
 use crate::node::unfit::Unfit;
 use crate::node::ways::ways;
@@ -230,6 +231,7 @@ fn dns(file: &NodeFile) -> Option<Dns> {
 
 /// Starts the parts from the back of the path to its front: nothing comes in before it can go on.
 async fn start(node: &Arc<Node>, logs: &Logs, metrics: Metrics) -> Result<(), RunError> {
+    senders::start(node);
     outlets::start(node, logs).await?;
     intake::start(node, logs).await?;
     let pages = Arc::new(NodePages::new(Arc::clone(node), logs.clone(), metrics));

@@ -50,8 +50,9 @@ impl Offset {
 }
 
 impl Heard {
-    pub(super) fn new(boot: u64) -> Self {
-        Self { boot, last: Duration::ZERO, offset: None, words: VecDeque::new() }
+    /// Of somebody who has said nothing yet, and is silent from now on.
+    pub(super) fn new(boot: u64, now: Duration) -> Self {
+        Self { boot, last: now, offset: None, words: VecDeque::new() }
     }
 
     pub(super) fn add(&mut self, boot: u64, progress: Progress, end: Position, now: Duration) {
