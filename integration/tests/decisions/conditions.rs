@@ -201,7 +201,19 @@ fn function(dice: &mut Dice, about: About) -> String {
     match dice.below(9) {
         0 | 1 => format!(
             "IsMatch({path}, \"{}\")",
-            dice.of(&["^\\\\d+$", "a|b", "(?i)^abc$", "", "\\\\{.*z", "^-", "e[+-]"])
+            dice.of(&[
+                "^\\\\d+$",
+                "a|b",
+                "(?i)^abc$",
+                "",
+                "\\\\{.*z",
+                "^-",
+                "e[+-]",
+                "\\\\<",
+                "^[\\\\w-.]+$",
+                "\\\\x41\\\\102C",
+                "\\\\b\\\\pN"
+            ])
         ),
         2 => format!("IsMatch(span.name, \"{}\")", dice.of(&["^GET /users/\\\\w+$", "ö", "(?i)Ö", "^$"])),
         3 => format!("{}({path})", dice.of(&["IsString", "IsInt", "IsDouble", "IsBool", "IsMap", "IsList"])),

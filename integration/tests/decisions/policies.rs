@@ -104,7 +104,7 @@ fn composite(dice: &mut Dice, name: &str) -> Value {
 }
 
 fn simple(dice: &mut Dice, name: &str) -> Value {
-    let (kind, block) = match dice.below(14) {
+    let (kind, block) = match dice.below(15) {
         0 => ("latency", json!({"threshold_ms": dice.of(&[0, 1, 400, 1_500, 2_400])})),
         1 | 2 => ("numeric_attribute", numeric(dice)),
         3 | 4 => ("boolean_attribute", boolean(dice)),
@@ -114,9 +114,10 @@ fn simple(dice: &mut Dice, name: &str) -> Value {
             json!({"status_codes": dice.of(&[&["ERROR"][..], &["OK"], &["UNSET", "ERROR"], &["UNSET"]])}),
         ),
         9 => ("probabilistic", probabilistic(dice)),
-        10 => ("span_count", json!({"min_spans": 1 + dice.below(5), "max_spans": dice.of(&[0, 5, 6])})),
+        10 => ("span_count", json!({"min_spans": dice.below(6), "max_spans": dice.of(&[0, 3, 5, 6])})),
         11 => ("trace_state", trace_state(dice)),
         12 => ("trace_flags", Value::Null),
+        13 => limited(dice),
         _ if dice.one_in(6) => ("always_sample", Value::Null),
         _ => ("ottl_condition", conditions::policy(dice)),
     };
@@ -130,10 +131,17 @@ fn simple(dice: &mut Dice, name: &str) -> Value {
 /// Bounds of zero are no bounds for the Collector: a defect that stands elsewhere.
 fn numeric(dice: &mut Dice) -> Value {
     let (low, high) = *dice.of(&[(200, 404), (500, 599), (1, 10), (-10, -1), (2, 1_000_000)]);
-    json!({
-        "key": dice.text(&["num.status", "num.size", "num.replica", "num.none"]),
-        "min_value": low, "max_value": high, "invert_match": dice.one_in(3),
-    })
+    let mut block = json!({
+        "key": dice.text(&["num.status", "num.size", "num.replica", "num.none"]), "invert_match": dice.one_in(3),
+    });
+    let which = dice.below(4);
+    if which != 0 {
+        block["min_value"] = low.into();
+    }
+    if which != 1 {
+        block["max_value"] = high.into();
+    }
+    block
 }
 
 fn boolean(dice: &mut Dice) -> Value {
@@ -143,8 +151,20 @@ fn boolean(dice: &mut Dice) -> Value {
     })
 }
 
-const EXPRESSIONS: &[&[&str]] =
-    &[&["^/users/\\d+$"], &["o", "^g"], &["[a-z]+-west-[[:digit:]]"], &["(?i)GOLD|SHOP"], &[".*"], &["^$"]];
+const EXPRESSIONS: &[&[&str]] = &[
+    &["^/users/\\d+$"],
+    &["o", "^g"],
+    &["[a-z]+-west-[[:digit:]]"],
+    &["(?i)GOLD|SHOP"],
+    &[".*"],
+    &["^$"],
+    &["\\<", "\\>", "health\\z"],
+    &["^[\\w-.]+$"],
+    &["[--/][^[:^alpha:]]"],
+    &["\\x2f\\157rders", "\\Qa+b\\E"],
+    &["(?i)^/USERS/\\d{1,3}$"],
+    &["^\\pL{4}$", "\\p{lu}", "^$"],
+];
 const VALUES: &[&[&str]] = &[&["gold"], &["silver", "shop"], &["/health", "eu-west-1", "payment"], &[""], &["no"]];
 
 fn string(dice: &mut Dice) -> Value {
@@ -156,9 +176,18 @@ fn string(dice: &mut Dice) -> Value {
 
 fn probabilistic(dice: &mut Dice) -> Value {
     json!({
-        "sampling_percentage": dice.of(&[0.5, 10.0, 33.3, 50.0, 66.6, 99.9, 100.0]),
+        "sampling_percentage": dice.of(&[0.0, 0.5, 10.0, 33.3, 50.0, 66.6, 99.9, 100.0, 150.0]),
         "hash_salt": dice.text(&["", "salt", "default-hash-seed"]),
     })
+}
+
+/// Everything or nothing: what lies between depends on when it is asked.
+fn limited(dice: &mut Dice) -> (&'static str, Value) {
+    let limit = *dice.of(&[0, 1_000_000_000]);
+    match dice.below(2) {
+        0 => ("rate_limiting", json!({"spans_per_second": limit})),
+        _ => ("bytes_limiting", json!({"bytes_per_second": limit})),
+    }
 }
 
 fn trace_state(dice: &mut Dice) -> Value {
