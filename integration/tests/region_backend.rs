@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a backend that asks for it gets the traces that its region's gateways keep, each whole and from one gateway,
 //! wherever its spans came in; every other backend and every link gets everything as before. What waits for its verdict
-//! outlives `kill -9` of its gateway.
+//! outlives `kill -9` of its gateway, and what comes while that is away waits for it.
 #![allow(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,8 +74,13 @@ fn a_backend_of_the_region_gets_the_traces_that_its_gateways_keep() {
     let first = TRACES * (SPANS - 1);
     wait_until(LIMIT, "the first spans are at their gateways", || spans(&fleet, "everything") == first);
     fleet.kill(GATEWAYS[0]);
-    fleet.start([GATEWAYS[0]]);
     send(&fleet, SPANS - 1);
+    let of_the_other = |(_, gateways): &&(BTreeSet<String>, BTreeSet<&str>)| gateways.contains(GATEWAYS[1]);
+    let is_there =
+        |traces: &BTreeMap<_, _>| traces.values().filter(of_the_other).all(|(spans, _)| spans.len() == SPANS);
+    wait_until(LIMIT, "what the other gateway judges reaches it", || is_there(&held(&fleet, "everything")));
+    fleet.start([GATEWAYS[0]]);
+
     wait_until(LIMIT, "all spans are at their gateways", || spans(&fleet, "everything") == (TRACES * SPANS));
 
     let failing = TRACES / FAILING;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate_config::{Read, Value};
 
 use crate::address::{Host, HostPort};
-use crate::backend::Backend;
+use crate::backend::{Backend, Traces};
 use crate::name::Name;
 use crate::node::{Role, TierId};
 
@@ -62,8 +62,8 @@ impl Tier {
         self.port
     }
 
-    /// How long spans wait for a missing owner before another takes them over; zero for gateways, which keep nothing
-    /// of a trace and fail over at once.
+    /// How long spans wait for a missing owner before another takes them over; zero for gateways that keep nothing of a
+    /// trace, so that others take over at once.
     pub fn handover_after(&self) -> Duration {
         self.handover_after
     }
@@ -88,6 +88,8 @@ impl Tier {
 
     pub(crate) fn with_backends(draft: TierDraft, backends: Vec<Backend>) -> Self {
         let TierDraft { id, nodes, port, handover_after } = draft;
+        let samples = id.role() == Role::Gateway && backends.iter().any(|backend| backend.traces() == Traces::Kept);
+        let handover_after = if samples { HANDOVER_AFTER } else { handover_after };
         Self { id, nodes, port, handover_after, backends }
     }
 }

@@ -213,8 +213,13 @@ impl Launch<'_> {
 
     /// Whoever judges whole traces is waited for; everybody else is replaced at once.
     fn hop_to(&self, tier: &Tier) -> Arc<Hop> {
+        let handover_after = tier.handover_after();
         let kind = match tier.id().role() {
-            Role::Central => HopKind::Wait { handover_after: tier.handover_after() },
+            Role::Central => HopKind::Wait { handover_after },
+            // Gateways that sample for backends of their own judge whole traces too.
+            Role::Gateway if self.signal == Signal::Traces && !handover_after.is_zero() => {
+                HopKind::Wait { handover_after }
+            }
             Role::Gateway | Role::Collector => HopKind::FailOver,
         };
         let leaving = match (kind, tier.nodes()) {

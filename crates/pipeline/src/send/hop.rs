@@ -3,7 +3,7 @@
 //! Promises:
 //! 1. A failed or refused attempt ejects a node; a probe brings it back, and whoever waited for it learns that at once.
 //! 2. On a stateless hop the share of an ejected node goes to the next in rank at once, and one parcel at a time finds
-//!    out whether the node is back; on the hop to central it waits for `handover_after`, so that a restart splits no trace.
+//!    out whether the node is back; where whole traces are judged it waits for `handover_after`, so that a restart splits none.
 //!
 //! Not here: who there is (`roll.rs`), who answers (`standings.rs`), how a share is split (`failover.rs`).
 

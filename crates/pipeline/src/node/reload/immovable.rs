@@ -4,8 +4,10 @@
 //! 1. Every such change is named with file, line, column and path; what concerns other nodes only is none.
 //! 2. Catalogue, residency and sampling policy and what links carry under which instrument always change without one.
 
+use std::time::Duration;
+
 use tollgate_config::{At, Document};
-use tollgate_federation::{Federation, NodeId, PlaceId, Role, TierId};
+use tollgate_federation::{Federation, Link, NodeId, NodeIn, PlaceId, Role, Tier, TierId};
 
 use crate::documents::Documents;
 use crate::node::ways::{Consumption, Out, Way, ways};
@@ -99,8 +101,8 @@ fn ways_out(me: &NodeId, old: &Federation, new: &Federation) -> Vec<Immovable> {
         ways.map(|way| {
             let link = link_of(&way).and_then(|link| federation.link(link));
             let at = link.map_or_else(|| At::document(FEDERATION), |link| link.at().clone());
-            let is_link = matches!(way.way, Way::Out(Out::Link(_)));
-            ((way.log, way.name, is_link, link.map(|link| (link.compression(), link.thinning()))), at)
+            let (is_link, waits) = (matches!(way.way, Way::Out(Out::Link(_))), waits(federation, me, &way.way, link));
+            ((way.log, way.name, (is_link, waits), link.map(|link| (link.compression(), link.thinning()))), at)
         })
         .collect()
     };
@@ -115,6 +117,19 @@ fn ways_out(me: &NodeId, old: &Federation, new: &Federation) -> Vec<Immovable> {
     let gone = only(&old, &new).into_iter().map(|gone| Immovable { at: At::document(FEDERATION), ..gone });
     found.extend(gone.filter(|gone| !found.iter().any(|there| there.why == gone.why)).collect::<Vec<_>>());
     found
+}
+
+/// How long spans wait for one of the next tier that is away: longer where it samples than where it passes on.
+fn waits(federation: &Federation, me: &NodeId, way: &Way, link: Option<&Link>) -> Option<Duration> {
+    let tier = match (way, link.map(Link::to)) {
+        (_, Some(PlaceId::Tier(tier))) => federation.tier(tier),
+        (Way::Out(Out::Gateway), _) => match federation.node(me)? {
+            NodeIn::Collector { region, .. } => Some(region.gateway()),
+            _ => None,
+        },
+        _ => None,
+    };
+    tier.map(Tier::handover_after)
 }
 
 fn link_of(way: &Consumption) -> Option<tollgate_federation::LinkId> {

@@ -128,6 +128,23 @@ fn what_cannot_change_without_a_restart_is_refused_by_name() {
     }
 }
 
+/// Guarantees: that gateways sample from now on, so that their traces wait for them, is no news to whoever sends elsewhere, and
+/// needs a restart of whoever sends to them.
+#[test]
+fn a_tier_that_begins_to_sample_needs_a_restart_of_those_that_send_to_it() {
+    let sampled = "backends:\n  few: {otlp_grpc: few.example:4317, signals: [traces], sampled: true}\nregime: UK";
+    let reload = |me: &str| {
+        let bench = Bench::new(me);
+        bench.edit("regions/uk-south.yaml", "regime: UK", sampled);
+        bench.reloader.reload().map_err(|error| error.to_string())
+    };
+    for (me, way) in [("uk-south/collector/uk-south-a-0", "gateway"), (GATEWAY, "link/uk-south/gateway")] {
+        let error = reload(me).unwrap_err();
+        assert!(error.contains(&format!("the way out to {way}")), "{me}: {error}");
+    }
+    assert_eq!(reload("us-east/gateway/0"), Ok(Reloaded::Adopted));
+}
+
 /// Guarantees: a link more or less, or one that carries another signal, is a way out that needs a restart where it begins,
 /// and none where it does not; links may be listed in another order.
 #[test]
