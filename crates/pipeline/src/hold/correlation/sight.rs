@@ -3,7 +3,10 @@
 //! Promises:
 //! 1. A region whose spans, or some of whose services' spans, the documents keep away is hidden; so is one whose ids come in
 //!    another form than those they would have to join.
-//! 2. That a parent was withheld is what the documents account for, never an observation: what is withheld leaves no trace here.
+//! 2. Where the documents thin traces so that a part of one may stay, that accounts for parents too.
+//! 3. That a parent was withheld is what the documents account for, never an observation: what is withheld leaves no trace here.
+
+mod thinned;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use tollgate_residency::{Carrier, Form, Table, Tables};
 use tollgate_runtime::Clock;
 use tollgate_sampling::Parent;
 
+use self::thinned::Thinned;
 use crate::documents::Documents;
 use crate::node::in_force::{Borders, Edition, InForce};
 use crate::seal::day;
@@ -48,11 +52,12 @@ pub(super) struct Sight {
     of: Option<(Arc<Edition>, Date)>,
     /// Of each region; none if its spans do not come at all.
     ways: BTreeMap<String, Option<Way>>,
+    thinned: Thinned,
 }
 
 impl Sight {
     pub(super) fn new(in_force: InForce, tier: TierId, clock: Clock) -> Self {
-        let mut sight = Self { in_force, tier, clock, of: None, ways: BTreeMap::new() };
+        let mut sight = Self { in_force, tier, clock, of: None, ways: BTreeMap::new(), thinned: Thinned::default() };
         sight.renew();
         sight
     }
@@ -67,6 +72,7 @@ impl Sight {
         let read = Reading { documents: &edition.documents, tier: &self.tier, today };
         let of_region = |region: &Region| (region.name().to_string(), read.way(region));
         self.ways = edition.documents.federation.regions().map(of_region).collect();
+        self.thinned = Thinned::on_the_way_to(&self.tier, &edition.documents.federation);
         self.of = Some((edition, today));
     }
 
@@ -101,12 +107,13 @@ impl Sight {
             return Absence::Unknown;
         }
         if parent == Parent::Local {
-            return Absence::Missing; // of the same resource, and so by the same rules
+            // Of the same resource, and so by the same rules.
+            return if self.thinned.parts_processes(region) { Absence::Withheld } else { Absence::Missing };
         }
         let own = self.ways.get(region).and_then(|way| way.as_ref()?.ids);
         let others = || self.ways.iter().filter(|(name, _)| self.has_services(name));
         let joins = |way: &Option<Way>| own.is_some() && way.as_ref().is_some_and(|way| way.ids == own);
-        if !others().all(|(_, way)| joins(way)) {
+        if self.thinned.parts_traces() || !others().all(|(_, way)| joins(way)) {
             return Absence::Withheld;
         }
         let is_heard = |way: &Option<Way>| way.as_ref().is_some_and(|way| heard.contains(&way.by));

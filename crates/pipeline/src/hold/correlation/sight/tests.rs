@@ -108,3 +108,29 @@ fn where_parents_are_stripped_nothing_counts_as_a_root() {
     let (_dir, sight) = sight(replaced(RESIDENCY, UK_RULE, rule));
     assert_eq!(["eu-west", "uk-south", "us-east"].map(|region| sight.tells_parents(region)), [true, false, true]);
 }
+
+/// Guarantees: one share for all leaves no parent out of a trace that stays; shares that differ do, of others and not of the same
+/// process; a rate does of both.
+#[test]
+fn thinning_that_may_part_a_trace_accounts_for_parents() {
+    let cluster = |thin: &'static str| {
+        move |name: &str, text: String| {
+            let is_region = ["regions/eu-west.yaml", "regions/uk-south.yaml", "regions/us-east.yaml"].contains(&name);
+            if is_region { text.replace("    stamp:", &format!("    thin: {thin}\n    stamp:")) } else { text }
+        }
+    };
+    let one = |thin: &'static str| replaced("regions/uk-south.yaml", "    stamp:", thin);
+    let link = replaced(FEDERATION, "instruments: {UK:", "thin: {sampling_percentage: 10}, instruments: {UK:");
+    let absences = |edit: &dyn Fn(&str, String) -> String| {
+        let (_dir, sight) = sight(edit);
+        [(Parent::Remote, "us-east"), (Parent::Local, "us-east"), (Parent::Local, "uk-south")]
+            .map(|(parent, region)| sight.absence(parent, region, &everybody()))
+    };
+    let (missing, withheld) = (Absence::Missing, Absence::Withheld);
+    assert_eq!(absences(&cluster("{sampling_percentage: 10}")), [missing; 3]);
+    let tenth = one("    thin: {sampling_percentage: 10}\n    stamp:");
+    assert_eq!(absences(&tenth), [withheld, missing, missing]);
+    assert_eq!(absences(&link), [withheld, missing, missing]);
+    assert_eq!(absences(&one("    thin: {spans_per_second: 10}\n    stamp:")), [withheld, missing, withheld]);
+    assert_eq!(absences(&cluster("{spans_per_second: 10}")), [withheld; 3]);
+}
