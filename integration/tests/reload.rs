@@ -302,3 +302,37 @@ fn sampling_policies_change_under_load_and_no_trace_is_lost_or_split() {
     assert!(kept.range(errors_from..).all(|trace| fails(*trace)), "{kept:?}");
     assert!(kept.range(pending_from..errors_from).any(|trace| fails(*trace)));
 }
+
+/// How often; more where time does not matter.
+fn rounds() -> u64 {
+    if std::env::var_os("TOLLGATE_FULL").is_some() { 16 } else { 4 }
+}
+
+/// Scenario: the same, and each time a central node is killed in the middle of it, at once or a little later. Guarantees: every trace
+/// is kept whole or not at all, by whichever policies it was judged, and every error is kept.
+#[test]
+fn a_central_node_that_is_killed_while_policies_change_splits_and_loses_no_trace() {
+    let (mut fleet, backend) = fleet_that(3, ERRORS);
+    let sender = Sender::start(fleet.otlp(COLLECTOR), halves);
+    sender.flow();
+    for round in 0..rounds() {
+        fleet.sample_after(3, if round % 2 == 0 { ALL } else { ERRORS });
+        CENTRAL.iter().for_each(|name| fleet.process(name).hang_up());
+        // Before it has read them, while what waits is read again, or when they are in force.
+        std::thread::sleep(Duration::from_millis(round * 30));
+        let victim = CENTRAL[usize::from(round / 2 % 2 == 1)];
+        fleet.kill(victim);
+        fleet.start([victim]);
+        sender.flow();
+    }
+    let last = sender.stop() - APART;
+    let errors: Vec<u64> = (1..=last).filter(|trace| fails(*trace)).collect();
+    wait_until(LIMIT, "every error is kept", || {
+        let [firsts, seconds] = arrived_halves(&backend);
+        errors.iter().all(|trace| firsts.contains(trace) && seconds.contains(trace))
+    });
+    wait_until(LIMIT, "what is kept is whole", || {
+        let [firsts, seconds] = arrived_halves(&backend);
+        firsts.iter().filter(|trace| **trace <= last).eq(seconds.iter())
+    });
+}
