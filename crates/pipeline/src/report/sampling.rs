@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(
             section(&block("", ALL)),
             [
-                "  memory: 1 MiB for 1000 pending traces, 1 MiB for 10000 verdicts, 8 MiB for the history",
+                "  memory: 1 MiB for 1000 pending traces, 1 MiB for 10000 verdicts, 9 MiB for the history",
                 "  disk: 12 MiB of spans wait if 1MiB a second arrive, 48 MiB while a link lags by 40s",
                 "  num_traces is enough for 83 new traces a second, 20 while a link lags by 40s, with a fifth to spare",
             ]
