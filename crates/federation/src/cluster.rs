@@ -8,6 +8,7 @@ use regex::Regex;
 use tollgate_config::{At, Fields, Read, Value};
 
 use crate::address::SetFile;
+use crate::listener::Listener;
 use crate::name::Name;
 use crate::node::TierId;
 use crate::signal::Signal;
@@ -97,6 +98,14 @@ pub struct Batch {
 impl Default for Batch {
     fn default() -> Self {
         Self { send_batch_size: 8192, timeout: Duration::from_millis(200) }
+    }
+}
+
+impl Listen {
+    /// The listeners that have an address.
+    pub fn listeners(&self) -> impl Iterator<Item = Listener> + use<> {
+        let grpc = self.otlp_grpc.map(|_| Listener::OtlpGrpc);
+        grpc.into_iter().chain(self.otlp_http.map(|_| Listener::OtlpHttp))
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Not here: the metadata that carries it (`tollgate_transport`), whether its claims hold (`Federation`).
 
+use crate::listener::Listener;
 use crate::node::{IdentityError, NodeId};
 use crate::origin::{Origin, OriginError};
 use crate::signal::Signal;
@@ -36,6 +37,8 @@ pub struct Manifest {
     pub positions: (u64, u64),
     /// How far the sender is on this way; `None` where nobody waits for it.
     pub progress: Option<Progress>,
+    /// By which listener of the collector that sends it all of it came; `None` where it does not say.
+    pub listener: Option<Listener>,
 }
 
 /// How far a sender is, by its own clock: whatever reached it before `oldest_unsent` was acknowledged by the receiver.
@@ -76,12 +79,15 @@ pub enum ManifestError {
     Origin(#[from] OriginError),
 }
 
-const VERSION: u8 = 3;
+/// What says no listener is written as it was before there was one to say, so that older releases take it.
+const PLAIN: u8 = 3;
+/// The same, then the listener.
+const WITH_LISTENER: u8 = 4;
 
 impl Manifest {
     /// Encodes it: a version byte, then the fields in order, integers little endian, texts behind their length.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![if self.listener.is_some() { WITH_LISTENER } else { PLAIN }];
         put_text(&mut out, &self.node.to_string());
         out.extend(self.boot.to_le_bytes());
         out.extend(self.parcel.to_le_bytes());
@@ -101,6 +107,10 @@ impl Manifest {
         out.push(u8::from(self.progress.is_some()));
         let progress = self.progress.map(|Progress { oldest_unsent, now }| [oldest_unsent, now].map(u64::to_le_bytes));
         out.extend(progress.into_iter().flatten().flatten());
+        out.extend(self.listener.map(|listener| match listener {
+            Listener::OtlpGrpc => 0,
+            Listener::OtlpHttp => 1,
+        }));
         out
     }
 
@@ -111,7 +121,7 @@ impl Manifest {
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
         let mut reader = Reader { rest: bytes };
         let version = reader.byte()?;
-        if version != VERSION {
+        if ![PLAIN, WITH_LISTENER].contains(&version) {
             return Err(ManifestError::Version(version));
         }
         let manifest = Self {
@@ -126,6 +136,7 @@ impl Manifest {
             interval: reader.range("intervals")?,
             positions: reader.range("positions")?,
             progress: reader.progress()?,
+            listener: if version == WITH_LISTENER { Some(reader.listener()?) } else { None },
         };
         if reader.rest.is_empty() { Ok(manifest) } else { Err(ManifestError::Trailing) }
     }
@@ -170,6 +181,14 @@ impl<'b> Reader<'b> {
             1 => Ok(Signal::Metrics),
             2 => Ok(Signal::Logs),
             _ => Err(ManifestError::Unknown("signal")),
+        }
+    }
+
+    fn listener(&mut self) -> Result<Listener, ManifestError> {
+        match self.byte()? {
+            0 => Ok(Listener::OtlpGrpc),
+            1 => Ok(Listener::OtlpHttp),
+            _ => Err(ManifestError::Unknown("listener")),
         }
     }
 

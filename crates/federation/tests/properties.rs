@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use tollgate_config::Set;
-use tollgate_federation::{Federation, Manifest, Name, NodeId, Origin, Progress, Regime, Role, Signal};
+use tollgate_federation::{Federation, Listener, Manifest, Name, NodeId, Origin, Progress, Regime, Role, Signal};
 
 const NAME: &str = "[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?";
 
@@ -31,12 +31,27 @@ fn range() -> impl Strategy<Value = (u64, u64)> {
 
 fn manifest() -> impl Strategy<Value = Manifest> {
     let who = (node(), any::<u64>(), any::<u64>(), origin(), any::<[[u8; 32]; 2]>());
-    let what = (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), prop::option::of(range()));
+    let listener = prop::option::of(prop::sample::select(&Listener::ALL[..]));
+    let what =
+        (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), prop::option::of(range()), listener);
     (who, what).prop_map(|(who, what)| {
         let (node, boot, parcel, origin, [policy, in_force]) = who;
-        let (signal, items, interval, positions, progress) = what;
+        let (signal, items, interval, positions, progress, listener) = what;
         let progress = progress.map(|(oldest_unsent, now)| Progress { oldest_unsent, now });
-        Manifest { node, boot, parcel, origin, policy, in_force, signal, items, interval, positions, progress }
+        Manifest {
+            node,
+            boot,
+            parcel,
+            origin,
+            policy,
+            in_force,
+            signal,
+            items,
+            interval,
+            positions,
+            progress,
+            listener,
+        }
     })
 }
 
@@ -100,6 +115,15 @@ proptest! {
     #[test]
     fn a_manifest_reads_back_as_it_was_written(manifest in manifest()) {
         prop_assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+    }
+
+    /// Guarantees: releases that know no listeners take what says none, and ask to come back later with what says one.
+    #[test]
+    fn only_a_manifest_that_says_a_listener_is_of_the_later_version(manifest in manifest()) {
+        let version = manifest.encode()[0];
+        prop_assert_eq!(version, if manifest.listener.is_some() { 4 } else { 3 });
+        let plain = Manifest { listener: None, ..manifest.clone() }.encode();
+        prop_assert_eq!(&manifest.encode()[1..plain.len()], &plain[1..]);
     }
 
     #[test]

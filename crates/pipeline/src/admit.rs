@@ -13,7 +13,7 @@ pub(crate) mod recognition;
 
 use std::sync::Arc;
 
-use tollgate_federation::{Federation, LinkId, Manifest, NodeId, Origin, Role, Signal, Via};
+use tollgate_federation::{Federation, LinkId, Listener, Manifest, NodeId, Origin, Role, Signal, Via};
 use tollgate_otlp::{Limits, Walked, walk_logs, walk_metrics, walk_traces};
 use tollgate_runtime::Permit;
 use tollgate_spool::{Entry, Name};
@@ -21,7 +21,7 @@ use tollgate_transport::{Inbound, Peer, Receipt, Transport};
 
 use crate::node::in_force::{Edition, InForce};
 use crate::receive::refusal::Refusal;
-use crate::records::RECEIVED;
+use crate::records::{FromCollector, RECEIVED, service_at};
 use recognition::{Recognition, Recognized};
 
 /// Decides what may enter this node.
@@ -49,7 +49,8 @@ impl Admission {
     pub(crate) fn admit(&self, inbound: Inbound) -> Result<Admitted, Refusal> {
         let Inbound { signal, transport, payload, peer, manifest, permit } = inbound;
         let edition = self.in_force.edition();
-        let Source { origin, peer, items: stated } = self.source(&edition, signal, &peer, manifest.as_ref())?;
+        let Source { origin, peer, items: stated } =
+            self.source(&edition, (signal, transport), &peer, manifest.as_ref())?;
         let walked = walk(signal, &payload, &self.limits)?;
         agrees(stated, &walked)?;
         let mut index = Vec::with_capacity(payload.len() / 32);
@@ -74,14 +75,15 @@ impl Admission {
     fn source(
         &self,
         edition: &Arc<Edition>,
-        signal: Signal,
+        (signal, transport): (Signal, Transport),
         peer: &Peer,
         manifest: Option<&Manifest>,
     ) -> Result<Source, Refusal> {
         let federation = &*edition.documents.federation;
         let peer = match (self.me.role(), peer) {
             (Role::Collector, _) => {
-                return Ok(Source { origin: self.home.clone(), peer: Name::from("service"), items: None });
+                let peer = service_at(listener_of(transport));
+                return Ok(Source { origin: self.home.clone(), peer, items: None });
             }
             (Role::Gateway | Role::Central, Peer::Plain(_)) => return Err(Refusal::NoIdentity),
             (Role::Gateway | Role::Central, Peer::Node(peer)) => peer,
@@ -110,7 +112,9 @@ impl Admission {
         if let Via::Link(link) = via {
             self.recognize(edition, link, peer, manifest)?;
         }
-        Ok(Source { origin, peer: Name::from(peer.to_string()), items: Some(manifest.items) })
+        // Of a collector that proved to be ours we take by which of its listeners it received; of others it says nothing.
+        let listener = manifest.listener.filter(|_| matches!(via, Via::OwnCollector { .. }));
+        Ok(Source { origin, peer: FromCollector::name(peer, listener), items: Some(manifest.items) })
     }
 
     fn recognize(
@@ -126,6 +130,14 @@ impl Admission {
             Recognized::Wider => Err(Refusal::WiderPolicy { peer: peer() }),
             Recognized::Unknown => Err(Refusal::UnknownPolicy { peer: peer() }),
         }
+    }
+}
+
+/// Each listener of a collector takes one transport.
+fn listener_of(transport: Transport) -> Listener {
+    match transport {
+        Transport::Grpc => Listener::OtlpGrpc,
+        Transport::Http => Listener::OtlpHttp,
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tollgate_federation::{NodeId, Role, Signal};
+use tollgate_federation::{Role, Signal};
 use tollgate_otlp::{Batch, Index, RawAttribute, ResourceGroup, ValueView};
 use tollgate_residency::Carrier;
 use tollgate_runtime::Clock;
@@ -23,6 +23,7 @@ use tollgate_spool::Entry;
 use crate::node::Node;
 use crate::node::node_file::Recording;
 use crate::node::run::RunError;
+use crate::records::FromCollector;
 use drift::Drift;
 use shapes::Shapes;
 
@@ -130,7 +131,7 @@ impl Observer {
     fn is_own(&self, peer: &str) -> bool {
         match self.sees {
             Sees::Shapes(_) => true,
-            Sees::Drift(_) => peer.parse::<NodeId>().is_ok_and(|peer| peer.role() == Role::Collector),
+            Sees::Drift(_) => FromCollector::of(peer).is_some(),
         }
     }
 

@@ -39,7 +39,7 @@ impl Step for Pass {
     type Load = Local;
 
     fn run(&mut self, record: &Record, batch: Batch<'_>, share: &Share<'_>) -> Vec<Option<Local>> {
-        if self.which == Which::Home && !records::is_from_own_collector(record) {
+        if self.which == Which::Home && records::FromCollector::of(record.peer.as_str()).is_none() {
             return share.lanes().map(|_| None).collect();
         }
         let ids = self.ids.as_mut().map_or(Ids::AsTheyAre, |ids| ids.of(record, batch));

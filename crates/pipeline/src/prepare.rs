@@ -5,10 +5,12 @@
 //! 2. Everything but the resource's stamp stays byte for byte as received, unknown fields included.
 
 pub(crate) mod drop_rules;
+pub(crate) mod listeners;
 pub(crate) mod stamp;
 
 use std::sync::Arc;
 
+use tollgate_federation::Listener;
 use tollgate_otlp::Batch;
 use tollgate_spool::{Name, Record};
 use tollgate_transport::Local;
@@ -16,6 +18,7 @@ use tollgate_transport::Local;
 use crate::load::local::{LocalMaker, assign};
 use crate::node::counters::ConsumerCounters;
 use crate::prepare::drop_rules::DropRules;
+use crate::prepare::listeners::Listeners;
 use crate::prepare::stamp::Stamp;
 use crate::step::{Share, Step};
 use crate::thin::{Thin, Thinned};
@@ -27,6 +30,7 @@ pub(crate) struct Prepare {
     pub(crate) thin: Option<Thin>,
     pub(crate) maker: LocalMaker,
     pub(crate) counters: Arc<ConsumerCounters>,
+    pub(crate) listeners: Listeners,
 }
 
 impl Step for Prepare {
@@ -60,6 +64,19 @@ impl Step for Prepare {
 
     fn pulse(&mut self) -> Option<(Name, Local)> {
         Some(self.maker.nothing())
+    }
+
+    fn listener(&self, record: &Record) -> Option<Listener> {
+        self.listeners.of(record)
+    }
+
+    fn renew(&mut self) -> bool {
+        self.listeners.renew();
+        false // what is under way says no listener, and what rules hold back for any is held back
+    }
+
+    async fn outdated(&mut self) {
+        self.listeners.outdated().await;
     }
 }
 
@@ -127,6 +144,7 @@ mod tests {
             thin,
             maker: LocalMaker::new(rig::place()),
             counters: Arc::clone(&counted.consumer),
+            listeners: Listeners::new(rig::in_force(&rig::documents()), &"EEA".parse().unwrap(), signal),
         };
         let owners = Owners::new(Members::new(["a", "b"]), ROUTING_SEED);
         let part = |node: &str| here.iter().position(|present| *present == node);

@@ -217,6 +217,7 @@ pub(crate) fn manifest(from: &str, origin: &str, items: u32) -> Manifest {
         interval: (1, 2),
         positions: (1, 2),
         progress: None,
+        listener: None,
     }
 }
 
@@ -420,7 +421,7 @@ pub(crate) fn delivery(far: &Far, hop: &Arc<Hop>, counted: &Counted, quarantine:
 pub(crate) fn covers(from: u64) -> Covers {
     let arrived = Timestamp::from_nanos(1);
     let (from, to) = (Position::new(from), Position::new(from + 1));
-    Covers { origin: Name::from("EEA"), from, to, arrived: (arrived, arrived) }
+    Covers { origin: Name::from("EEA"), listener: None, from, to, arrived: (arrived, arrived) }
 }
 
 pub(crate) fn local(request: Vec<u8>) -> Local {

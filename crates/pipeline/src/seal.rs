@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::{Date, OffsetDateTime};
-use tollgate_federation::{Link, LinkId, Name, NodeId, Origin, PlaceId, Role, Signal};
+use tollgate_federation::{Link, LinkId, Name, Origin, PlaceId, Signal};
 use tollgate_otlp::{Batch, Index, Limits, TraceId, select};
 use tollgate_redaction::{Keys, Route, Sealed, SealedBatch, Sealer};
-use tollgate_residency::{Class, Form, Tables};
+use tollgate_residency::{Class, Form, Proved, Tables};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::{Name as SpoolName, Record};
 
@@ -29,6 +29,7 @@ use crate::node::archive::Archive;
 use crate::node::counters::ConsumerCounters;
 use crate::node::in_force::InForce;
 use crate::node::keys;
+use crate::records::FromCollector;
 use crate::step::{Share, Step};
 use crate::thin::{Thin, Thinned};
 use sealers::Sealers;
@@ -143,7 +144,7 @@ impl Step for Seal {
         federation.origins_over(link).iter().find_map(|origin| {
             let key = (origin.clone(), federation.digest());
             self.find_sealers(&key);
-            let sealer = self.sealers.get_mut(&key)?.as_mut()?.of(None, &self.basis.keys)?;
+            let sealer = self.sealers.get_mut(&key)?.as_mut()?.of(Proved::default(), &self.basis.keys)?;
             let sealed = sealer.seal(&[], &nothing.index, now).whole();
             Some((SpoolName::from(origin.to_string()), sealed))
         })
@@ -213,7 +214,8 @@ impl Seal {
         self.find_sealers(&key);
         let sealers = self.sealers.get_mut(&key)?.as_mut()?;
         let sender = if sealers.tell_apart() { own_collector(record, &self.edge.0) } else { None };
-        sealers.of(sender.as_ref().and_then(NodeId::cluster), &self.basis.keys)
+        let proved = sender.as_ref().map(FromCollector::proved).unwrap_or_default();
+        sealers.of(proved, &self.basis.keys)
     }
 
     fn find_sealers(&mut self, key: &(Origin, [u8; 32])) {
@@ -256,17 +258,17 @@ impl Seal {
     fn count_shadows(&mut self, record: &Record, origin: &Origin, batch: Batch<'_>) {
         let link = self.link_in(&self.documents).map(Link::id);
         let (documents, today) = (&self.documents, self.day);
-        let sender = documents.policy.names_clusters().then(|| own_collector(record, &self.edge.0)).flatten();
-        let crossing = |origin: &Origin, cluster: Option<&str>| {
+        let sender = documents.policy.names_senders().then(|| own_collector(record, &self.edge.0)).flatten();
+        let crossing = |origin: &Origin, proved: Proved<'_>| {
             let (policy, federation) = (&documents.policy, &documents.federation);
-            let shadows = link.map(|link| policy.shadows(federation, (link, self.signal, origin), cluster, today));
+            let shadows = link.map(|link| policy.shadows(federation, (link, self.signal, origin), proved, today));
             let shadows = shadows.unwrap_or_default();
             let link = link.filter(|_| !shadows.is_empty());
             let tables = link.and_then(|link| policy.tables(federation, link, self.signal, origin, today).ok());
-            (tables.and_then(|tables| tables.at(tables.place(cluster)).ok().cloned()), shadows)
+            (tables.and_then(|tables| tables.at(tables.place(proved)).ok().cloned()), shadows)
         };
-        let would =
-            self.shadows.of(origin, sender.as_ref().and_then(NodeId::cluster), crossing).count(self.signal, batch);
+        let proved = sender.as_ref().map(FromCollector::proved).unwrap_or_default();
+        let would = self.shadows.of(origin, proved, crossing).count(self.signal, batch);
         would.into_iter().for_each(|(rule, (now, then), count)| self.counters.in_shadow(rule, now, then, count));
     }
 
@@ -299,9 +301,8 @@ pub(crate) fn day(now: Timestamp) -> Date {
 }
 
 /// The collector of this region that sent a record and proved so. Whatever came over a link or from another tier names none.
-fn own_collector(record: &Record, region: &Name) -> Option<NodeId> {
-    let peer = record.peer.as_str().parse::<NodeId>().ok()?;
-    (peer.role() == Role::Collector && peer.region() == region).then_some(peer)
+fn own_collector(record: &Record, region: &Name) -> Option<FromCollector> {
+    FromCollector::of(record.peer.as_str()).filter(|sent| sent.node.region() == region)
 }
 
 /// By which id an item of a trace goes once it is sealed. What has no sealer goes nowhere, and is counted by its own id.

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use tollgate_federation::Listener;
 use tollgate_otlp::Batch;
 use tollgate_routing::Owners;
 use tollgate_spool::{Name, Record};
@@ -24,6 +25,12 @@ pub(crate) trait Step: Send + 'static {
     /// A request without items, and the origin it goes under: what is sent to whom else nothing is, so that it knows how far
     /// we are. `None` where nobody waits for that.
     fn pulse(&mut self) -> Option<(Name, Self::Load)> {
+        None
+    }
+
+    /// By which listener of this collector a record came, where what came by several must not share a parcel because rules
+    /// of the policy ask for it; `None` where none does.
+    fn listener(&self, _: &Record) -> Option<Listener> {
         None
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use time::Date;
 use tollgate_config::{At, Document, Faults, Fields, Value};
-use tollgate_federation::{Federation, Link, Origin, PlaceId, Signal};
+use tollgate_federation::{Federation, Link, Listener, Origin, PlaceId, Region, Signal};
 
 use crate::carrier::{Carrier, Holds};
 use crate::claims::{Claim, Claims};
@@ -17,11 +17,12 @@ use crate::explain::{Explanation, Given, Item};
 use crate::form::Form;
 use crate::policy::Policy;
 use crate::reading::{if_there, one_or_more};
+use crate::sender::Proved;
 use crate::table::Resource;
 
 /// The keys of a case, and of what it gives and expects.
 pub(crate) const KEYS: [&str; 3] = ["name", "given", "expect"];
-pub(crate) const GIVEN: [&str; 11] = [
+pub(crate) const GIVEN: [&str; 12] = [
     "origin",
     "path",
     "signal",
@@ -29,6 +30,7 @@ pub(crate) const GIVEN: [&str; 11] = [
     "attribute",
     "resource",
     "cluster",
+    "listener",
     "service",
     "namespace",
     "environment",
@@ -50,6 +52,7 @@ pub struct GoldenCase {
     attribute: Option<String>,
     resource: Resource,
     cluster: Option<String>,
+    listener: Option<Listener>,
     claims: Claims,
     day: Option<Date>,
     form: Form,
@@ -92,6 +95,14 @@ pub enum NoPath {
         /// The cluster that would have sent the value.
         cluster: String,
     },
+    /// No collector of the region where it starts has such a listener.
+    #[error("no collector of {from} that is meant has a listener {listener}")]
+    NoListener {
+        /// Where the path starts.
+        from: String,
+        /// The listener by which the value would have come.
+        listener: Listener,
+    },
     /// Several links do.
     #[error("several links lead from {from} to {to}: say which of {places}")]
     Several {
@@ -130,6 +141,7 @@ impl GoldenCase {
             value.choice(&[("server", Resource::Server), ("device", Resource::Device)])
         });
         let cluster = if_there(given.value("cluster"), Value::read::<String>);
+        let listener = if_there(given.value("listener"), Value::read::<Listener>);
         let claims = claims(&mut given);
         let on_day = if_there(given.value("day"), day);
         if let (Some(carrier), Some(attribute)) = (carrier, &attribute)
@@ -152,6 +164,7 @@ impl GoldenCase {
             attribute: attribute?,
             resource: resource?.unwrap_or(Resource::Server),
             cluster: cluster?,
+            listener: listener?,
             claims: claims?,
             day: on_day?,
             form,
@@ -169,7 +182,8 @@ impl GoldenCase {
         };
         let day = self.day.unwrap_or(today);
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let given = Given { cluster: self.cluster.as_deref(), claims: self.claims.clone() };
+        let sender = Proved { cluster: self.cluster.as_deref(), listener: self.listener };
+        let given = Given { sender, claims: self.claims.clone() };
         match policy.follow(federation, &path, (self.signal, &self.origin, given), item, day) {
             Ok(followed) => self.judge(&followed),
             Err(error) => Outcome::Failed(error.to_string()),
@@ -242,7 +256,7 @@ impl Followed {
 
 impl Policy {
     /// Follows a value over a path of places: regions, tiers (`us-east/central`) or backends (`eu-west/backend/vendor`). A
-    /// hop acts on what the one before let through; behind one that lets nothing through there is none. A cluster that sent the
+    /// hop acts on what the one before let through; behind one that lets nothing through there is none. Who sent the
     /// value is proved on the first hop alone, and what its resource says is told as far as the attributes that say it cross.
     ///
     /// # Errors
@@ -263,10 +277,8 @@ impl Policy {
             _ => None,
         });
         let links: Vec<&Link> = links.collect::<Result<_, _>>()?;
-        if let (Some(link), Some(cluster)) = (links.first(), given.cluster)
-            && federation.region(link.from()).is_none_or(|region| !region.clusters().contains_key(cluster))
-        {
-            return Err(NoPath::NoCluster { from: link.from().to_string(), cluster: cluster.to_owned() });
+        if let Some(region) = links.first().and_then(|link| federation.region(link.from())) {
+            known(given.sender, region)?;
         }
         let (mut form, mut hops) = (Form::Raw, Vec::new());
         for link in links {
@@ -276,7 +288,7 @@ impl Policy {
                 let item = Item::Attribute { carrier: Carrier::ResourceAttributes, key, resource: Resource::Device };
                 self.explain_given(federation, crossing, &given, item, today).form == Form::Raw
             };
-            given = Given { cluster: None, claims: given.claims.clone().left_where(says) };
+            given = Given { sender: Proved::default(), claims: given.claims.clone().left_where(says) };
             form = told.acts_on(form);
             hops.push((link.to_string(), told));
             if form == Form::Absent {
@@ -284,6 +296,17 @@ impl Policy {
             }
         }
         Ok(Followed { form, hops })
+    }
+}
+
+/// Whether a collector of the region can have sent it.
+fn known(sender: Proved<'_>, region: &Region) -> Result<(), NoPath> {
+    let from = || region.name().to_string();
+    let cluster = Proved { listener: None, ..sender };
+    match (sender.cluster, sender.listener) {
+        (Some(name), _) if !cluster.is_of(region) => Err(NoPath::NoCluster { from: from(), cluster: name.to_owned() }),
+        (_, Some(listener)) if !sender.is_of(region) => Err(NoPath::NoListener { from: from(), listener }),
+        _ => Ok(()),
     }
 }
 

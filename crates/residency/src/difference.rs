@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use time::Date;
-use tollgate_federation::{Federation, Link, Origin, Regime, Signal};
+use tollgate_federation::{Federation, Link, Listener, Origin, Regime, Signal};
 
 use crate::carrier::Carrier;
 use crate::catalogue::Guard;
@@ -24,7 +24,7 @@ use crate::flow::{Alike, Crossed, Flow, Kind, One, Owner, Universe};
 use crate::form::{Action, Form};
 use crate::layers::Layers;
 use crate::policy::Policy;
-use crate::sender::{Sender, Told};
+use crate::sender::{Proved, Sender, SentBy, Told};
 use crate::tables::Tables;
 use crate::transfer::Transfer;
 use crate::transform::KeyUse;
@@ -214,21 +214,21 @@ impl fmt::Display for Shown {
 }
 
 impl Side {
-    /// In which forms something crosses that a cluster's collector sent, or of which no cluster is proved.
+    /// In which forms something crosses of a part.
     fn forms(&self, key: &Key, over: &Over, part: &Part) -> BTreeSet<Shown> {
-        let cluster = part.cluster.as_deref();
-        let sender = self.told.get(over).map(|told| told.sender(cluster)).unwrap_or_default();
+        let proved = part.proved();
+        let sender = self.told.get(over).map(|told| told.sender(proved)).unwrap_or_default();
         let Some((one, forms)) = self.all.get(key) else { return BTreeSet::new() };
         // What data says of itself only holds back.
-        if self.layers(over, cluster).is_some_and(|layers| !one.crosses(layers.of(&part.kind.claims).ok())) {
+        if self.layers(over, proved).is_some_and(|layers| !one.crosses(layers.of(&part.kind.claims).ok())) {
             return BTreeSet::new();
         }
         forms.0.get(&sender).cloned().unwrap_or_default()
     }
 
-    fn layers(&self, over: &Over, cluster: Option<&str>) -> Option<&Layers> {
+    fn layers(&self, over: &Over, proved: Proved<'_>) -> Option<&Layers> {
         let tables = self.tables.get(over)?;
-        tables.at(tables.place(cluster)).ok().filter(|layers| layers.tell_apart())
+        tables.at(tables.place(proved)).ok().filter(|layers| layers.tell_apart())
     }
 }
 
@@ -240,11 +240,18 @@ struct Part {
     kind: Example,
 }
 
+impl Part {
+    fn proved(&self) -> Proved<'_> {
+        Proved { cluster: self.cluster.as_deref(), listener: self.sender.listener }
+    }
+}
+
 /// The parts that data is told into on a way, by either side.
 fn parts(sides: [&Side; 2], over: &Over) -> Vec<Part> {
     let mut parts = Vec::new();
     for (sender, cluster) in senders(sides, over) {
-        let layers = sides.into_iter().filter_map(|side| side.layers(over, cluster));
+        let proved = Proved { cluster, listener: sender.listener };
+        let layers = sides.into_iter().filter_map(|side| side.layers(over, proved));
         // With too many kinds to be told, those that most and least is let through of.
         let kinds = Kinds::of(layers.flat_map(Layers::asked).cloned().collect());
         let kinds = kinds.map(|kinds| kinds.iter().map(|(_, kind)| kind.clone()).collect());
@@ -260,14 +267,23 @@ fn parts(sides: [&Side; 2], over: &Over) -> Vec<Part> {
 fn senders<'s>(sides: [&'s Side; 2], over: &Over) -> Vec<(Sender, Option<&'s str>)> {
     let told = || sides.into_iter().filter_map(|side| side.told.get(over));
     let named: BTreeSet<&str> = told().flat_map(Told::named).collect();
-    let clusters = told().flat_map(|told| &told.clusters).map(String::as_str);
-    let others = clusters.filter(|name| !named.is_empty() && !named.contains(name));
-    // One that was there before and still is; a new one says nothing of the others.
-    let stays = |name: &&str| told().all(|told| told.clusters.iter().any(|own| own == name));
-    let other = others.clone().find(stays).or_else(|| others.clone().next());
-    let named = named.iter().map(|name| (Sender::Cluster((*name).to_owned()), Some(*name)));
-    let other = other.map(|name| (Sender::OtherCluster, Some(name)));
-    std::iter::once((Sender::Unproved, None)).chain(named).chain(other).collect()
+    let others = (!named.is_empty()).then_some(SentBy::OtherCluster);
+    let clusters = named.iter().map(|name| SentBy::Cluster((*name).to_owned())).chain(others);
+    let listeners: BTreeSet<Option<Listener>> =
+        std::iter::once(None).chain(told().flat_map(Told::listeners).map(Some)).collect();
+    let of = |cluster: Option<SentBy>| {
+        listeners.iter().map(move |listener| Sender { cluster: cluster.clone(), listener: *listener })
+    };
+    let with_one = |sender: Sender| {
+        let is_one = |told: &Told, name: &str| told.has(name, sender.listener) && sender.may_be_of(name, &named);
+        let mut there = told().flat_map(|told| told.clusters.keys().filter(|name| is_one(told, name)));
+        // One that was there before and still is; a new one says nothing of the others.
+        let stays = |name: &&String| told().all(|told| is_one(told, name));
+        let one = there.clone().find(stays).or_else(|| there.next()).map(String::as_str);
+        let of_nobody = sender == Sender::UNPROVED || (sender.cluster.is_none() && one.is_some());
+        if of_nobody { Some((sender, None)) } else { Some((sender, Some(one?))) }
+    };
+    std::iter::once(None).chain(clusters.map(Some)).flat_map(of).filter_map(with_one).collect()
 }
 
 fn told(policy: &Policy, federation: &Federation) -> BTreeMap<Over, Told> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_config::Value;
+use tollgate_federation::Listener;
 
 use crate::catalogue::Catalogue;
 use crate::claims::{Asks, Claims, Example, Kinds};
@@ -10,7 +11,7 @@ use crate::instrument::Instruments;
 use crate::invariant::Invariant;
 use crate::reading::{Found, Named, if_there, only, unknown};
 use crate::rule::{Crossing, Mode, Narrowing, Outline, Pair, Rule, RuleDraft, Words, mode, pairs};
-use crate::sender::Sender;
+use crate::sender::{Sender, SentBy};
 use crate::transform::Transforms;
 
 /// Every regime with the law that its exports need a basis in; some have none.
@@ -87,11 +88,16 @@ impl Residency {
     /// The senders of one crossing that its rules tell apart, in shadow or not; the first is always the one of whom nothing is
     /// proved.
     pub(crate) fn senders(&self, crossing: &Crossing) -> Vec<Sender> {
-        let narrowings = self.rules_of(crossing).filter_map(|rule| rule.narrowing.as_ref());
-        let named: BTreeSet<&str> = narrowings.flat_map(Narrowing::clusters).collect();
-        let others = (!named.is_empty()).then_some(Sender::OtherCluster);
-        let named = named.into_iter().map(|name| Sender::Cluster(name.to_owned()));
-        std::iter::once(Sender::Unproved).chain(named).chain(others).collect()
+        let narrowings = || self.rules_of(crossing).filter_map(|rule| rule.narrowing.as_ref());
+        let named: BTreeSet<&str> = narrowings().flat_map(Narrowing::clusters).collect();
+        let others = (!named.is_empty()).then_some(SentBy::OtherCluster);
+        let named = named.into_iter().map(|name| SentBy::Cluster(name.to_owned()));
+        let clusters = std::iter::once(None).chain(named.chain(others).map(Some));
+        let tells_listeners = narrowings().any(Narrowing::names_listeners);
+        let listeners = || std::iter::once(None).chain(Listener::ALL.into_iter().filter(|_| tells_listeners).map(Some));
+        clusters
+            .flat_map(|cluster| listeners().map(move |listener| Sender { cluster: cluster.clone(), listener }))
+            .collect()
     }
 
     /// The claims that the rules which hold ask for.

@@ -22,7 +22,7 @@ use crate::form::{Action, Form};
 use crate::instrument::Lets;
 use crate::policy::Policy;
 use crate::rule::Mode;
-use crate::sender::Sender;
+use crate::sender::{Proved, Sender};
 use crate::table::Resource;
 use crate::transfer::{Named, Transfer};
 
@@ -94,8 +94,8 @@ struct Case<'a> {
 /// What there is to know of the data that a value is in, besides its origin; nothing unless given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given<'g> {
-    /// The cluster whose collector sent it.
-    pub cluster: Option<&'g str>,
+    /// Who is proved to have sent it.
+    pub sender: Proved<'g>,
     /// What its resource says.
     pub claims: Claims,
 }
@@ -103,7 +103,7 @@ pub struct Given<'g> {
 /// Who sent a value inside its region, and what its resource says.
 #[derive(Clone, Copy)]
 enum Sent<'s> {
-    /// A collector of this cluster, if the link can prove it.
+    /// Whoever is given, as far as the link can prove it.
     Given(&'s Given<'s>),
     /// Of what it says nothing is held back.
     By(&'s Sender),
@@ -123,8 +123,8 @@ impl Policy {
         self.explain_given(federation, (link, signal, origin), &Given::default(), item, today)
     }
 
-    /// The same for what a cluster's collector sent and a resource that says something of itself. Where the link cannot prove
-    /// the cluster, nothing is proved.
+    /// The same for a sender of whom something is proved and a resource that says something of itself. Where the link cannot
+    /// prove the cluster, nothing is proved.
     #[must_use]
     pub fn explain_given(
         &self,
@@ -156,7 +156,7 @@ impl Policy {
         let crossing = || told.iter().position(|one| one.form != Form::Absent);
         match in_that_form.or_else(crossing) {
             Some(place) => told.swap_remove(place),
-            None => of(&Sender::Unproved),
+            None => of(&Sender::UNPROVED),
         }
     }
 
@@ -190,7 +190,7 @@ impl Policy {
         let class = self.class_of(item);
         let (sender, claims) = match sent {
             Sent::By(sender) => (sender.clone(), &Claims::OTHER),
-            Sent::Given(given) => (transfer.sender(member, &self.residency, given.cluster), &given.claims),
+            Sent::Given(given) => (transfer.sender(member, &self.residency, given.sender), &given.claims),
         };
         let whose = Whose { crossing: &transfer.crossing(member), sender: &sender, claims };
         let answers = Answers::of(&self.residency, whose, when);

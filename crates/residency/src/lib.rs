@@ -65,7 +65,7 @@ pub use lookup::KeyNumber;
 pub use matrix::{Crosses, MatrixRow, Whole};
 pub use pattern::Piece;
 pub use policy::{Policy, Unproved};
-pub use sender::Sender;
+pub use sender::{Proved, Sender, SentBy};
 pub use shadow::Shadow;
 pub use standing::{LastDay, Standing, Term};
 pub use table::{Cell, Resource, Table};

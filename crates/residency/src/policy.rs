@@ -23,7 +23,7 @@ use crate::document::Residency;
 use crate::finding::Finding;
 use crate::layers::Layers;
 use crate::prove;
-use crate::rule::{Mode, Rule};
+use crate::rule::{Mode, Narrowing, Rule};
 use crate::sender::Sender;
 use crate::standing::Standing;
 use crate::table::{Parts, Table};
@@ -187,7 +187,7 @@ impl Policy {
         today: Date,
     ) -> Result<Table, Closed> {
         let layers =
-            self.layers(&Transfer::over(federation, link, signal, origin)?, origin, &Sender::Unproved, today)?;
+            self.layers(&Transfer::over(federation, link, signal, origin)?, origin, &Sender::UNPROVED, today)?;
         layers.of(&Claims::default()).cloned().map_err(Clone::clone)
     }
 
@@ -204,28 +204,29 @@ impl Policy {
         today: Date,
     ) -> Result<Tables, Closed> {
         let transfer = Transfer::over(federation, link, signal, origin)?;
-        let senders = origin.regimes().first().map(|member| transfer.senders(member, &self.residency));
-        let senders = senders.unwrap_or_default().into_iter().skip(1);
-        let compiled = |sender: Sender| {
-            let answer = self.layers(&transfer, origin, &sender, today);
-            (sender, answer)
-        };
-        let (_, unproved) = compiled(Sender::Unproved);
-        let proved: Vec<_> = senders.map(compiled).collect();
+        let told = origin.regimes().first().map(|member| transfer.told(member, &self.residency)).unwrap_or_default();
+        let compiled = |sender: &Sender| (sender.clone(), self.layers(&transfer, origin, sender, today));
+        let (_, unproved) = compiled(&Sender::UNPROVED);
+        let proved: Vec<_> = told.senders.iter().skip(1).map(compiled).collect();
         if proved.iter().all(|(_, answer)| answer.is_err()) {
             unproved.as_ref().map_err(Clone::clone)?;
         }
-        Ok(Tables::new(unproved, proved, transfer.clusters()))
+        Ok(Tables::new(unproved, proved, &told))
     }
 
-    /// Says whether any rule is narrowed to clusters, in shadow or not.
+    /// Says whether any rule is narrowed to clusters or listeners, in shadow or not.
     #[must_use]
-    pub fn names_clusters(&self) -> bool {
-        self.residency
-            .rules
-            .iter()
-            .filter_map(|rule| rule.narrowing.as_ref())
-            .any(|one| one.clusters().next().is_some())
+    pub fn names_senders(&self) -> bool {
+        let mut narrowings = self.residency.rules.iter().filter_map(|rule| rule.narrowing.as_ref());
+        narrowings.any(|one| one.names_listeners() || one.clusters().next().is_some())
+    }
+
+    /// Says whether any rule for data of a regime is narrowed to listeners, in shadow or not.
+    #[must_use]
+    pub fn names_listeners(&self, origin: &Regime, signal: Signal) -> bool {
+        let of = |rule: &&Rule| rule.crossing.origin == origin.as_str() && rule.crossing.signal == signal;
+        let mut narrowings = self.residency.rules.iter().filter(of).filter_map(|rule| rule.narrowing.as_ref());
+        narrowings.any(Narrowing::names_listeners)
     }
 
     /// Says whether any rule is narrowed by what data says of itself, in shadow or not.

@@ -3,7 +3,7 @@
 //! Promises:
 //! 1. Rules have no order, and each holds for the data of its origin on every hop.
 //! 2. Secret and unclassified values cannot be allowed, and nothing can be denied that the catalogue does not know.
-//! 3. What a rule asks that nobody can tell or carries out yet (`where` by listener, `aggregated_at`, `min_group`) never
+//! 3. What a rule asks that nobody can tell or carries out yet (`aggregated_at`, `min_group`) never
 //!    lets more cross: see `answers.rs`.
 //!
 //! Not here: what several rules come to together (`answers.rs`).

@@ -6,7 +6,7 @@
 //! Not here: what cannot be said of one document alone, such as whether a name is declared elsewhere.
 
 use serde_json::{Map, Value, json};
-use tollgate_federation::Signal;
+use tollgate_federation::{Listener, Signal};
 
 use crate::carrier::Carrier;
 use crate::cases;
@@ -146,6 +146,7 @@ pub fn cases() -> Value {
         "attribute" => Some(text("an attribute's key, in a carrier that holds attributes")),
         "resource" => Some(words(["server", "device"])),
         "cluster" => Some(text("the cluster whose collector sent it; none is proved unless given")),
+        "listener" => Some(words(Listener::ALL.map(Listener::as_str))),
         "service" => Some(text("what the resource says as service.name; nothing clear unless given")),
         "namespace" => Some(text("what the resource says as service.namespace; nothing clear unless given")),
         "environment" => {
@@ -256,7 +257,7 @@ fn rule_schema() -> Value {
         "where" => Some(object(
             &[],
             rule::Narrowing::KEYS.map(|key| match key {
-                "listener" => (key, one_or_more(words(["otlp_grpc", "otlp_http"]))),
+                "listener" => (key, one_or_more(words(Listener::ALL.map(Listener::as_str)))),
                 "service" => (key, one_or_more(text("a service.name; the rule can only hold back"))),
                 "namespace" => (key, one_or_more(text("a service.namespace; the rule can only hold back"))),
                 "environment" => (key, one_or_more(text("a deployment.environment.name; the rule can only hold back"))),

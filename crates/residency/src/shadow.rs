@@ -16,6 +16,7 @@ use crate::day::When;
 use crate::layers::Layers;
 use crate::policy::Policy;
 use crate::rule::{Mode, Rule};
+use crate::sender::Proved;
 use crate::table::{Parts, Table};
 use crate::transfer::Transfer;
 
@@ -32,15 +33,14 @@ pub struct Shadow {
 }
 
 impl Policy {
-    /// Compiles what each rule in shadow would make of a crossing on that day, for what a cluster's collector sent or what no
-    /// cluster is proved of. None where the rules have no say: no
-    /// instrument holds, or the link does not carry it.
+    /// Compiles what each rule in shadow would make of a crossing on that day, for that of which this is proved. None where the
+    /// rules have no say: no instrument holds, or the link does not carry it.
     #[must_use]
     pub fn shadows(
         &self,
         federation: &Federation,
         (link, signal, origin): (LinkId, Signal, &Origin),
-        cluster: Option<&str>,
+        proved: Proved<'_>,
         today: Date,
     ) -> Vec<Shadow> {
         let Ok(transfer) = Transfer::over(federation, link, signal, origin) else { return Vec::new() };
@@ -48,7 +48,7 @@ impl Policy {
         if !origin.regimes().iter().all(justified) {
             return Vec::new();
         }
-        let compiled = |rule: Option<&str>| self.if_held(&transfer, (origin, cluster), rule, today);
+        let compiled = |rule: Option<&str>| self.if_held(&transfer, (origin, proved), rule, today);
         if self.residency.mode == Mode::Shadow {
             return vec![Shadow { rule: WHOLE.to_owned(), layers: compiled(None) }];
         }
@@ -61,13 +61,13 @@ impl Policy {
     fn if_held(
         &self,
         transfer: &Transfer<'_>,
-        (origin, cluster): (&Origin, Option<&str>),
+        (origin, proved): (&Origin, Proved<'_>),
         id: Option<&str>,
         today: Date,
     ) -> Option<Layers> {
         let holds = |rule: &Rule| rule.is_active() || id == Some(rule.id.as_str());
         let parts = |member: &Regime, claims: &Claims| {
-            let sender = transfer.sender(member, &self.residency, cluster);
+            let sender = transfer.sender(member, &self.residency, proved);
             let whose = Whose { crossing: &transfer.crossing(member), sender: &sender, claims };
             let answers = Answers::holding(&self.residency, whose, When::On(today), holds);
             let instrument = transfer.justified(member, &self.residency, When::On(today))?.into_iter().next();

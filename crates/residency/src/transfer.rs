@@ -15,7 +15,7 @@ use crate::document::Residency;
 use crate::form::Action;
 use crate::instrument::{Instrument, Lets, Need};
 use crate::rule::{Crossing, Mode, Rule};
-use crate::sender::{Sender, Told};
+use crate::sender::{Clusters, Proved, Sender, Told};
 use crate::standing::Standing;
 use crate::table::{Parts, Scope};
 
@@ -26,7 +26,7 @@ pub(crate) struct Transfer<'a> {
     pub(crate) sealed_in: &'a Regime,
     pub(crate) signal: Signal,
     origin: &'a Origin,
-    /// Where the data can come from collectors that proved their cluster: the region that seals, if its gateways do.
+    /// Where the data can come from collectors that proved who they are: the region that seals, if its gateways do.
     proving: Option<&'a Region>,
 }
 
@@ -55,28 +55,19 @@ impl<'a> Transfer<'a> {
     }
 
     /// The clusters of which it can be proved that they sent the data.
-    pub(crate) fn clusters(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
-        self.proving.into_iter().flat_map(|region| region.clusters().keys()).map(|name| &**name)
+    fn clusters(&self) -> Clusters {
+        let own = self.proving.into_iter().flat_map(|region| region.clusters().values());
+        own.map(|cluster| (cluster.name().to_string(), cluster.listen().listeners().collect())).collect()
     }
 
     /// The senders that the rules for one of the regimes tell apart; the first is always the one of whom nothing is proved.
     pub(crate) fn senders(&self, member: &Regime, residency: &Residency) -> Vec<Sender> {
-        let mut senders = residency.senders(&self.crossing(member));
-        let names = |sender: &Sender, name: &str| matches!(sender, Sender::Cluster(own) if own == name);
-        let is_named = |name: &str| senders.iter().any(|sender| names(sender, name));
-        let has_others = self.clusters().any(|name| !is_named(name));
-        senders.retain(|sender| match sender {
-            Sender::Unproved => true,
-            Sender::Cluster(own) => self.clusters().any(|name| own == name),
-            Sender::OtherCluster => has_others,
-        });
-        senders
+        self.told(member, residency).senders
     }
 
     /// The senders that the rules tell apart, and the clusters that can be among them.
     pub(crate) fn told(&self, member: &Regime, residency: &Residency) -> Told {
-        let clusters = self.clusters().map(str::to_owned).collect();
-        Told { senders: self.senders(member, residency), clusters }
+        Told::among(residency.senders(&self.crossing(member)), self.clusters())
     }
 
     /// The claims that the rules which hold ask for, whatever regime of the origin they are for.
@@ -85,9 +76,9 @@ impl<'a> Transfer<'a> {
         members.flat_map(|member| residency.asks(&self.crossing(member), holds)).collect()
     }
 
-    /// The sender that a cluster's collector is to the rules.
-    pub(crate) fn sender(&self, member: &Regime, residency: &Residency, cluster: Option<&str>) -> Sender {
-        self.told(member, residency).sender(cluster)
+    /// The sender of whom this is proved, as the rules tell it apart.
+    pub(crate) fn sender(&self, member: &Regime, residency: &Residency, proved: Proved<'_>) -> Sender {
+        self.told(member, residency).sender(proved)
     }
 
     /// What the rules for one of the regimes are about that the data comes from.

@@ -53,7 +53,23 @@ fn refusal(admission: &Admission, inbound: Inbound) -> Refusal {
 fn a_collector_takes_anybodys_data_as_its_regions() {
     let collector = admission("eu-west/collector/eu-west-a-0", "EEA");
     let service = inbound(Signal::Logs, Vec::new(), plain(), Some(manifest("us-east/gateway/0", "US")));
-    assert_eq!(origin_and_peer(&collector, service), ("EEA".to_owned(), "service".to_owned()));
+    assert_eq!(origin_and_peer(&collector, service), ("EEA".to_owned(), "service/otlp_grpc".to_owned()));
+    let service = inbound(Signal::Logs, Vec::new(), plain(), None);
+    let service = Inbound { transport: Transport::Http, ..service };
+    assert_eq!(origin_and_peer(&collector, service).1, "service/otlp_http");
+}
+
+/// Guarantees: by which listener something came is taken from this region's own collectors; nobody else says anything of it.
+#[test]
+fn only_own_collectors_say_by_which_listener_they_received() {
+    let said = |from: &str, to: &Admission, origin: &str| {
+        let manifest = Manifest { listener: Some(Listener::OtlpHttp), ..manifest(from, origin) };
+        origin_and_peer(to, inbound(Signal::Traces, spans([1]), Peer::Node(node(from)), Some(manifest))).1
+    };
+    let own = "uk-south/collector/uk-south-a-0";
+    assert_eq!(said(own, &gateway(), "UK"), format!("{own}/otlp_http"));
+    assert_eq!(said("eu-west/gateway/0", &gateway(), "EEA"), "eu-west/gateway/0");
+    assert_eq!(said("us-east/gateway/0", &admission("us-east/central/0", "US"), "US"), "us-east/gateway/0");
 }
 
 #[test]

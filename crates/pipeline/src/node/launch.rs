@@ -17,6 +17,7 @@ use crate::node::ways::Out;
 use crate::pass::{HomeIds, Pass, Which};
 use crate::prepare::Prepare;
 use crate::prepare::drop_rules::DropRules;
+use crate::prepare::listeners::Listeners;
 use crate::prepare::stamp::Stamp;
 use crate::seal::manifests::{Manifests, Teller};
 use crate::seal::{Basis, Seal};
@@ -126,6 +127,7 @@ impl Launch<'_> {
             thin: Thin::new(cluster.thinning(), self.signal, self.counters.name(), &self.node.counters.thinning),
             maker: LocalMaker::new(place.clone()),
             counters: Arc::clone(&self.counters),
+            listeners: Listeners::new(self.node.reloader.follow(), region.regime(), self.signal),
         };
         self.start_tier(region.gateway(), place, step);
         Some(())

@@ -53,6 +53,7 @@ impl Manifests {
             items: u32::try_from(load.items()).unwrap_or(u32::MAX),
             interval: (covers.arrived.0.nanos(), covers.arrived.1.nanos()),
             positions: (covers.from.value(), covers.to.value()),
+            listener: covers.listener,
             progress: self.teller.as_ref().map(|teller| teller.tell(oldest.unwrap_or((covers.from, covers.arrived.0)))),
         }
     }

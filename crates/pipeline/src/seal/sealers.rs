@@ -2,7 +2,7 @@
 //!
 //! Promises:
 //! 1. What a cluster's collector sent is sealed by what both policies, that of now and that of its arrival, let through of
-//!    this cluster; what no cluster is proved of by what they let through of anybody.
+//!    this cluster and the listener by which it came; what nothing is proved of by what they let through of anybody.
 //! 2. A parcel names the policy of a link as a whole. One that neither policy would have sealed so has a name of its own.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tollgate_federation::LinkId;
 use tollgate_redaction::{Keys, Sealer};
-use tollgate_residency::{Layers, Tables};
+use tollgate_residency::{Layers, Proved, Tables};
 
 /// Where the tables of a sender lie: under the policy of now, and under the one of the arrival.
 type Place = (Option<usize>, Option<usize>);
@@ -40,9 +40,9 @@ impl Sealers {
         self.now.tell_apart() || self.then.as_ref().is_some_and(Tables::tell_apart)
     }
 
-    /// The sealer for what a cluster's collector sent; none where nothing of it may cross.
-    pub(super) fn of(&mut self, cluster: Option<&str>, keys: &Arc<dyn Keys>) -> Option<&mut Sealer> {
-        let place = (self.now.place(cluster), self.then.as_ref().and_then(|then| then.place(cluster)));
+    /// The sealer for that of which this is proved; none where nothing of it may cross.
+    pub(super) fn of(&mut self, proved: Proved<'_>, keys: &Arc<dyn Keys>) -> Option<&mut Sealer> {
+        let place = (self.now.place(proved), self.then.as_ref().and_then(|then| then.place(proved)));
         let Self { now, then, link, made } = self;
         made.entry(place).or_insert_with(|| sealer(now, then.as_ref(), place, *link, keys)).as_mut()
     }

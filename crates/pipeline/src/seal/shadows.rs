@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_federation::{Origin, Signal};
+use tollgate_federation::{Listener, Origin, Signal};
 use tollgate_otlp::{Batch, raw_attributes};
 use tollgate_redaction::claims;
-use tollgate_residency::{Action, Carrier, Claims, Form, Keyed, Layers, Resource, Shadow, Table};
+use tollgate_residency::{Action, Carrier, Claims, Form, Keyed, Layers, Proved, Resource, Shadow, Table};
 
 use crate::observe::attributes::each;
 
-/// What would hold, by origin and by the cluster that is proved to have sent it. Made anew when the day or the documents change.
+/// What would hold, by origin and by the cluster and listener that are proved. Made anew when the day or the documents change.
 #[derive(Default)]
-pub(super) struct Shadows(BTreeMap<(Origin, Option<String>), OfOrigin>);
+pub(super) struct Shadows(BTreeMap<(Origin, Option<String>, Option<Listener>), OfOrigin>);
 
 /// What is in force, if anything, and what each rule in shadow would make of it.
 pub(super) struct OfOrigin {
@@ -30,11 +30,12 @@ impl Shadows {
     pub(super) fn of(
         &mut self,
         origin: &Origin,
-        cluster: Option<&str>,
-        compile: impl FnOnce(&Origin, Option<&str>) -> (Option<Layers>, Vec<Shadow>),
+        proved: Proved<'_>,
+        compile: impl FnOnce(&Origin, Proved<'_>) -> (Option<Layers>, Vec<Shadow>),
     ) -> &OfOrigin {
-        self.0.entry((origin.clone(), cluster.map(str::to_owned))).or_insert_with_key(|(origin, cluster)| {
-            let (now, shadows) = compile(origin, cluster.as_deref());
+        let key = (origin.clone(), proved.cluster.map(str::to_owned), proved.listener);
+        self.0.entry(key).or_insert_with(|| {
+            let (now, shadows) = compile(origin, proved);
             OfOrigin { now, shadows }
         })
     }

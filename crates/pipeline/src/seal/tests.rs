@@ -18,6 +18,7 @@ use crate::seal::manifests::Manifests;
 mod blinded;
 mod claims;
 mod clusters;
+mod listeners;
 mod signals;
 mod thinned;
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tollgate_federation::Listener;
 use tollgate_otlp::Batch;
 use tollgate_runtime::{Clock, Shutdown, Timestamp};
 use tollgate_spool::{Chunk, Name, Plan, Position, ReadError, Record};
@@ -25,7 +26,7 @@ use crate::admit::attendance::PULSE;
 use crate::load::Load;
 use crate::node::counters::ConsumerCounters;
 use crate::records;
-use crate::send::delivery::{Delivered, Parcel};
+use crate::send::delivery::{Covers, Delivered, Parcel};
 use crate::send::roster::Roster;
 use crate::step::Step;
 
@@ -50,7 +51,7 @@ pub(crate) struct Consumer<S: Step> {
     step: S,
     roster: Roster<S::Load>,
     gather: Gather,
-    open: BTreeMap<(usize, Name), Open<S::Load>>,
+    open: BTreeMap<Key, Open<S::Load>>,
     done: mpsc::Receiver<Delivered>,
     counters: Arc<ConsumerCounters>,
     /// For whom waits for those that lag: tells how far we are where nothing else goes.
@@ -58,6 +59,9 @@ pub(crate) struct Consumer<S: Step> {
     /// Up to where records were read, and the arrival of the last of them.
     read: (Position, Timestamp),
 }
+
+/// What a parcel is of: its lane, the origin, and the listener where that is told.
+type Key = (usize, Name, Option<Listener>);
 
 /// A parcel that is still being filled.
 struct Open<L> {
@@ -106,7 +110,7 @@ impl<S: Step> Consumer<S> {
 
     fn plan(&mut self) -> Option<Plan> {
         let mut filling: BTreeMap<usize, usize> = BTreeMap::new();
-        for ((lane, _), open) in &self.open {
+        for ((lane, ..), open) in &self.open {
             *filling.entry(*lane).or_default() += open.parcel.bytes;
         }
         self.roster.plan(|lane| filling.get(&lane).copied().unwrap_or_default())
@@ -186,16 +190,17 @@ impl<S: Step> Consumer<S> {
             Err(_) => return self.counters.corrupt(record.end.since(record.position)),
         };
         let loads = self.step.run(record, Batch::new(&record.payload, &index), &share);
+        let listener = self.step.listener(record);
         for (lane, load) in plan.members.iter().zip(loads) {
             if let Some(load) = load {
-                self.put(*lane, record, load);
+                self.put((*lane, record.origin.clone(), listener), record, load);
             }
         }
     }
 
-    /// Adds to the lane's open parcel of this origin, and sends it when it is full.
-    fn put(&mut self, lane: usize, record: &Record, load: S::Load) {
-        let key = (lane, record.origin.clone());
+    /// Adds to the open parcel of this lane, origin and listener, and sends it when it is full.
+    fn put(&mut self, key: Key, record: &Record, load: S::Load) {
+        let (lane, listener) = (key.0, key.2);
         let bytes = load.bytes();
         let rest = match self.open.get_mut(&key) {
             Some(open) if open.parcel.bytes + bytes <= self.gather.bytes => {
@@ -210,7 +215,7 @@ impl<S: Step> Consumer<S> {
         };
         if let Some(load) = rest {
             self.send(&key);
-            let parcel = self.roster.begin(lane, record, load);
+            let parcel = self.roster.begin(lane, Covers::of(record, listener), load);
             self.open.extend(parcel.map(|parcel| (key.clone(), Open { parcel, since: Instant::now() })));
         }
         let full = |open: &Open<S::Load>| {
@@ -226,7 +231,7 @@ impl<S: Step> Consumer<S> {
         // In this order: what arrives meanwhile lies behind the end.
         let Some(now) = self.clock.as_ref().map(Clock::now) else { return };
         let end = self.log.durable_end();
-        for (lane, at) in self.roster.idle(|lane| self.open.keys().any(|(filling, _)| *filling == lane)) {
+        for (lane, at) in self.roster.idle(|lane| self.open.keys().any(|(filling, ..)| *filling == lane)) {
             let nothing_before = match self.read {
                 _ if at >= end => now,
                 (until, last) if at >= until => last,
@@ -247,7 +252,7 @@ impl<S: Step> Consumer<S> {
         }
     }
 
-    fn send(&mut self, key: &(usize, Name)) {
+    fn send(&mut self, key: &Key) {
         if let Some(open) = self.open.remove(key) {
             self.roster.send(open.parcel);
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tollgate_federation::Manifest;
+use tollgate_federation::{Listener, Manifest};
 use tollgate_runtime::Timestamp;
 use tollgate_spool::{Name, Position, Record, Ticket};
 use tollgate_transport::{Receipt, SendError};
@@ -217,6 +217,8 @@ impl<D: Door> Delivery<D> {
 #[derive(Clone, Debug)]
 pub(crate) struct Covers {
     pub(crate) origin: Name,
+    /// By which listener of this collector all of it came, where parcels are told apart by that.
+    pub(crate) listener: Option<Listener>,
     pub(crate) from: Position,
     pub(crate) to: Position,
     /// Arrival of its first and of its last record.
@@ -224,9 +226,9 @@ pub(crate) struct Covers {
 }
 
 impl Covers {
-    pub(crate) fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &Record, listener: Option<Listener>) -> Self {
         let arrived = (record.arrival, record.arrival);
-        Self { origin: record.origin.clone(), from: record.position, to: record.end, arrived }
+        Self { origin: record.origin.clone(), listener, from: record.position, to: record.end, arrived }
     }
 
     pub(crate) fn extend(&mut self, record: &Record) {

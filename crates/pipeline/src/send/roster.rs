@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tollgate_routing::{Epochs, Members};
 use tollgate_runtime::Timestamp;
-use tollgate_spool::{Consumer, Lanes, Name, Plan, Position, Record};
+use tollgate_spool::{Consumer, Lanes, Name, Plan, Position};
 
 use crate::load::Load;
 use crate::send::delivery::{Covers, Delivered, Parcel};
@@ -159,10 +159,10 @@ impl<L: Load> Roster<L> {
     }
 
     /// Begins a parcel that holds the lane's cursor at this record.
-    pub(crate) fn begin(&mut self, lane: usize, record: &Record, load: L) -> Option<Parcel<L>> {
-        let ticket = self.lanes.sent(lane, record.position, record.end)?;
+    pub(crate) fn begin(&mut self, lane: usize, covers: Covers, load: L) -> Option<Parcel<L>> {
+        let ticket = self.lanes.sent(lane, covers.from, covers.to)?;
         let owner = Arc::clone(&self.entries.get(&lane)?.node);
-        Some(Parcel { ticket, owner, bytes: load.bytes(), load, covers: Covers::of(record) })
+        Some(Parcel { ticket, owner, bytes: load.bytes(), load, covers })
     }
 
     /// The lanes that have nothing on their way nor, but for what begins with `filling`, anything swept that has not
@@ -177,7 +177,7 @@ impl<L: Load> Roster<L> {
     pub(crate) fn pulse(&mut self, lane: usize, at: Position, arrived: Timestamp, (origin, load): (Name, L)) {
         let Some((ticket, entry)) = self.lanes.sent(lane, at, at).zip(self.entries.get(&lane)) else { return };
         let (owner, covers) =
-            (Arc::clone(&entry.node), Covers { origin, from: at, to: at, arrived: (arrived, arrived) });
+            (Arc::clone(&entry.node), Covers { origin, listener: None, from: at, to: at, arrived: (arrived, arrived) });
         entry.window.send(Parcel { ticket, owner, load, covers, bytes: 0 });
     }
 
@@ -285,7 +285,8 @@ mod tests {
     async fn sweep(roster: &mut Roster<Local>, log: &Consumer) {
         let plan = roster.plan(|_| 0).unwrap();
         let chunk = log.read(plan.from, 1, None).await.unwrap();
-        let parcel = roster.begin(plan.members[0], &chunk.records[0], rig::local(spans([1]))).unwrap();
+        let parcel =
+            roster.begin(plan.members[0], Covers::of(&chunk.records[0], None), rig::local(spans([1]))).unwrap();
         roster.swept(&plan, chunk.end);
         roster.send(parcel);
     }

@@ -7,7 +7,6 @@ use crate::answers::{Answers, Whose};
 use crate::claims::{Claims, Example};
 use crate::day::When;
 use crate::form::Action;
-use crate::rule::Narrowing;
 use crate::sender::Sender;
 use crate::transfer::Transfer;
 use crate::transform::Does;
@@ -17,14 +16,6 @@ impl Look<'_> {
         let residency = &self.policy.residency;
         let mut found = Vec::new();
         for rule in residency.rules.iter().filter(|rule| rule.is_active()) {
-            if rule.narrowing.as_ref().is_some_and(Narrowing::names_listener) {
-                let message = format!(
-                    "rule {} is narrowed by listener, which the data path cannot tell yet: what it holds back is held back \
-                     for all data, and what it allows crosses for none",
-                    rule.id
-                );
-                found.push(Finding::new(Kind::NotEnforced, Some(&rule.at), message));
-            }
             if let Some(asks) = rule.asks() {
                 let message = format!(
                     "rule {} is narrowed by {}, which the sender chooses: no invariant rests on it",
@@ -70,10 +61,10 @@ impl Look<'_> {
             let whose = Whose { crossing: &crossing, sender, claims };
             Answers::of(&self.policy.residency, whose, When::On(self.today))
         };
-        let mut found = self.keyed_elsewhere(&transfer, member, &answers(&Sender::Unproved, &Claims::OTHER));
+        let mut found = self.keyed_elsewhere(&transfer, member, &answers(&Sender::UNPROVED, &Claims::OTHER));
         found.extend(self.without_items(link, signal, member));
         let parted = |sender: &Sender, claims: &Claims| self.parted(&answers(sender, claims));
-        let of_all = parted(&Sender::Unproved, &Claims::OTHER);
+        let of_all = parted(&Sender::UNPROVED, &Claims::OTHER);
         let mut tell = |message: String, by: String| {
             let message = format!("{signal} from {member} over {link}: {message}{by}");
             found.push(Finding::new(Kind::Parted, Some(link.at()), message));
@@ -84,7 +75,7 @@ impl Look<'_> {
             own.for_each(|message| tell(message, format!(", if sent by {sender}")));
         }
         for Example { claims, name } in self.policy.residency.kinds(&crossing) {
-            let own = parted(&Sender::Unproved, &claims).into_iter().filter(|message| !of_all.contains(message));
+            let own = parted(&Sender::UNPROVED, &claims).into_iter().filter(|message| !of_all.contains(message));
             own.for_each(|message| tell(message, format!(", for {name}")));
         }
         of_all.iter().for_each(|message| tell(message.clone(), String::new()));

@@ -50,9 +50,24 @@ impl Look<'_> {
                 );
                 found.push(of_rule(Kind::DeadRule, rule, message));
             }
+            found.extend(self.unreceived(rule));
             found.extend(unanswered(rule));
         }
         found
+    }
+
+    /// A rule for a listener that no collector which it may speak of has.
+    fn unreceived(&self, rule: &Rule) -> Option<Finding> {
+        let narrowing = rule.narrowing.as_ref().filter(|narrowing| narrowing.names_listeners())?;
+        let origin = &rule.crossing.origin;
+        let regions = self.federation.regions().filter(|region| region.regime().as_str() == origin);
+        let mut clusters = regions.flat_map(|region| region.clusters().values());
+        let message = format!(
+            "rule {} is dead: no collector of {origin} that it may speak of has such a listener; of what none is known for it \
+             holds back all the same",
+            rule.id
+        );
+        (!clusters.any(|cluster| narrowing.may_come_by(cluster))).then(|| of_rule(Kind::DeadRule, rule, message))
     }
 
     /// What the rules of a crossing come to, for each part of the data that they tell apart.

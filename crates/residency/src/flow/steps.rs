@@ -29,7 +29,7 @@ pub(crate) struct Step {
 /// What a link does to each item: once for each instrument that may be in force, and for each sender that rules tell apart.
 #[derive(Debug)]
 struct Moves {
-    /// What is of no proved cluster first.
+    /// That of which nothing is proved first.
     all: Vec<Option<Vec<Action>>>,
     /// How many of them are for that.
     unproved: usize,
@@ -61,7 +61,7 @@ impl Step {
             None => Some((At { place: self.to, ..at }, AS_IT_IS)),
             Some(_) => {
                 let actions = self.actions.get(&(at.origin, at.signal))?;
-                // Of what came over a link no cluster is proved any more.
+                // Of what came over a link nothing is proved any more.
                 let unproved = actions.all.get(..actions.unproved).filter(|_| at.crossed);
                 let actions = unproved.unwrap_or(&actions.all);
                 (!actions.is_empty()).then_some((At { place: self.to, crossed: true, ..at }, actions))
@@ -152,7 +152,7 @@ fn compile(
             let (mut all, mut unproved, mut by) = (Vec::new(), 0, Vec::new());
             for sender in transfer.senders(member, &policy.residency) {
                 all.extend(of_transfer(policy, &transfer, (member, &sender), items, when));
-                if sender == Sender::Unproved {
+                if sender == Sender::UNPROVED {
                     unproved = all.len();
                 }
                 by.resize(all.len(), sender);

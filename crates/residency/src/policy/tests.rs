@@ -8,6 +8,7 @@ mod findings;
 mod interpreter;
 mod language;
 mod large;
+mod listeners;
 mod paths;
 
 use super::*;
@@ -17,6 +18,7 @@ use crate::form::{Action, Form};
 use crate::reading::Found;
 use crate::table::Resource;
 use time::macros::date;
+use tollgate_federation::Listener;
 
 const TODAY: Date = date!(2026 - 12 - 01);
 
@@ -86,6 +88,12 @@ fn load(texts: &[(&str, &str)]) -> Loaded {
     Loaded { federation: draft.whole().unwrap(), policy, faults: faults.to_string() }
 }
 
+/// The region `eu-west`, where one of both clusters has no listener for HTTP.
+fn eu_west() -> String {
+    let (head, tail) = EXAMPLE[1].1.split_once("  eu-west-b:\n").unwrap();
+    format!("{head}  eu-west-b:\n{}", tail.replacen(", otlp_http: 0.0.0.0:4318", "", 1))
+}
+
 fn small(rules: &str) -> Loaded {
     let residency = format!(
         "{}{rules}",
@@ -94,8 +102,8 @@ fn small(rules: &str) -> Loaded {
             "instruments:\n  uk-eu: {from: UK, to: EEA, basis: UK-GDPR-45, review_by: 2027-01-01}"
         )
     );
-    let mut texts = EXAMPLE;
-    texts[0].1 = FEDERATION;
+    let (mut texts, eu_west) = (EXAMPLE, eu_west());
+    (texts[0].1, texts[1].1) = (FEDERATION, &eu_west);
     texts[4].1 = SMALL_CATALOGUE;
     texts[5].1 = &residency;
     load(&texts)

@@ -1,22 +1,21 @@
 //! What narrows a rule to a part of the data: what is authenticated, or what the data says of itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tollgate_config::{Faults, Located, Value};
+use tollgate_federation::{Cluster, Listener};
 
 use crate::claims::{About, Asks, Claims};
-use crate::reading::{one_or_more, unknown};
-use crate::sender::{Sender, Speaks};
+use crate::reading::{if_there, one_or_more, unknown};
+use crate::sender::{Sender, SentBy, Speaks};
 
-/// What is authenticated: any rule can be narrowed by it.
-const AUTHENTICATED: [&str; 2] = ["cluster", "listener"];
-
-/// The part of the data that a rule speaks of. Clusters can be told apart where a collector proved its own; what a resource
-/// says of itself can narrow what holds data back, never what lets it cross. Of listeners nothing downstream of a collector
-/// knows, so what the rule holds back is held back for all data, and what it allows is allowed for none.
+/// The part of the data that a rule speaks of. Clusters and their listeners can be told apart where a collector proved who it
+/// is; what a resource says of itself can narrow what holds data back, never what lets it cross.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Narrowing {
-    by: BTreeMap<&'static str, Vec<Located<String>>>,
+    /// None where it is not narrowed by them.
+    clusters: Option<Vec<Located<String>>>,
+    listeners: Option<BTreeSet<Listener>>,
     asks: Option<Asks>,
 }
 
@@ -26,21 +25,21 @@ impl Narrowing {
 
     pub(crate) fn read(value: Value<'_>) -> Option<Self> {
         let mut fields = value.fields()?;
+        let clusters = if_there(fields.value("cluster"), one_or_more::<Located<String>>);
+        let listeners = if_there(fields.value("listener"), one_or_more::<Listener>);
         let mut named = |key| Some(one_or_more::<Located<String>>(fields.value(key)?));
-        let read: Vec<_> = AUTHENTICATED.into_iter().filter_map(|key| Some((key, named(key)?))).collect();
         let asked: Vec<_> = About::ALL.into_iter().filter_map(|about| Some((about, named(about.as_str())?))).collect();
-        let listeners = fields.value("listener").map_or(Some(()), listeners);
-        fields.done().and(listeners)?;
-        if read.is_empty() && asked.is_empty() {
+        fields.done()?;
+        let (clusters, listeners) = (clusters?, listeners?.map(BTreeSet::from_iter));
+        if clusters.is_none() && listeners.is_none() && asked.is_empty() {
             value.fault(
                 "`where` narrows by cluster, listener, service, namespace or environment; leave it out otherwise",
             );
             return None;
         }
-        let by = read.into_iter().map(|(key, names)| Some((key, names?))).collect::<Option<_>>()?;
         let names = |names: Vec<Located<String>>| names.into_iter().map(|name| name.value).collect::<BTreeSet<_>>();
         let asked = asked.into_iter().map(|(about, list)| Some((about, names(list?)))).collect::<Option<_>>()?;
-        Some(Self { by, asks: Asks::new(asked) })
+        Some(Self { clusters, listeners, asks: Asks::new(asked) })
     }
 
     /// What it is narrowed by that only the sender vouches for.
@@ -50,12 +49,19 @@ impl Narrowing {
 
     /// The clusters it names; none where it is not narrowed by cluster.
     pub(crate) fn clusters(&self) -> impl Iterator<Item = &str> {
-        self.by.get("cluster").into_iter().flatten().map(|name| name.value.as_str())
+        self.clusters.iter().flatten().map(|name| name.value.as_str())
     }
 
-    /// Whether it is narrowed by listener, which the data path cannot tell.
-    pub(crate) fn names_listener(&self) -> bool {
-        self.by.contains_key("listener")
+    /// Whether it is narrowed by listener.
+    pub(crate) fn names_listeners(&self) -> bool {
+        self.listeners.is_some()
+    }
+
+    /// Whether collectors of a cluster can receive what the rule speaks of.
+    pub(crate) fn may_come_by(&self, cluster: &Cluster) -> bool {
+        let is_named = self.clusters.is_none() || self.clusters().any(|name| cluster.name().as_str() == name);
+        let has = |own: &BTreeSet<Listener>| cluster.listen().listeners().any(|listener| own.contains(&listener));
+        is_named && self.listeners.as_ref().is_none_or(has)
     }
 
     /// Whether the rule speaks of what this sender sent and a resource that says this.
@@ -63,17 +69,19 @@ impl Narrowing {
         if self.asks.as_ref().is_some_and(|asks| !asks.may_mean(claims)) {
             return Speaks::Not;
         }
-        let excluded = self.by.contains_key("cluster")
-            && match sender {
-                Sender::Unproved => return Speaks::Partly,
-                Sender::Cluster(name) => !self.clusters().any(|cluster| cluster == name),
-                Sender::OtherCluster => true,
-            };
-        match self.names_listener() {
-            _ if excluded => Speaks::Not,
-            true => Speaks::Partly,
-            false => Speaks::Wholly,
-        }
+        let is_named = |sent_by: &SentBy| match sent_by {
+            SentBy::Cluster(name) => self.clusters().any(|cluster| cluster == name),
+            SentBy::OtherCluster => false,
+        };
+        let of_cluster = self.clusters.as_ref().map(|_| sender.cluster.as_ref().map(is_named));
+        let by_listener = self.listeners.as_ref().map(|own| sender.listener.map(|listener| own.contains(&listener)));
+        // What is asked for, as far as it is known of the sender.
+        let known = [of_cluster, by_listener].into_iter().flatten();
+        known.fold(Speaks::Wholly, |speaks, known| match (speaks, known) {
+            (Speaks::Not, _) | (_, Some(false)) => Speaks::Not,
+            (Speaks::Partly, _) | (_, None) => Speaks::Partly,
+            (Speaks::Wholly, Some(true)) => Speaks::Wholly,
+        })
     }
 
     /// Reports the clusters that no region of the rule's origin has: no other data can be proved to come from them.
@@ -82,20 +90,10 @@ impl Narrowing {
         (origin, clusters): (&str, impl Iterator<Item = &'c String> + Clone),
         faults: &Faults,
     ) {
-        for name in self.by.get("cluster").into_iter().flatten() {
+        for name in self.clusters.iter().flatten() {
             if !clusters.clone().any(|cluster| *cluster == name.value) {
                 faults.report(&name.at, unknown(&format!("cluster of {origin}"), &name.value, clusters.clone()));
             }
         }
     }
-}
-
-/// Every listener by its name; `None` if one is no listener.
-fn listeners(value: Value<'_>) -> Option<()> {
-    const WORDS: [(&str, ()); 2] = [("otlp_grpc", ()), ("otlp_http", ())];
-    if !value.is_sequence() {
-        return value.choice(&WORDS);
-    }
-    let all: Vec<Option<()>> = value.items()?.into_iter().map(|item| item.choice(&WORDS)).collect();
-    all.into_iter().collect()
 }

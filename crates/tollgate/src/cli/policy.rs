@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use time::Date;
-use tollgate_federation::{Origin, Signal};
-use tollgate_residency::{Carrier, parse_day};
+use tollgate_federation::{Listener, Origin, Signal};
+use tollgate_residency::{Carrier, Proved, parse_day};
 
 use super::{Output, Set};
 
@@ -93,10 +93,8 @@ pub(crate) struct Explain {
     /// Where the data comes from, such as `EEA` or `EEA+UK`; every origin that can come over a link unless given.
     #[arg(long, value_name = "REGIME", value_parser = origin)]
     pub(crate) origin: Option<Origin>,
-    /// The cluster of the sending region whose collector sent it; without it no cluster is proved, and what rules hold back for
-    /// any is held back.
-    #[arg(long, value_name = "CLUSTER")]
-    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) sent: Sent,
     #[command(flatten)]
     pub(crate) says: Says,
     /// Take the resource for somebody's device.
@@ -104,6 +102,26 @@ pub(crate) struct Explain {
     pub(crate) device: bool,
     #[command(flatten)]
     pub(crate) asked: Asked,
+}
+
+/// What is proved of who sent it; what rules hold back for any sender is held back where this is not known.
+#[derive(Debug, Args)]
+pub(crate) struct Sent {
+    /// The cluster of the sending region whose collector sent it; without it no cluster is proved, and what rules hold back for
+    /// any is held back.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) cluster: Option<String>,
+    /// The listener by which that collector received it, otlp_grpc or otlp_http; without it none is known, and what rules hold
+    /// back for either is held back.
+    #[arg(long, value_name = "LISTENER", value_parser = listener)]
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Sent {
+    /// As who applies rules knows it.
+    pub(crate) fn proved(&self) -> Proved<'_> {
+        Proved { cluster: self.cluster.as_deref(), listener: self.listener }
+    }
 }
 
 /// What the resource says of itself; a file says it for each of its own.
@@ -173,10 +191,8 @@ pub(crate) struct Seal {
     /// Where the data comes from; the regime of the sending region unless given.
     #[arg(long, value_name = "REGIME", value_parser = origin)]
     pub(crate) origin: Option<Origin>,
-    /// The cluster of the sending region whose collector sent it; without it no cluster is proved, and what rules hold back for
-    /// any is held back.
-    #[arg(long, value_name = "CLUSTER")]
-    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) sent: Sent,
     /// Make pseudonyms with keys that are made up for this run; without it, what needs a key stays.
     #[arg(long)]
     pub(crate) dev_keys: bool,
@@ -218,6 +234,10 @@ fn day(text: &str) -> Result<Date, String> {
 
 fn signal(text: &str) -> Result<Signal, String> {
     text.parse().map_err(|_| "expected traces, metrics or logs".to_owned())
+}
+
+fn listener(text: &str) -> Result<Listener, String> {
+    text.parse::<Listener>().map_err(|error| error.to_string())
 }
 
 fn origin(text: &str) -> Result<Origin, String> {

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tollgate_federation::{Federation, Link};
-use tollgate_residency::{Explanation, RuleAt};
+use tollgate_residency::{Explanation, Proved, RuleAt};
 
 use crate::cli::policy::Policy;
 use crate::exit::Exit;
@@ -42,18 +42,24 @@ fn schema(document: &str) -> Value {
     }
 }
 
-/// Ends with a message if no region that sends over one of the links has the cluster.
-fn known_cluster<'f>(
+/// Ends with a message if no region that sends over one of the links has the cluster, or such a listener.
+fn known_sender<'f>(
     federation: &Federation,
-    cluster: &str,
-    mut links: impl Iterator<Item = &'f Link>,
+    proved: Proved<'_>,
+    links: impl Iterator<Item = &'f Link> + Clone,
 ) -> Result<(), Exit> {
-    let has =
-        |link: &Link| federation.region(link.from()).is_some_and(|region| region.clusters().contains_key(cluster));
-    if links.any(has) {
-        Ok(())
-    } else {
-        Err(Exit::Failed(format!("no region that would send has a cluster {cluster}")))
+    let has = |proved: Proved<'_>| {
+        links.clone().filter_map(|link| federation.region(link.from())).any(|region| proved.is_of(region))
+    };
+    let cluster = Proved { listener: None, ..proved };
+    match (cluster.cluster, proved.listener) {
+        (Some(name), _) if !has(cluster) => {
+            Err(Exit::Failed(format!("no region that would send has a cluster {name}")))
+        }
+        (_, Some(listener)) if !has(proved) => {
+            Err(Exit::Failed(format!("no collector that would send has a listener {listener}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -166,6 +166,7 @@ pub(super) fn manifest(node: &str) -> Manifest {
         interval: (4, 5),
         positions: (6, 7),
         progress: None,
+        listener: None,
     }
 }
 

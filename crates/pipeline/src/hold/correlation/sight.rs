@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use time::Date;
 use tollgate_federation::{Link, Origin, PlaceId, Region, Signal, TierId};
-use tollgate_residency::{Carrier, Form, Table, Tables};
+use tollgate_residency::{Carrier, Form, Proved, Table, Tables};
 use tollgate_runtime::Clock;
 use tollgate_sampling::Parent;
 
@@ -174,9 +174,13 @@ impl Reading<'_> {
         let tables = policy.tables(federation, link.id(), Signal::Traces, origin, self.today).ok()?;
         let of_senders: Vec<Answer<'_>> = if link.from() == region.name() {
             let clusters = federation.clusters(region.name().as_str());
-            clusters.flat_map(|cluster| answers(&tables, Some(cluster.name().as_str()))).collect()
+            let senders = clusters.flat_map(|cluster| {
+                let by = |listener| Proved { cluster: Some(cluster.name().as_str()), listener: Some(listener) };
+                cluster.listen().listeners().map(by)
+            });
+            senders.flat_map(|proved| answers(&tables, proved)).collect()
         } else {
-            answers(&tables, None)
+            answers(&tables, Proved::default())
         };
         let forms: BTreeSet<Option<Form>> = of_senders.iter().map(|answer| answer.and_then(identity)).collect();
         let parent =
@@ -189,8 +193,8 @@ impl Reading<'_> {
 /// The table of one kind of data, unless nothing of it crosses.
 type Answer<'t> = Option<&'t Table>;
 
-fn answers<'t>(tables: &'t Tables, cluster: Option<&str>) -> Vec<Answer<'t>> {
-    match tables.at(tables.place(cluster)) {
+fn answers<'t>(tables: &'t Tables, proved: Proved<'_>) -> Vec<Answer<'t>> {
+    match tables.at(tables.place(proved)) {
         Ok(layers) => layers.iter().map(|(_, table)| table.ok()).collect(),
         Err(_) => vec![None],
     }

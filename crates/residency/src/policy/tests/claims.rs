@@ -104,7 +104,8 @@ fn what_claims_do_not_change_is_one_table() {
     }
     let shadow = with("mode: shadow, where: {service: cart}, deny: [online]");
     let policy = shadow.policy.as_ref().unwrap();
-    let would = policy.shadows(&shadow.federation, (TO_US, Signal::Traces, &origin("EEA")), None, TODAY);
+    let would =
+        policy.shadows(&shadow.federation, (TO_US, Signal::Traces, &origin("EEA")), crate::Proved::default(), TODAY);
     let would = would[0].layers.as_ref().unwrap();
     let of = |claims| answer(would.of(&claims).unwrap(), "client.address");
     assert_eq!([service("cart"), service("other")].map(of), [Form::Absent, Form::Generalised]);

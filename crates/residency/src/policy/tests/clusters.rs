@@ -1,8 +1,9 @@
 //! Rules that are narrowed to clusters: what is proved of them and said of them.
 
 use super::*;
+use crate::Kind;
 use crate::difference::{Change, difference};
-use crate::{Kind, Sender};
+use crate::sender::{Proved, Sender, SentBy};
 
 const TRACES: &str = "origin: EEA, reaching: US, signal: traces";
 
@@ -11,7 +12,15 @@ fn with(rule: &str) -> Loaded {
 }
 
 fn cluster(name: &str) -> Option<Sender> {
-    Some(Sender::Cluster(name.to_owned()))
+    Some(Sender { cluster: Some(SentBy::Cluster(name.to_owned())), listener: None })
+}
+
+fn others() -> Option<Sender> {
+    Some(Sender { cluster: Some(SentBy::OtherCluster), listener: None })
+}
+
+fn of(cluster: Option<&str>) -> Proved<'_> {
+    Proved { cluster, listener: None }
 }
 
 /// Guarantees: an invariant is broken by what crosses for one cluster alone, and the witness names the narrowed rule.
@@ -22,7 +31,6 @@ fn an_invariant_is_broken_by_what_crosses_for_one_cluster() {
         |narrowed: &str| format!("rules:\n{BASIC}  - {{id: w, {TRACES}, {narrowed} allow: {{quasi: raw}}}}\n{never}");
     let loaded = small(&rule("where: {cluster: eu-west-a},"));
     assert!(loaded.policy.is_none() && loaded.faults.contains("rule w breaks it: acme.* (quasi)"), "{}", loaded.faults);
-    assert!(small(&rule("where: {cluster: eu-west-a, listener: otlp_grpc},")).policy.is_some());
 }
 
 /// Guarantees: a cluster is proved only where its own region seals what it sent: on the way onward nothing is.
@@ -35,7 +43,7 @@ fn a_narrowed_allow_lets_nothing_onward() {
     let policy = loaded.policy.as_ref().unwrap_or_else(|| panic!("{}", loaded.faults));
     let tables = |link| policy.tables(&loaded.federation, LinkId(link), Signal::Traces, &origin("EEA"), TODAY).unwrap();
     let [direct, onward] = [tables(0), tables(2)];
-    let form = |tables: &Tables, cluster| answer(tables.at(tables.place(cluster)).unwrap().base(), "client.port");
+    let form = |tables: &Tables, cluster| answer(tables.at(tables.place(of(cluster))).unwrap().base(), "client.port");
     assert_eq!(
         [Some("eu-west-a"), Some("eu-west-b"), None].map(|one| form(&direct, one)),
         [Form::Raw, Form::Absent, Form::Absent]
@@ -43,12 +51,12 @@ fn a_narrowed_allow_lets_nothing_onward() {
     assert!(!onward.tell_apart());
     assert_eq!(form(&onward, Some("eu-west-a")), Form::Absent);
     let shown = policy.matrix(&loaded.federation, TODAY);
-    let of = |row: &&crate::MatrixRow| {
+    let is_it = |row: &&crate::MatrixRow| {
         row.link.starts_with("eu-west") && row.reaching.as_str() == "US" && row.signal == Signal::Traces
     };
-    let from_eea = shown.iter().filter(of).filter(|row| row.origin.as_str() == "EEA");
+    let from_eea = shown.iter().filter(is_it).filter(|row| row.origin.as_str() == "EEA");
     let told: Vec<_> = from_eea.map(|row| (row.sender.clone(), row.classes.contains_key(&Class::Quasi))).collect();
-    let expected = [(Some(Sender::Unproved), false), (cluster("eu-west-a"), true), (Some(Sender::OtherCluster), false)];
+    let expected = [(Some(Sender::UNPROVED), false), (cluster("eu-west-a"), true), (others(), false)];
     assert_eq!(told, expected);
 }
 
@@ -66,8 +74,7 @@ fn a_narrowing_that_changes_is_told_by_cluster() {
         let told = told.into_iter().filter(|one| one.item == "client.port" && one.link.0 == "eu-west/gateway");
         told.map(|one| (one.change, one.sender)).collect::<Vec<_>>()
     };
-    let (unproved, others) = (Some(Sender::Unproved), Some(Sender::OtherCluster));
-    assert_eq!(told(&a, &all), [(Change::Newly, unproved.clone()), (Change::Newly, others)]);
+    assert_eq!(told(&a, &all), [(Change::Newly, Some(Sender::UNPROVED)), (Change::Newly, others())]);
     assert_eq!(told(&a, &b), [(Change::Newly, cluster("eu-west-b")), (Change::NoLonger, cluster("eu-west-a"))]);
     assert_eq!(told(&a, &a), []);
     let nothing = with("deny: [quasi]");
@@ -88,7 +95,7 @@ fn a_narrowed_rule_in_shadow_changes_nothing() {
     assert!(!shadowed.tell_apart() && shadowed.digest() == plain.digest());
     let policy = shadow.policy.as_ref().unwrap();
     let would = |cluster| {
-        let shadows = policy.shadows(&shadow.federation, (TO_US, Signal::Traces, &origin("EEA")), cluster, TODAY);
+        let shadows = policy.shadows(&shadow.federation, (TO_US, Signal::Traces, &origin("EEA")), of(cluster), TODAY);
         answer(shadows[0].layers.as_ref().unwrap().base(), "client.port")
     };
     assert_eq!([Some("eu-west-a"), Some("eu-west-b"), None].map(would), [Form::Raw, Form::Absent, Form::Absent]);
@@ -108,5 +115,4 @@ fn a_rule_that_decides_for_one_cluster_is_not_called_idle() {
     assert_eq!(found("where: {cluster: eu-west-a}, deny: [op]"), []);
     assert_eq!(found("where: {cluster: eu-west-a}, cap: {free: raw}"), [Kind::RedundantRule]);
     assert_eq!(found("where: {cluster: eu-west-a, service: cart}, deny: [op]"), []);
-    assert_eq!(found("where: {cluster: eu-west-a, listener: otlp_grpc}, deny: [op]"), [Kind::NotEnforced]);
 }

@@ -9,6 +9,7 @@ use super::interpreter::{
 };
 use super::*;
 use crate::difference::{Change, Difference, difference};
+use crate::sender::SentBy;
 
 const ONE_LINK: &str =
     "  - {from: eu-west, to: us-east/central, carries: [EEA], signals: [traces], instruments: {EEA: dpf}}\n";
@@ -189,9 +190,9 @@ proptest! {
         ] {
             let items = [(Resource::Server, Some(key)), (Resource::Device, on_device)];
             let items = items.into_iter().filter_map(|(on, item)| Some((on, item?)));
-            for ((on, item), cluster) in items.flat_map(|item| SENDERS.map(|cluster| (item, cluster))) {
+            for ((on, item), sender) in items.flat_map(|item| SENDERS.map(|sender| (item, sender))) {
                 let of = |said| {
-                    let reads = |rules| interpret_within(&said_by(&sent_by(rules, cluster), said), key, on);
+                    let reads = |rules| interpret_within(&said_by(&sent_by(rules, sender), said), key, on);
                     let (was, is) = (reads(&old), reads(&new));
                     match (was, is) {
                         _ if was == is => None,
@@ -202,13 +203,20 @@ proptest! {
                     }
                 };
                 let expected: BTreeSet<Change> = SAID.into_iter().filter_map(of).collect();
-                let is_other = cluster.is_some_and(|name| ![&old, &new].iter().any(|rules| is_named(rules, name)));
+                let names = |what: &str| [&old, &new].iter().any(|rules| is_named(rules, what));
+                let of_cluster = |name: &str| match names(name) {
+                    true => SentBy::Cluster(name.to_owned()),
+                    false => SentBy::OtherCluster,
+                };
+                let own = Sender {
+                    cluster: sender.cluster.filter(|_| names("cluster:")).map(of_cluster),
+                    listener: sender.listener.filter(|_| names("listener:")),
+                };
                 let (old, new) = (rules_of(&old), rules_of(&new));
-                let own = cluster.map_or(Sender::Unproved, |name| Sender::Cluster(name.to_owned()));
-                let concerns = |sender: &Sender| *sender == own || (is_other && *sender == Sender::OtherCluster);
+                let concerns = |sender: &Sender| *sender == own;
                 let told = told.iter().filter(|one| one.item == item && one.sender.as_ref().is_none_or(concerns));
                 let changes: BTreeSet<Change> = told.map(|one| one.change).collect();
-                prop_assert_eq!(changes, expected, "{} {:?}\n{}\n{}", item, cluster, old, new);
+                prop_assert_eq!(changes, expected, "{} {:?}\n{}\n{}", item, sender, old, new);
             }
         }
     }

@@ -52,11 +52,6 @@ fn of_the_rest() -> Vec<Expected> {
     let to_us = "origin: EEA, reaching: US, signal: traces";
     vec![
         (
-            format!("{BASIC}  - {{id: w, {to_us}, where: {{cluster: eu-west-a, listener: otlp_grpc}}, deny: [op]}}\n"),
-            Kind::NotEnforced,
-            "rule w is narrowed by listener",
-        ),
-        (
             format!("{BASIC}  - {{id: r, {to_us}, require: {{aggregated_at: cluster}}}}\n"),
             Kind::NotEnforced,
             "rule r requires `aggregated_at`",

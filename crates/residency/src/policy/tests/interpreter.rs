@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::claims::{Claim, Claims};
 use crate::explain::{Given, Item};
+use crate::sender::Proved;
 
 /// The small catalogue once more: names, class, class on a device.
 const ATTRIBUTES: [(&[&str], &str, Option<&str>); 9] = [
@@ -38,12 +39,15 @@ const CLASSES: [&str; 7] = ["direct", "online", "quasi", "special", "free", "op"
 const FORMS: [&str; 5] = ["raw", "user-key", "other-key", "ip-net", "ip-wide"];
 const CAPS: [&str; 5] = ["absent", "aggregated", "keyed", "generalised", "raw"];
 
-const NARROWED: [&str; 5] = [
+const NARROWED: [&str; 8] = [
     "cluster: eu-west-a",
     "cluster: eu-west-b",
     "cluster: [eu-west-a, eu-west-b]",
     "listener: otlp_grpc",
+    "listener: otlp_http",
     "cluster: eu-west-a, listener: otlp_grpc",
+    "cluster: eu-west-b, listener: otlp_http",
+    "cluster: [eu-west-a, eu-west-b], listener: [otlp_grpc, otlp_http]",
 ];
 /// Claims that rules can be narrowed to: the services, and the environment.
 const ASKED: [(&[&str], Option<&str>); 5] = [
@@ -68,8 +72,19 @@ pub(super) const SAID: [(Option<&str>, Option<&str>); 12] = [
     (Some("other"), Some("production")),
     (Some("other"), Some("test")),
 ];
-/// No proved cluster, and both clusters of the region that seals.
-pub(super) const SENDERS: [Option<&str>; 3] = [None, Some("eu-west-a"), Some("eu-west-b")];
+/// Nobody and both clusters of the region that seals, by no known listener and by either of both.
+pub(super) const SENDERS: [Proved<'static>; 9] = {
+    const fn by(cluster: Option<&'static str>) -> [Proved<'static>; 3] {
+        let [grpc, http] = Listener::ALL;
+        [
+            Proved { cluster, listener: None },
+            Proved { cluster, listener: Some(grpc) },
+            Proved { cluster, listener: Some(http) },
+        ]
+    }
+    let [[a, b, c], [d, e, f], [g, h, i]] = [by(None), by(Some("eu-west-a")), by(Some("eu-west-b"))];
+    [a, b, c, d, e, f, g, h, i]
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Random {
@@ -194,19 +209,20 @@ fn is_within_cap(form: &str, cap: &str) -> bool {
     form == cap || form == "absent" || cap == "raw" || (form == "aggregated" && cap != "absent")
 }
 
-/// Whether a rule names the cluster.
-pub(super) fn is_named(rules: &[Random], cluster: &str) -> bool {
+/// Whether a rule names the cluster, or clusters or listeners at all.
+pub(super) fn is_named(rules: &[Random], what: &str) -> bool {
     let own = rules.iter().filter(|rule| rule.origin == "EEA");
-    own.filter_map(|rule| rule.narrowed).any(|narrowed| narrowed.contains(cluster))
+    own.filter_map(|rule| rule.narrowed).any(|narrowed| narrowed.contains(what))
 }
 
-/// The rules that speak of what a cluster's collector sent, those narrowed that speak only of a part nobody can tell.
-pub(super) fn sent_by(rules: &[Random], cluster: Option<&str>) -> Vec<Random> {
-    let speaks = |rule: &&Random| match (rule.narrowed, cluster) {
-        (Some(narrowed), Some(cluster)) if narrowed.contains("cluster") => narrowed.contains(cluster),
-        _ => true,
+/// The rules that speak of what somebody sent, those narrowed that speak only of a part nobody can tell.
+pub(super) fn sent_by(rules: &[Random], who: Proved<'_>) -> Vec<Random> {
+    let known = [("cluster:", who.cluster), ("listener:", who.listener.map(Listener::as_str))];
+    let speaks = |rule: &&Random| {
+        let Some(narrowed) = rule.narrowed else { return true };
+        known.iter().all(|(key, name)| !narrowed.contains(key) || name.is_none_or(|name| narrowed.contains(name)))
     };
-    let is_told = |narrowed: &&str| cluster.is_some() && !narrowed.contains("listener");
+    let is_told = |narrowed: &&str| known.iter().all(|(key, name)| !narrowed.contains(key) || name.is_some());
     let rules = rules.iter().filter(speaks).cloned();
     rules.map(|rule| Random { narrowed: rule.narrowed.filter(|narrowed| !is_told(narrowed)), ..rule }).collect()
 }
@@ -266,7 +282,7 @@ fn read_any(rules: &[Random], number: usize, on: Resource) -> Answer {
     if number == INNER { read(rules, INNER, "free") } else { read_on(rules, number, on) }
 }
 
-/// What becomes of something whose cluster is not proved.
+/// What becomes of something of whose sender nothing is proved.
 pub(super) fn interpret(rules: &[Random], key: &str, on: Resource) -> Answer {
     let named = |names: &[&str]| {
         names.iter().any(|name| *name == key || name.strip_suffix('*').is_some_and(|stem| key.starts_with(stem)))
@@ -375,12 +391,21 @@ proptest! {
             let policy = loaded.policy.as_ref().unwrap();
             policy.tables(&loaded.federation, TO_US, Signal::Traces, &origin("EEA"), TODAY).unwrap()
         });
-        let senders = SENDERS.into_iter().chain([Some("uk-south-a"), Some("gone")]);
-        for (cluster, said) in senders.flat_map(|cluster| SAID.map(|said| (cluster, said))) {
-            // A cluster of another region cannot be proved here.
-            let rules = said_by(&sent_by(&one, cluster.filter(|cluster| cluster.starts_with("eu-west"))), said);
-            let given = Given { cluster, claims: claims(said) };
-            let table = tables[0].at(tables[0].place(cluster)).unwrap().of(&given.claims).unwrap();
+        let others = ["uk-south-a", "gone"].map(Some).map(|cluster| Proved { cluster, ..SENDERS[1] });
+        let senders = SENDERS.into_iter().chain(others);
+        // With each sender a third of what resources may say, another third with the next one.
+        let all = senders.flat_map(|sender| SAID.map(|said| (sender, said)));
+        for (_, (sender, said)) in (0..).zip(all).filter(|(number, _)| (number / SAID.len() + number).is_multiple_of(3)) {
+            let proved = match sender.cluster {
+                // It has one listener only.
+                Some("eu-west-b") => Proved { listener: sender.listener.filter(|by| *by == Listener::OtlpGrpc), ..sender },
+                Some("eu-west-a") | None => sender,
+                // A cluster of another region cannot be proved here.
+                Some(_) => Proved::default(),
+            };
+            let rules = said_by(&sent_by(&one, proved), said);
+            let given = Given { sender, claims: claims(said) };
+            let table = tables[0].at(tables[0].place(sender)).unwrap().of(&given.claims).unwrap();
             for (key, on) in KEYS.into_iter().flat_map(|key| [(key, Resource::Server), (key, Resource::Device)]) {
                 let action = table.attribute(Carrier::SpanAttributes, key.as_bytes(), on).action;
                 let expected = interpret(&rules, key, on);
@@ -395,10 +420,10 @@ proptest! {
             }
         }
         let [one, two] = tables;
-        let of = |tables: &Tables, (cluster, said)| {
-            tables.at(tables.place(cluster)).unwrap().of(&claims(said)).unwrap().clone()
+        let of = |tables: &Tables, (sender, said)| {
+            tables.at(tables.place(sender)).unwrap().of(&claims(said)).unwrap().clone()
         };
-        let all: Vec<_> = SENDERS.into_iter().flat_map(|cluster| SAID.map(|said| (cluster, said))).collect();
+        let all: Vec<_> = SENDERS.into_iter().flat_map(|sender| SAID.map(|said| (sender, said))).collect();
         let within = all.iter().all(|part| of(&one, *part).is_within(&of(&two, *part)));
         prop_assert_eq!(one.is_within(&two), within, "{}\n{}", texts[0], texts[1]);
         let same = all.iter().all(|part| of(&one, *part).digest() == of(&two, *part).digest());

@@ -7,6 +7,7 @@ use tollgate_federation::{PlaceId, Regime, TierId};
 
 use super::*;
 use crate::layers::Layers;
+use crate::sender::Proved;
 
 const REGIMES: [&str; 3] = ["EEA", "UK", "US"];
 const KEYS: [&str; 8] = [
@@ -101,14 +102,18 @@ fn what_a_later_instrument_would_let_cross_is_proved_today() {
     assert_eq!(broken(&texts(&both)).len(), 0);
 }
 
-/// A region of some regime; links by the numbers of regions, whether they lead to a central tier, and what they carry.
+/// A region of some regime with a cluster that has one listener or both; links by the numbers of regions, whether they lead to a central tier, and what they carry.
 #[derive(Debug, Clone)]
 struct Small {
     regimes: Vec<usize>,
+    /// By region; a region without one has a cluster with both.
+    listeners: Vec<&'static str>,
     links: Vec<(usize, usize, bool, Vec<usize>)>,
     rules: Vec<String>,
     invariants: Vec<String>,
 }
+
+const BOTH: &str = "otlp_grpc otlp_http";
 
 fn small_federation() -> impl Strategy<Value = Small> {
     let regimes = prop::collection::vec(0..3_usize, 2..5);
@@ -117,8 +122,9 @@ fn small_federation() -> impl Strategy<Value = Small> {
     let form = prop::sample::select(&["raw", "user-key", "ip-net", "other-key"][..]);
     let allow = prop::collection::btree_map(class(), form, 1..4);
     let asked = prop::option::weighted(0.3, class());
-    let rule = (0..3_usize, 0..3_usize, allow, prop::option::weighted(0.2, class()), asked).prop_map(
-        |(from, to, allow, deny, asked)| {
+    let listener = prop::option::weighted(0.3, prop::sample::select(&["otlp_grpc", "otlp_http"][..]));
+    let rule = (0..3_usize, 0..3_usize, allow, prop::option::weighted(0.2, class()), asked, listener).prop_map(
+        |(from, to, allow, deny, asked, listener)| {
             if let Some(class) = asked {
                 let (from, to) = (REGIMES[from], REGIMES[to]);
                 return format!(
@@ -128,16 +134,19 @@ fn small_federation() -> impl Strategy<Value = Small> {
             let allow: Vec<String> = allow.iter().map(|(class, form)| format!("{class}: {form}")).collect();
             let deny = deny.unwrap_or("special");
             let (from, to, allow) = (REGIMES[from], REGIMES[to], allow.join(", "));
-            format!("origin: {from}, reaching: {to}, signal: traces, allow: {{{allow}}}, deny: [{deny}]")
+            let narrowed = listener.map(|name| format!("where: {{listener: {name}}}, ")).unwrap_or_default();
+            format!("origin: {from}, reaching: {to}, signal: traces, {narrowed}allow: {{{allow}}}, deny: [{deny}]")
         },
     );
+    let listeners = prop::collection::vec(prop::sample::select(&["otlp_grpc", "otlp_http", BOTH][..]), 5);
     let invariant = (0..3_usize, class(), prop::sample::select(&["keyed", "generalised", "raw"][..]), 0..3_usize)
         .prop_map(|(origin, class, form, inside)| {
             format!("{{origin: {}, class: {class}, form: {form}, outside: [{}]}}", REGIMES[origin], REGIMES[inside])
         });
     let rules = prop::collection::vec(rule, 2..9);
-    (regimes, prop::collection::vec(link, 1..8), rules, prop::collection::vec(invariant, 1..4))
-        .prop_map(|(regimes, links, rules, invariants)| Small { regimes, links, rules, invariants })
+    (regimes, listeners, prop::collection::vec(link, 1..8), rules, prop::collection::vec(invariant, 1..4)).prop_map(
+        |(regimes, listeners, links, rules, invariants)| Small { regimes, listeners, links, rules, invariants },
+    )
 }
 
 impl Small {
@@ -171,8 +180,11 @@ impl Small {
         let mut texts: Vec<(String, String)> = Vec::new();
         for (number, regime) in self.regimes.iter().enumerate() {
             let name = name(number);
+            let ports = self.listeners.get(number).unwrap_or(&BOTH).split(' ').zip(4317..);
+            let listen: String = ports.map(|(name, port)| format!("{name}: 0.0.0.0:{port}, ")).collect();
             let text = format!(
                 "region: {name}\nregime: {}\nentity: Acme Inc\ntrust: {{ca: file:ca/{name}.pem}}\n\
+                 clusters: {{{name}-a: {{listen: {{{listen}tls: off}}, stamp: {{environment: test}}}}}}\n\
                  gateway: {{nodes: {{dns: g.{name}.local}}, port: 4417}}\n\
                  central: {{nodes: {{dns: c.{name}.local}}, port: 4418, handover_after: 60s}}\n",
                 REGIMES[*regime]
@@ -260,7 +272,12 @@ impl Walk<'_> {
             let from = Origin::of(self.origin.clone());
             let tables = self.policy.tables(&self.loaded.federation, link.id(), Signal::Traces, &from, TODAY);
             let Ok(tables) = tables else { continue };
-            let kinds = tables.iter().filter_map(|(_, layers)| layers.ok()).flat_map(Layers::iter);
+            let whose = senders(&self.loaded.federation, tier, seen.len() == 1);
+            let kinds = whose.iter().filter_map(|(cluster, listener)| {
+                let proved = Proved { cluster: cluster.as_deref(), listener: *listener };
+                tables.at(tables.place(proved)).ok()
+            });
+            let kinds = kinds.flat_map(Layers::iter);
             let kinds: Vec<&Table> = kinds.filter_map(|(_, table)| table.ok()).collect();
             let sealers = self.sealers;
             let of = |values| kinds.iter().map(move |table| sealed(table, values, sealers));
@@ -275,6 +292,18 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Whoever can have sent something that a tier seals: what came over a link names nobody.
+fn senders(federation: &Federation, tier: &TierId, is_first: bool) -> Vec<(Option<String>, Option<Listener>)> {
+    let mut senders = vec![(None, None)];
+    let own = federation.clusters(tier.region().as_str()).filter(|_| is_first);
+    for (name, listen) in own.map(|cluster| (cluster.name().to_string(), cluster.listen())) {
+        senders.push((Some(name.clone()), None));
+        senders.extend(listen.otlp_grpc.map(|_| (Some(name.clone()), Some(Listener::OtlpGrpc))));
+        senders.extend(listen.otlp_http.map(|_| (Some(name), Some(Listener::OtlpHttp))));
+    }
+    senders
 }
 
 /// What crosses of one resource: a sealer sees what came to it, and nothing of what was there once.
@@ -379,6 +408,7 @@ fn a_device_without_its_marker_would_leak_on_the_second_hop() {
     };
     let small = Small {
         regimes: vec![0, 1, 2],
+        listeners: Vec::new(),
         links: vec![(0, 1, false, vec![0]), (1, 2, true, vec![0])],
         rules: vec![rule("UK", "op: raw, direct: raw"), rule("US", "op: raw")],
         invariants: vec!["{origin: EEA, class: direct, form: raw, outside: [UK]}".to_owned()],

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tollgate_federation::{Link, Origin, Signal};
 use tollgate_residency::{Carrier, Claim, Claims, Explanation, Given, Holds, Item, Resource};
 
-use super::{explanation_json, explanation_text, known_cluster};
+use super::{explanation_json, explanation_text, known_sender};
 use crate::cli::Output;
 use crate::cli::policy::Explain;
 use crate::commands::unproved::Unproved;
@@ -45,9 +45,8 @@ pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
         None => (options.signal, Vec::new()),
     };
     let asked = asked(&unproved, options, signal)?;
-    if let Some(cluster) = &options.cluster {
-        known_cluster(&unproved.federation, cluster, asked.iter().map(|asked| asked.link))?;
-    }
+    let sender = options.sent.proved();
+    known_sender(&unproved.federation, sender, asked.iter().map(|asked| asked.link))?;
     let mut told = Vec::new();
     for asked in &asked {
         let own = if options.file.is_none() { vec![subject(options, asked.signal)] } else { Vec::new() };
@@ -59,7 +58,7 @@ pub(super) fn explain(options: &Explain) -> Result<ExitCode, Exit> {
                 _ => Item::Carrier(subject.carrier),
             };
             let crossing = (asked.link.id(), asked.signal, &asked.origin);
-            let given = Given { cluster: options.cluster.as_deref(), claims: subject.claims.clone() };
+            let given = Given { sender, claims: subject.claims.clone() };
             let explained = unproved.policy.explain_given(&unproved.federation, crossing, &given, item, today);
             told.push((asked, shown(subject), value_json(subject), explained));
         }

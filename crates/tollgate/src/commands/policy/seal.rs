@@ -15,7 +15,7 @@ use tollgate_redaction::{Counts, Epoch, Keys, RootKey, Sealer};
 use tollgate_residency::link_between;
 use tollgate_runtime::Clock;
 
-use super::known_cluster;
+use super::known_sender;
 use crate::cli::policy::Seal;
 use crate::commands::recording::Recording;
 use crate::commands::{print, unproved};
@@ -29,12 +29,11 @@ pub(super) fn seal(options: &Seal) -> Result<ExitCode, Exit> {
     let own = federation.region(link.from()).map(|region| Origin::of(region.regime().clone()));
     let origin = options.origin.clone().or(own).ok_or_else(|| Exit::Failed("the link starts nowhere".to_owned()))?;
     let recording = Recording::open(&options.file, options.signal)?;
-    if let Some(cluster) = &options.cluster {
-        known_cluster(federation, cluster, std::iter::once(link))?;
-    }
+    let sender = options.sent.proved();
+    known_sender(federation, sender, std::iter::once(link))?;
     let tables = policy.tables(federation, link.id(), options.signal, &origin, unproved::day(&options.day));
     let layers = tables.as_ref().map_err(Clone::clone).and_then(|tables| {
-        let layers = tables.at(tables.place(options.cluster.as_deref())).map_err(Clone::clone)?;
+        let layers = tables.at(tables.place(sender)).map_err(Clone::clone)?;
         Ok((layers.clone(), tables.digest()))
     });
     let summary = match layers {
