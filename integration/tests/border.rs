@@ -19,6 +19,7 @@ use tollgate_runtime::Clock;
 use tollgate_scenario::canary::{Canary, Hit};
 use tollgate_scenario::traffic::{Outcome, Traffic};
 use tollgate_testkit::backend::ReceivedSpan;
+use tollgate_testkit::http::post as http_post;
 use tollgate_testkit::{Client, FakeBackend, Service, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -363,4 +364,48 @@ fn an_allow_for_one_cluster_lets_through_what_its_collector_sent() {
         crossed.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(),
         [("geo.country.iso_code", Some("DE"))]
     );
+}
+
+/// Scenario: a collector receives the same by gRPC and by HTTP, is killed while all of it waits, and comes back. One rule allows
+/// the country for what came by gRPC alone, another denies the method for what came by HTTP. Guarantees: each value crosses
+/// for the listener that its rule lets it cross for and for no other; nothing waits for ever.
+#[test]
+fn what_a_rule_says_of_a_listener_holds_for_what_came_by_it() {
+    const ALLOWED: &str = "      quasi: {only: {geo.country.iso_code: raw}}\n";
+    const KEYS: [(&str, &str); 2] = [("geo.country.iso_code", "DE"), ("http.request.method", "GET")];
+    let (mut fleet, backend) = fleet();
+    let rules = "rules:\n  - {id: country, origin: EEA, reaching: US, signal: traces, where: {listener: otlp_grpc}, allow: {quasi: \
+                 {only: {geo.country.iso_code: raw}}}}\n  - {id: method, origin: EEA, reaching: US, signal: traces, where: \
+                 {listener: otlp_http}, deny: [{attribute: http.request.method}]}\n";
+    fleet.edit("policies/residency.yaml", |text| text.replacen(ALLOWED, "", 1).replacen("rules:\n", rules, 1));
+    fleet.start([EU_COLLECTOR]);
+    let (grpc, http) = (fleet.otlp(EU_COLLECTOR), fleet.planned(EU_COLLECTOR).otlp_http().unwrap());
+    let now = Clock::system().now().nanos();
+    let of = |number| {
+        let span = span(numbered(number), |span| {
+            span.string(5, "GET");
+            span.fixed64(7, now);
+            span.fixed64(8, now + 1);
+            KEYS.iter().for_each(|(key, value)| span.key_string(9, key, value));
+        });
+        request(&[span])
+    };
+    // By turns: what waits together would go together.
+    for number in 1..=20 {
+        if number % 2 == 0 {
+            Client::plain(grpc).export(Service::Traces, of(number)).unwrap();
+        } else {
+            let reply = http_post(http, "/v1/traces", "application/x-protobuf", &[], &of(number)).unwrap();
+            assert_eq!(reply.status, 200);
+        }
+    }
+    fleet.kill(EU_COLLECTOR);
+    fleet.start([EU_COLLECTOR].into_iter().chain(EU_GATEWAYS).chain(CENTRAL));
+    wait_until(LIMIT, "all spans arrive", || backend.spans().len() == 20);
+    for found in backend.spans() {
+        let crossed: Vec<String> = attributes_of(&found.span.attributes).into_keys().collect();
+        let by_grpc = found.span.trace_id.last().unwrap() % 2 == 0;
+        let expected = KEYS.map(|(key, _)| key).into_iter().filter(|_| by_grpc).collect::<Vec<_>>();
+        assert_eq!(crossed, expected, "{:?}", found.span.trace_id);
+    }
 }

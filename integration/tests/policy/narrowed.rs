@@ -59,6 +59,66 @@ fn an_allow_for_one_cluster_is_told_as_such() {
     );
 }
 
+/// Guarantees: what crosses for what came by one listener is shown, explained, compared, tested and sealed as that, and not
+/// otherwise; where no listener is given none is known.
+#[test]
+fn an_allow_for_one_listener_is_told_as_such() {
+    let allow = "  - {id: country, origin: EEA, reaching: US, signal: traces, where: {listener: otlp_grpc}, allow: {quasi: \
+                 {only: {geo.country.iso_code: raw}}}}";
+    let copy = Copy::example()
+        .edit("policies/residency.yaml", "quasi: {only: {geo.country.iso_code: raw}}", "")
+        .edit("policies/residency.yaml", "rules:\n", &format!("rules:\n{allow}\n"))
+        .edit("regions/uk-south.yaml", ", otlp_http: 0.0.0.0:4318", "");
+    let shown = ended(&tollgate(&["policy", "show"], copy.path()), 0);
+    let head = "traces from EEA over eu-west → us-east/central (to Acme Inc, US), sent by ";
+    for (sender, country) in [("listener otlp_grpc", "raw: geo.country.iso_code"), ("listener otlp_http", "–")] {
+        let (_, part) = shown.split_once(&format!("{head}{sender}, by dpf\n")).unwrap_or_else(|| panic!("{shown}"));
+        assert!(part.split_once("\n\n").unwrap().0.contains(&format!("quasi         {country}")), "{shown}");
+    }
+    let asked = ["policy", "explain", "--attribute", "geo.country.iso_code", "--from", "eu-west", "--to", "us-east"];
+    let explain = |more: &[&str], code| ended(&tollgate(&[&asked, more].concat(), copy.path()), code);
+    let traces = ["--signal", "traces"];
+    assert!(explain(&[&traces[..], &["--listener", "otlp_grpc"]].concat(), 0).contains("raw: allowed"));
+    assert!(
+        explain(&[&traces[..], &["--cluster", "eu-west-b", "--listener", "otlp_grpc"]].concat(), 0).contains("raw: ")
+    );
+    assert!(explain(&[&traces[..], &["--listener", "otlp_http"]].concat(), 0).contains("absent: "));
+    assert!(explain(&traces, 0).contains("nothing proves that this is of it"));
+    explain(&["--listener", "grpc"], 64);
+    let no_such = ["policy", "explain", "--attribute", "a", "--from", "uk-south", "--listener", "otlp_http"];
+    ended(&tollgate(&no_such, copy.path()), 1);
+    let case = |(listener, form): (&str, &str)| {
+        format!(
+            "  - name: {form}\n    given: {{origin: EEA, path: [eu-west, us-east], signal: traces, carrier: span.attributes, \
+             attribute: geo.country.iso_code, {listener}day: 2026-12-01}}\n    expect: {{form: {form}}}\n"
+        )
+    };
+    let cases = [
+        ("listener: otlp_grpc, ", "raw"),
+        ("cluster: eu-west-a, listener: otlp_grpc, ", "raw"),
+        ("listener: otlp_http, ", "absent"),
+        ("cluster: eu-west-a, ", "absent"),
+    ];
+    let file = copy.write("cases.yaml", &format!("cases:\n{}", cases.map(case).concat()));
+    ended(&tollgate(&["policy", "test", file.to_str().unwrap()], copy.path()), 0);
+    let country = r#"{"key":"geo.country.iso_code","value":{"stringValue":"DE"}},{"key":"odd""#;
+    let file = copy.write("one.json", &RECORDED.replace(r#"{"key":"odd""#, country));
+    let sealing =
+        ["policy", "seal", "--from", "eu-west", "--to", "us-east", "--signal", "traces", "--on", "2026-12-01"];
+    let seal = |more: &[&str]| {
+        let words = [&sealing, more, &[file.to_str().unwrap()]].concat();
+        ended(&tollgate(&words, copy.path()), 0).contains("geo.country.iso_code")
+    };
+    let by = |listener| seal(&["--cluster", "eu-west-a", "--listener", listener]);
+    assert_eq!([by("otlp_grpc"), by("otlp_http"), seal(&[])], [true, false, false]);
+    let wide = Copy::example();
+    let words = ["policy", "diff", copy.path().to_str().unwrap(), wide.path().to_str().unwrap()];
+    let said = ended(&tollgate(&words, Path::new(TOP)), 3);
+    assert!(said.contains("over eu-west/gateway → us-east/central, sent by listener otlp_http\n"), "{said}");
+    assert!(!said.contains("sent by listener otlp_grpc"), "{said}");
+    assert!(!ended(&tollgate(&["check"], copy.path()), 0).contains("listener, which"), "{said}");
+}
+
 /// Guarantees: what is held back for one service is explained, shown, compared, tested and sealed as that.
 #[test]
 fn a_deny_for_one_service_is_told_as_such() {
