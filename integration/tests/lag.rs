@@ -1,7 +1,7 @@
 //! A region is cut off from central for longer than a trace waits for its verdict, and has the only errors.
 //!
 //! Guarantees: verdicts wait for the region as long as `decision_wait_max` says, whether its gateways stand still or die; its
-//! errors count, and traces are kept whole, at one central node. Who is waited for and by how much it lags shows in the metrics.
+//! errors count, and traces are kept whole, at one central node; also where central is restarted meanwhile. Who is waited for and by how much it lags shows in the metrics.
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::time::Duration;
@@ -68,6 +68,12 @@ fn part(fleet: &Fleet) {
 
 #[track_caller]
 fn assert_whole(fleet: &Fleet) {
+    assert_whole_of(fleet, &GATEWAYS);
+}
+
+/// The same, where these gateways run.
+#[track_caller]
+fn assert_whole_of(fleet: &Fleet, gateways: &[&str]) {
     let all: Vec<Span> = spans(1).chain(spans(2)).collect();
     let is_there = || {
         let delivered = fleet.exported(&CENTRAL);
@@ -78,7 +84,7 @@ fn assert_whole(fleet: &Fleet) {
     assert!(all.iter().all(|(trace, _)| delivered.places_of_trace(trace).len() == 1), "a trace is split");
     assert_eq!(sum(fleet, INCOMPLETE), 0.0, "nobody was judged early");
     let caught_up = |gateway: &&str| lag(fleet, gateway).is_some_and(|(_, most)| most < 2.0);
-    wait_until(LIMIT, "nobody lags any more", || GATEWAYS.iter().all(caught_up));
+    wait_until(LIMIT, "nobody lags any more", || gateways.iter().all(caught_up));
 }
 
 #[test]
@@ -97,4 +103,41 @@ fn errors_of_a_region_whose_gateways_die_and_come_back_count() {
     part(&meeting.fleet);
     meeting.fleet.start(GATEWAYS[..2].iter().copied());
     assert_whole(&meeting.fleet);
+}
+
+/// Scenario: the region is cut off already when central is killed and started. Guarantees: it waits for whom it has yet to hear of.
+#[test]
+fn errors_of_a_region_that_is_cut_off_while_central_restarts_count() {
+    let mut meeting = start();
+    let remembers = |central: &&str| {
+        let senders = meeting.fleet.folder().join(&meeting.fleet.planned(central).data).join("senders");
+        let senders = std::fs::read_to_string(senders).unwrap_or_default();
+        let known: Vec<_> = senders.lines().collect();
+        GATEWAYS.iter().all(|gateway| known.contains(&&*meeting.fleet.planned(gateway).node.to_string()))
+    };
+    wait_until(LIMIT, "central remembers who sends", || CENTRAL.iter().all(remembers));
+    GATEWAYS[..2].iter().chain(&CENTRAL).for_each(|node| meeting.fleet.kill(node));
+    meeting.fleet.start(CENTRAL);
+    part(&meeting.fleet);
+    meeting.fleet.start(GATEWAYS[..2].iter().copied());
+    assert_whole(&meeting.fleet);
+}
+
+/// Scenario: a gateway is stopped in order, with nothing left. Guarantees: from then on nobody waits for it, as nothing comes from it;
+/// when it is started again, it is one of those who are waited for.
+#[test]
+fn a_gateway_that_said_goodbye_is_not_waited_for() {
+    let mut meeting = start();
+    let gateway = GATEWAYS[0];
+    meeting.fleet.stop(gateway);
+    let knows = |fleet: &Fleet, central: &str| {
+        let node = fleet.planned(gateway).node.to_string();
+        fleet.metric(central, LAG, &[&format!("\"{node}\"")]).is_some()
+    };
+    wait_until(LIMIT, "central does not miss it", || !CENTRAL.iter().any(|central| knows(&meeting.fleet, central)));
+    send(&meeting.fleet, COLLECTORS[0], spans(2).map(|ids| span(ids, fail)).collect());
+    send(&meeting.fleet, COLLECTORS[1], spans(1).map(|ids| span(ids, |_| ())).collect());
+    assert_whole_of(&meeting.fleet, &GATEWAYS[1..]);
+    meeting.fleet.start([gateway]);
+    wait_until(LIMIT, "central hears of it", || CENTRAL.iter().all(|central| knows(&meeting.fleet, central)));
 }

@@ -38,7 +38,7 @@ pub use federation::{Federation, NodeIn};
 pub use link::{Link, LinkId};
 pub use listener::{Listener, UnknownListener};
 pub use local::LocalPlace;
-pub use manifest::{Manifest, ManifestError, Progress};
+pub use manifest::{Manifest, ManifestError, Presence, Progress};
 pub use name::{Name, NameError};
 pub use node::{IdentityError, NodeId, Role, TierId};
 pub use origin::{Origin, OriginError, Regime};

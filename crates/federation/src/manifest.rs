@@ -48,6 +48,18 @@ pub struct Progress {
     pub oldest_unsent: u64,
     /// When the sender wrote this: how long that item has waited is the difference, whatever clock the receiver has.
     pub now: u64,
+    /// Whether there is more to come.
+    pub presence: Presence,
+}
+
+/// Whether a sender is waited for when it is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// It is.
+    #[default]
+    Stays,
+    /// It has sent everything and ends: nothing comes until it starts again.
+    Leaves,
 }
 
 /// Why bytes are not a manifest.
@@ -104,8 +116,13 @@ impl Manifest {
         for number in [interval.0, interval.1, positions.0, positions.1] {
             out.extend(number.to_le_bytes());
         }
-        out.push(u8::from(self.progress.is_some()));
-        let progress = self.progress.map(|Progress { oldest_unsent, now }| [oldest_unsent, now].map(u64::to_le_bytes));
+        out.push(match self.progress.map(|progress| progress.presence) {
+            None => 0,
+            Some(Presence::Stays) => 1,
+            Some(Presence::Leaves) => 2,
+        });
+        let progress =
+            self.progress.map(|Progress { oldest_unsent, now, .. }| [oldest_unsent, now].map(u64::to_le_bytes));
         out.extend(progress.into_iter().flatten().flatten());
         out.extend(self.listener.map(|listener| match listener {
             Listener::OtlpGrpc => 0,
@@ -198,10 +215,13 @@ impl<'b> Reader<'b> {
     }
 
     fn progress(&mut self) -> Result<Option<Progress>, ManifestError> {
-        match self.byte()? {
-            0 => Ok(None),
-            1 => self.range("waits").map(|(oldest_unsent, now)| Some(Progress { oldest_unsent, now })),
-            _ => Err(ManifestError::Unknown("flag")),
-        }
+        let presence = match self.byte()? {
+            0 => return Ok(None),
+            1 => Presence::Stays,
+            2 => Presence::Leaves,
+            _ => return Err(ManifestError::Unknown("flag")),
+        };
+        let (oldest_unsent, now) = self.range("waits")?;
+        Ok(Some(Progress { oldest_unsent, now, presence }))
     }
 }

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use tollgate_config::Set;
-use tollgate_federation::{Federation, Listener, Manifest, Name, NodeId, Origin, Progress, Regime, Role, Signal};
+use tollgate_federation::{
+    Federation, Listener, Manifest, Name, NodeId, Origin, Presence, Progress, Regime, Role, Signal,
+};
 
 const NAME: &str = "[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?";
 
@@ -32,12 +34,15 @@ fn range() -> impl Strategy<Value = (u64, u64)> {
 fn manifest() -> impl Strategy<Value = Manifest> {
     let who = (node(), any::<u64>(), any::<u64>(), origin(), any::<[[u8; 32]; 2]>());
     let listener = prop::option::of(prop::sample::select(&Listener::ALL[..]));
-    let what =
-        (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), prop::option::of(range()), listener);
+    let progress = prop::option::of((range(), any::<bool>()));
+    let what = (prop::sample::select(&Signal::ALL[..]), any::<u32>(), range(), range(), progress, listener);
     (who, what).prop_map(|(who, what)| {
         let (node, boot, parcel, origin, [policy, in_force]) = who;
         let (signal, items, interval, positions, progress, listener) = what;
-        let progress = progress.map(|(oldest_unsent, now)| Progress { oldest_unsent, now });
+        let progress = progress.map(|((oldest_unsent, now), leaves)| {
+            let presence = if leaves { Presence::Leaves } else { Presence::Stays };
+            Progress { oldest_unsent, now, presence }
+        });
         Manifest {
             node,
             boot,

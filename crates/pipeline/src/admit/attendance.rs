@@ -8,7 +8,8 @@
 //! 2. Only differences of times of one clock count. The moment at which something arrived is corrected by the delay of its
 //!    way, so that what was held up on it tells nothing that is no longer true.
 //! 3. Nobody is waited for longer than `patience`, whatever it says and however long it is silent.
-//! 4. Memory is bounded: by senders and by what is kept of each.
+//! 4. Who said goodbye is not missed until it says something again.
+//! 5. Memory is bounded: by senders and by what is kept of each.
 //!
 //! Not here: who may send (`admit.rs`), what is done about it (`hold.rs`), who sent to the process before (`node/senders.rs`).
 
@@ -122,7 +123,8 @@ impl Attendance {
     /// Who sends, and how often somebody came or went until then.
     pub(crate) fn names(&self) -> (u64, Vec<NodeId>) {
         let senders = self.lock();
-        (self.comings.load(Ordering::Relaxed), senders.keys().cloned().collect())
+        let stay = senders.iter().filter(|(_, heard)| heard.left().is_none());
+        (self.comings.load(Ordering::Relaxed), stay.map(|(node, _)| node.clone()).collect())
     }
 
     fn retain(&self, senders: &mut BTreeMap<NodeId, Heard>, stays: impl Fn(&NodeId, &Heard) -> bool) {
@@ -136,7 +138,10 @@ impl Attendance {
         let now = self.clock.uptime();
         let mut senders = self.lock();
         if let Some(heard) = senders.get_mut(&word.node) {
-            return heard.add(word.boot, word.progress, end, now);
+            let before = heard.left().is_some();
+            heard.add(word.boot, word.progress, end, now);
+            self.comings.fetch_add(u64::from(before != heard.left().is_some()), Ordering::Relaxed);
+            return;
         }
         if senders.len() < MOST {
             let mut heard = Heard::new(word.boot, now);
@@ -154,7 +159,7 @@ impl Attendance {
         let has_settled = self.opened.get().is_some_and(|opened| now.saturating_sub(*opened) >= self.settling);
         let settling = if has_settled { Duration::ZERO } else { now.saturating_sub(self.began) };
         let mut lag = Lag { awaited: settling, of_all: settling };
-        for heard in senders.values() {
+        for heard in senders.values().filter(|heard| heard.left().is_none_or(|end| position < end)) {
             let of_sender = now.saturating_sub(heard.sent_before(position));
             lag.of_all = lag.of_all.max(of_sender);
             if now.saturating_sub(heard.last()) <= patience {
@@ -178,7 +183,7 @@ impl Attendance {
             let lag = now.saturating_sub(heard.newest());
             Attendee { node: node.clone(), lag, silent, is_awaited: silent <= patience }
         };
-        self.lock().iter().map(attendee).collect()
+        self.lock().iter().filter(|(_, heard)| heard.left().is_none()).map(attendee).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Heard>> {

@@ -1,6 +1,6 @@
 //! What becomes of traces while a sender lags: the wait, its bound, and what is said of verdicts that did not wait.
 
-use tollgate_federation::{Manifest, Progress};
+use tollgate_federation::{Manifest, Presence, Progress};
 
 use super::tests::{Bench, WAIT, error, span};
 use super::*;
@@ -12,7 +12,8 @@ pub(super) const LONGEST: Duration = Duration::from_secs(20);
 /// A gateway says that its oldest span has waited for so long.
 pub(super) fn hear(bench: &Bench, waited: Duration) {
     let now = bench.clock.now().nanos();
-    let progress = Some(Progress { oldest_unsent: now - u64::try_from(waited.as_nanos()).unwrap(), now });
+    let oldest_unsent = now - u64::try_from(waited.as_nanos()).unwrap();
+    let progress = Some(Progress { oldest_unsent, now, presence: Presence::Stays });
     let word = Word::of(&Manifest { progress, ..rig::manifest("eu-west/gateway/0", "EEA", 0) }).unwrap();
     bench.hold.attendance.heard(&word, bench.received.durable_end());
 }

@@ -19,7 +19,7 @@ use crate::prepare::Prepare;
 use crate::prepare::drop_rules::DropRules;
 use crate::prepare::listeners::Listeners;
 use crate::prepare::stamp::Stamp;
-use crate::seal::manifests::{Manifests, Teller};
+use crate::seal::manifests::{Leaving, Manifests, Teller};
 use crate::seal::{Basis, Seal};
 use crate::send::backends::{self, BackendError};
 use crate::send::consumer::{Consumer, Gather};
@@ -248,7 +248,9 @@ impl Launch<'_> {
         let quarantine = node.folder("quarantine").join(self.counters.name()).join(self.signal.as_str());
         let first = self.number << 48;
         let clock = (told == Told::HowFarWeAre).then(|| node.clock.clone());
-        let teller = clock.clone().map(|clock| Teller { clock, upstream: node.attendance.clone() });
+        let leaving = Leaving::default();
+        let told = (leaving.clone(), node.attendance.clone());
+        let teller = clock.clone().map(|clock| Teller { clock, leaving: told.0, upstream: told.1 });
         let delivery = Arc::new(Delivery {
             door,
             hop: Arc::clone(&hop),
@@ -267,7 +269,8 @@ impl Launch<'_> {
         });
         let (shutdown, mut in_force) = (node.shutdown.clone(), node.reloader.follow());
         let roster = Roster::restore(&self.log, hop, senders);
-        let consumer = Consumer::new(self.log, step, roster, self.gather, outcomes, self.counters).pulsing(clock);
+        let consumer =
+            Consumer::new(self.log, step, roster, self.gather, outcomes, self.counters).pulsing(clock, leaving);
         let crosses = self.crosses;
         node.tasks.spawn_on(&worker, "consumer", async move {
             if crosses == Crosses::Border {

@@ -92,7 +92,7 @@ impl Senders {
 mod tests {
     use std::time::Duration;
 
-    use tollgate_federation::{Manifest, Progress};
+    use tollgate_federation::{Manifest, Presence, Progress};
     use tollgate_spool::Position;
 
     use super::*;
@@ -126,7 +126,7 @@ mod tests {
         let path = dir.path().join(FILE);
         let hear = |attendance: &Attendance, node: &str| {
             let now = clock.now().nanos();
-            let progress = Some(Progress { oldest_unsent: now, now });
+            let progress = Some(Progress { oldest_unsent: now, now, presence: Presence::Stays });
             let word = Word::of(&Manifest { progress, ..rig::manifest(node, "EEA", 0) }).unwrap();
             attendance.heard(&word, Position::ZERO);
         };

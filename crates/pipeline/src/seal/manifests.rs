@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tollgate_federation::{Manifest, NodeId, Origin, Progress, Signal};
+use tollgate_federation::{Manifest, NodeId, Origin, Presence, Progress, Signal};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Position;
 
@@ -24,6 +24,7 @@ pub(crate) struct Manifests {
 /// Tells a receiver that waits for us how far we are.
 pub(crate) struct Teller {
     pub(crate) clock: Clock,
+    pub(crate) leaving: Leaving,
     /// Those whose data we pass on: what they have not sent yet, we have not either.
     pub(crate) upstream: Option<Arc<Attendance>>,
 }
@@ -59,10 +60,32 @@ impl Manifests {
     }
 }
 
+/// Since when a consumer has ended with nothing left; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leaving(Arc<AtomicU64>);
+
+impl Leaving {
+    /// Whoever has nothing left at this moment says goodbye.
+    pub(crate) fn begin(&self, now: Timestamp) {
+        self.0.store(now.nanos(), Ordering::Relaxed);
+    }
+
+    /// Something is left after all.
+    pub(crate) fn stay(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Of a lane of which nothing is left that arrived before this.
+    fn presence(&self, arrived: Timestamp) -> Presence {
+        let since = self.0.load(Ordering::Relaxed);
+        if since > 0 && arrived.nanos() == since { Presence::Leaves } else { Presence::Stays }
+    }
+}
+
 impl Teller {
     fn tell(&self, (from, arrived): (Position, Timestamp)) -> Progress {
         let now = self.clock.now();
         let sent = self.upstream.as_ref().map_or(arrived, |upstream| arrived.min(upstream.sent_before(from)));
-        Progress { oldest_unsent: sent.min(now).nanos(), now: now.nanos() }
+        Progress { oldest_unsent: sent.min(now).nanos(), now: now.nanos(), presence: self.leaving.presence(arrived) }
     }
 }

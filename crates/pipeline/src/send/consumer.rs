@@ -26,6 +26,7 @@ use crate::admit::attendance::PULSE;
 use crate::load::Load;
 use crate::node::counters::ConsumerCounters;
 use crate::records;
+use crate::seal::manifests::Leaving;
 use crate::send::delivery::{Covers, Delivered, Parcel};
 use crate::send::roster::Roster;
 use crate::step::Step;
@@ -34,6 +35,8 @@ use crate::step::Step;
 const STRETCH: usize = 1 << 20;
 /// How long a stopping process waits for what it has sent.
 const FLUSH: Duration = Duration::from_secs(10);
+/// How long those whom it tells that it ends have to hear it.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// How long a log that cannot be read is left alone.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -54,8 +57,9 @@ pub(crate) struct Consumer<S: Step> {
     open: BTreeMap<Key, Open<S::Load>>,
     done: mpsc::Receiver<Delivered>,
     counters: Arc<ConsumerCounters>,
-    /// For whom waits for those that lag: tells how far we are where nothing else goes.
+    /// For whom waits for those that lag: tells how far we are where nothing else goes, and that we end.
     clock: Option<Clock>,
+    leaving: Leaving,
     /// Up to where records were read, and the arrival of the last of them.
     read: (Position, Timestamp),
 }
@@ -79,12 +83,23 @@ impl<S: Step> Consumer<S> {
         counters: Arc<ConsumerCounters>,
     ) -> Self {
         let (open, read) = (BTreeMap::new(), (Position::ZERO, Timestamp::default()));
-        Self { log: Arc::new(log), step, roster, gather, open, done, counters, clock: None, read }
+        Self {
+            log: Arc::new(log),
+            step,
+            roster,
+            gather,
+            open,
+            done,
+            counters,
+            clock: None,
+            leaving: Leaving::default(),
+            read,
+        }
     }
 
     /// The same, for a receiver that waits for who lags.
-    pub(crate) fn pulsing(self, clock: Option<Clock>) -> Self {
-        Self { clock, ..self }
+    pub(crate) fn pulsing(self, clock: Option<Clock>, leaving: Leaving) -> Self {
+        Self { clock, leaving, ..self }
     }
 
     /// Runs until the process stops, then waits for what is under way.
@@ -140,7 +155,8 @@ impl<S: Step> Consumer<S> {
                 }
                 () = sleep_until(flush_at) => self.flush(|due| Instant::now() >= due),
                 () = sleep_until(pulse) => {
-                    self.pulse();
+                    let now = self.clock.as_ref().map(Clock::now);
+                    now.into_iter().for_each(|now| self.pulse(now));
                     pulse = Some(Instant::now() + PULSE);
                 }
                 () = self.roster.members_changed() => return,
@@ -226,10 +242,9 @@ impl<S: Step> Consumer<S> {
         }
     }
 
-    /// Says of each lane that has nothing to send up to when that is so.
-    fn pulse(&mut self) {
-        // In this order: what arrives meanwhile lies behind the end.
-        let Some(now) = self.clock.as_ref().map(Clock::now) else { return };
+    /// Says of each lane that has nothing to send up to when that is so. `now` was read before: what arrives meanwhile lies behind
+    /// the end.
+    fn pulse(&mut self, now: Timestamp) {
         let end = self.log.durable_end();
         for (lane, at) in self.roster.idle(|lane| self.open.keys().any(|(filling, ..)| *filling == lane)) {
             let nothing_before = match self.read {
@@ -277,7 +292,36 @@ impl<S: Step> Consumer<S> {
                 Ok(None) | Err(_) => break,
             }
         }
+        if !self.roster.is_busy() {
+            self.take_leave().await;
+        }
         self.roster.close();
+    }
+
+    /// Tells those who wait for us that they have everything and nothing more will come.
+    async fn take_leave(&mut self) {
+        let Some(clock) = self.clock.clone() else { return };
+        self.until_answered().await;
+        let (now, end) = (clock.now(), self.log.durable_end());
+        self.leaving.begin(now);
+        self.pulse(now);
+        self.until_answered().await;
+        if self.log.durable_end() > end {
+            // What was still being received when it was told.
+            self.leaving.stay();
+            self.pulse(clock.now());
+            self.until_answered().await;
+        }
+    }
+
+    async fn until_answered(&mut self) {
+        let deadline = Instant::now() + FAREWELL;
+        while self.roster.is_waiting() {
+            match tokio::time::timeout_at(deadline, self.done.recv()).await {
+                Ok(Some(done)) => self.settle(done),
+                Ok(None) | Err(_) => break,
+            }
+        }
     }
 }
 

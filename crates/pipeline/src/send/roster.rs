@@ -262,6 +262,11 @@ impl<L: Load> Roster<L> {
         self.entries.values().any(|entry| entry.window.items() > 0)
     }
 
+    /// Whether anything is not acknowledged, or only told.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.entries.values().any(|entry| entry.window.oldest().is_some())
+    }
+
     /// Ends the senders.
     pub(crate) fn close(&self) {
         for entry in self.entries.values() {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tollgate_federation::Progress;
+use tollgate_federation::{Presence, Progress};
 use tollgate_spool::Position;
 
 /// Words that come closer together count as one.
@@ -20,6 +20,8 @@ pub(super) struct Heard {
     last: Duration,
     offset: Option<Offset>,
     words: VecDeque<Said>,
+    /// All that it had sent when it said goodbye lies before this.
+    left: Option<Position>,
 }
 
 /// Whatever reached the sender before `sent_before` lies in our log before `end`.
@@ -52,7 +54,7 @@ impl Offset {
 impl Heard {
     /// Of somebody who has said nothing yet, and is silent from now on.
     pub(super) fn new(boot: u64, now: Duration) -> Self {
-        Self { boot, last: now, offset: None, words: VecDeque::new() }
+        Self { boot, last: now, offset: None, words: VecDeque::new(), left: None }
     }
 
     pub(super) fn add(&mut self, boot: u64, progress: Progress, end: Position, now: Duration) {
@@ -64,6 +66,7 @@ impl Heard {
         let sent = (i128::from(progress.oldest_unsent) + offset).clamp(0, uptime);
         let sent_before = Duration::from_nanos(u64::try_from(sent).unwrap_or_default());
         self.last = now;
+        self.left = (progress.presence == Presence::Leaves).then_some(end);
         self.put(Said { at: now, end, sent_before });
     }
 
@@ -83,6 +86,11 @@ impl Heard {
             self.words.pop_front();
         }
         self.words.push_back(Said { at: said.at, end, sent_before });
+    }
+
+    /// Up to where all lies that it had sent, if it said goodbye.
+    pub(super) fn left(&self) -> Option<Position> {
+        self.left
     }
 
     /// When it said something last.

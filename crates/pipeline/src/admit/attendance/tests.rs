@@ -1,5 +1,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tollgate_federation::Presence;
 use tollgate_runtime::ManualClock;
 
 use super::*;
@@ -34,10 +35,14 @@ impl Room {
     }
 
     /// A word that was written `written` seconds ago, when the oldest had waited for `waited` seconds.
-    fn hear(&self, node: &str, off: i64, (written, waited): (u64, u64), end: u64) {
+    fn hear(&self, node: &str, off: i64, ages: (u64, u64), end: u64) {
+        self.hear_of(Presence::Stays, node, off, ages, end);
+    }
+
+    fn hear_of(&self, presence: Presence, node: &str, off: i64, (written, waited): (u64, u64), end: u64) {
         let seconds = |seconds: u64| seconds * 1_000_000_000;
         let now = self.clock.now().nanos().saturating_add_signed(off * 1_000_000_000) - seconds(written);
-        let progress = Some(Progress { oldest_unsent: now - seconds(waited), now });
+        let progress = Some(Progress { oldest_unsent: now - seconds(waited), now, presence });
         let word = Word::of(&Manifest { progress, ..rig::manifest(node, "EEA", 0) }).unwrap();
         self.attendance.heard(&word, Position::new(end));
     }
@@ -109,6 +114,24 @@ fn who_is_gone_is_waited_for_no_longer_and_still_missing() {
     assert_eq!(room.attendance.lag(Position::new(1)).of_all, Duration::ZERO);
 }
 
+/// Guarantees: who said goodbye is missed by nobody once all that it had sent is read; who comes back is waited for as ever.
+#[test]
+fn who_said_goodbye_is_not_missed() {
+    let room = Room::new();
+    room.pass(100);
+    room.hear(EU, 0, (0, 0), 10);
+    let comings = room.attendance.names().0;
+    room.hear_of(Presence::Leaves, EU, 0, (0, 0), 20);
+    room.pass(30);
+    assert_eq!(room.awaited(20), 0);
+    assert_eq!(room.attendance.lag(Position::new(19)).of_all.as_secs(), 30, "it has sent more than is read");
+    assert!(room.attendance.all().is_empty() && room.attendance.names().1.is_empty());
+    room.hear(EU, 0, (0, 4), 30);
+    room.pass(1);
+    assert_eq!((room.awaited(30), room.attendance.all().len()), (5, 1));
+    assert_eq!(room.attendance.names().0, comings + 2, "both are for the file");
+}
+
 /// Guarantees: a process that just started says nothing of those who have yet to come back to it.
 #[test]
 fn a_process_that_starts_vouches_for_nobody() {
@@ -133,7 +156,8 @@ proptest! {
         let mut newest = Duration::ZERO;
         for (one, other, boot, millis, end) in words {
             room.hand.advance(Duration::from_millis(millis));
-            let progress = Some(Progress { oldest_unsent: one.min(other), now: one.max(other) });
+            let progress = Progress { oldest_unsent: one.min(other), now: one.max(other), presence: Presence::Stays };
+            let progress = Some(progress);
             let manifest = Manifest { progress, boot, ..rig::manifest(EU, "EEA", 0) };
             room.attendance.heard(&Word::of(&manifest).unwrap(), Position::new(end));
             let uptime = room.clock.uptime();

@@ -25,7 +25,7 @@ async fn bench(edit: impl Fn(&str, String) -> String) -> (tempfile::TempDir, Ben
 /// A gateway says that it has nothing more to send.
 fn hear(bench: &Bench, gateway: &str) {
     let now = bench.clock.now().nanos();
-    let progress = Some(tollgate_federation::Progress { oldest_unsent: now, now });
+    let progress = Some(tollgate_federation::Progress { oldest_unsent: now, now, presence: Default::default() });
     let manifest = tollgate_federation::Manifest { progress, ..rig::manifest(gateway, "EEA", 0) };
     bench.hold.attendance.heard(&Word::of(&manifest).unwrap(), bench.received.durable_end());
 }
