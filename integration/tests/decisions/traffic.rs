@@ -95,7 +95,8 @@ fn resource(dice: &mut Dice) -> ResourceSpans {
     }
     let resource = Resource { attributes, dropped_attributes_count: dice.below(3) as u32, ..Resource::default() };
     let schema_url = dice.text(&["", "https://example.test/1.2"]);
-    ResourceSpans { resource: Some(resource), scope_spans: Vec::new(), schema_url }
+    let resource = Some(resource).filter(|_| !dice.one_in(8));
+    ResourceSpans { resource, scope_spans: Vec::new(), schema_url }
 }
 
 fn scope(dice: &mut Dice, number: usize) -> ScopeSpans {
@@ -111,7 +112,8 @@ fn scope(dice: &mut Dice, number: usize) -> ScopeSpans {
 fn span(dice: &mut Dice, trace: &[u8; 16], number: usize) -> Span {
     let start = 1_700_000_000 * SECOND + dice.next() % (2 * SECOND);
     let is_root = number == 0 && !dice.one_in(5);
-    let status = Status { code: *dice.of(&[0, 0, 0, 1, 2]), message: dice.text(&["", "boom <1> & \"2\"", "timeout"]) };
+    let status =
+        Status { code: *dice.of(&[0, 0, 0, 1, 2, 2, 3]), message: dice.text(&["", "boom <1> & \"2\"", "timeout"]) };
     Span {
         trace_id: trace.to_vec(),
         span_id: dice.bytes::<8>().to_vec(),
@@ -119,7 +121,7 @@ fn span(dice: &mut Dice, trace: &[u8; 16], number: usize) -> Span {
         parent_span_id: if is_root { Vec::new() } else { dice.bytes::<8>().to_vec() },
         flags: *dice.of(&[0, 0, 1, 257, 0x300]),
         name: dice.text(&["GET /users", "GET /users/42", "POST /orders", "SELECT", "héllo WÖRLD", "someName2Go", ""]),
-        kind: dice.below(6) as i32,
+        kind: *dice.of(&[0, 1, 2, 3, 4, 5, 6, -1]),
         start_time_unix_nano: start,
         end_time_unix_nano: start + *dice.of(&[0, 1, 20, 400, 2_000]) * 1_000_000 + dice.next() % 1_000_000,
         attributes: attributes(dice),
@@ -160,13 +162,64 @@ fn attributes(dice: &mut Dice) -> Vec<KeyValue> {
     all
 }
 
+const TEXTS: &[&str] = &[
+    "",
+    "1",
+    "42",
+    "2.5",
+    "true",
+    "abc",
+    "ABC",
+    "GET /users",
+    "<&>\n\"é",
+    " 42",
+    "+42",
+    "-0",
+    "1e3",
+    "0x1F",
+    "1_000",
+    "007",
+    "9223372036854775808",
+    "NaN",
+    "inf",
+    "-Infinity",
+    "fooBarBaz",
+    "HTTPServer2Go",
+    "snake_case_x",
+    "ǅ ß İ",
+    "a\u{2028}b\u{7f}",
+    "deadbeef00112233",
+    "{\"a\":1}",
+    "T",
+];
+const DOUBLES: &[f64] = &[
+    0.0,
+    1.0,
+    2.5,
+    -0.5,
+    42.0,
+    1e300,
+    1e-7,
+    123_456_789.125,
+    -0.0,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    1e21,
+    1e20,
+    0.1,
+    9_223_372_036_854_775_807.0,
+    -2.0,
+    5e-324,
+];
+
 /// A value of any type, nested so deep at most.
 fn mixed(dice: &mut Dice, depth: usize) -> AnyValue {
     let value = match dice.below(if depth == 0 { 9 } else { 13 }) {
         0 => return AnyValue { value: None },
-        1 | 2 => Value::StringValue(dice.text(&["", "1", "42", "2.5", "true", "abc", "ABC", "GET /users", "<&>\n\"é"])),
+        1 | 2 => Value::StringValue(dice.text(TEXTS)),
         3 | 4 => Value::IntValue(*dice.of(&[0, 1, 42, -3, 500, i64::MIN, i64::MAX])),
-        5 => Value::DoubleValue(*dice.of(&[0.0, 1.0, 2.5, -0.5, 42.0, 1e300, 1e-7, 123_456_789.125])),
+        5 => Value::DoubleValue(*dice.of(DOUBLES)),
         6 => Value::BoolValue(dice.one_in(2)),
         7 => Value::BytesValue(dice.of(&[&b""[..], b"\x01", b"\xde\xad\xbe\xef", b"12345678"]).to_vec()),
         8 => Value::IntValue(dice.below(4) as i64),
