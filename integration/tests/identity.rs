@@ -76,6 +76,7 @@ fn manifest(node: &str, origin: &str, signal: Signal) -> Manifest {
         interval: (1, 1),
         positions: (0, 1),
         progress: None,
+        listener: None,
     }
 }
 

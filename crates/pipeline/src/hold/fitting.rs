@@ -68,9 +68,9 @@ async fn what_outgrows_a_segment_is_kept_in_parts() {
 #[tokio::test]
 async fn names_cost_no_more_than_a_bound() {
     let (resource, own) = (1 << 20, "record_policy: true\n");
-    for (traces, named) in [(4_u64, 4), (5, 0)] {
+    for (traces, named) in [(4, 4), (5, 0)] {
         let mut bench = Bench::with(tempfile::tempdir().unwrap(), 100, &each(traces), own).await;
-        assert_eq!(resource * (traces as usize) > resource + NAMED - (1 << 19), named == 0);
+        assert_eq!(resource * usize::try_from(traces).unwrap() > resource + NAMED - (1 << 19), named == 0);
         bench.received.append(entry(below(resource, traces))).await.unwrap();
         bench.settle().await;
         let records = kept(&bench).await;

@@ -216,6 +216,7 @@ impl Layout {
             interval: (now, now),
             positions: (0, 0),
             progress: None,
+            listener: None,
         })
     }
 
