@@ -13,6 +13,7 @@ mod convert;
 mod duration;
 mod error;
 mod evaluate;
+mod float;
 mod functions;
 mod lexer;
 mod parser;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::error::EvaluationError;
+use super::float;
 use super::functions::mismatch;
 use super::lexer::unhex;
 use super::paths::Part;
@@ -53,11 +54,7 @@ pub(super) fn double(value: &Value<'_>) -> Result<Option<f64>, EvaluationError> 
         Value::Double(double) => Ok(Some(*double)),
         Value::Int(int) => Ok(Some(*int as f64)),
         Value::Bool(value) => Ok(Some(f64::from(u8::from(*value)))),
-        Value::Text(text) => {
-            let double: f64 = text.parse().map_err(|_| EvaluationError::NotANumber)?;
-            let is_out_of_range = double.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit());
-            if is_out_of_range { Err(EvaluationError::NotANumber) } else { Ok(Some(double)) }
-        }
+        Value::Text(text) => float::parse(text).map(Some).ok_or(EvaluationError::NotANumber),
         other => Err(mismatch("what can be a float", other)),
     }
 }
