@@ -16,6 +16,8 @@ use crate::rig::{self, Answer, Counted, Far, Running, cursors, entry, heavy, spa
 use crate::send::hop::Hop;
 use crate::step::Share;
 
+mod leaving;
+
 /// A log, a far side and a hop; the consumer between them is started and stopped by the test.
 struct Bench {
     dir: TempDir,
