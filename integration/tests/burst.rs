@@ -2,7 +2,6 @@
 //!
 //! Guarantees: what was acknowledged is judged, some of it before its time and counted as that; traces with an error are
 //! delivered, each whole, of the others nothing is, and no span goes without a verdict. Central's memory stays bounded.
-#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings fail it")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
