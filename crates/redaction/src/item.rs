@@ -8,7 +8,7 @@
 
 use tollgate_otlp::wire::{Field as Read, Fields, Wire, varint};
 use tollgate_otlp::{Fault, RawAttribute, ValueView, Writer};
-use tollgate_residency::{Action, Carrier, Class, Form};
+use tollgate_residency::{Action, Carrier, Class, Form, Mark};
 
 use crate::counts::Withheld;
 use crate::once::{grown, once, text};
@@ -30,7 +30,7 @@ pub(crate) struct ItemSealer<'s, 'a, 't> {
 }
 
 /// The attribute of a metric that says how many attributes did not cross: a data point has no count of its own.
-const DROPPED: &str = "tollgate.dropped_attributes_count";
+const DROPPED: &str = Mark::Dropped.key();
 
 impl<'s, 'a, 't> ItemSealer<'s, 'a, 't> {
     pub(crate) fn new(judge: &'s mut Judge<'t>, memory: &'s mut Memory<'a>) -> Self {

@@ -5,7 +5,7 @@
 use data_encoding::HEXLOWER;
 use tollgate_otlp::wire::{Fields, Wire};
 use tollgate_otlp::{Fault, RawAttribute, Writer, raw_attributes};
-use tollgate_residency::{Carrier, Claims, Class, Form, Resource, Table};
+use tollgate_residency::{Carrier, Claims, Class, Form, Mark, Resource, Table};
 
 use crate::once::{grown, once, text};
 use crate::operational;
@@ -21,7 +21,7 @@ const SCOPE_ATTRIBUTES: u32 = 3;
 
 /// The attribute by which a scope says that it crossed a border, and under which policy: what is missing is no mistake of the
 /// program.
-const POLICY: &str = "tollgate.policy";
+const POLICY: &str = Mark::Policy.key();
 /// So much of the digest tells policies apart.
 const DIGEST_BYTES: usize = 8;
 

@@ -20,6 +20,7 @@ use crate::day::When;
 use crate::existence;
 use crate::form::{Action, Form};
 use crate::instrument::Lets;
+use crate::mark::Mark;
 use crate::policy::Policy;
 use crate::rule::Mode;
 use crate::sender::{Proved, Sender};
@@ -280,7 +281,10 @@ impl Case<'_> {
             return Explanation::absent(class, Reason::Stripped, placed(&stripped));
         }
         match (item, carrier.holds()) {
-            (Item::Attribute { key, resource, .. }, Holds::Attributes) => self.attribute(key, resource, class),
+            (Item::Attribute { key, resource, .. }, Holds::Attributes) => match Mark::of(carrier, key) {
+                Some(mark) => Explanation::absent(class, Reason::Ours(mark), Vec::new()),
+                None => self.attribute(key, resource, class),
+            },
             (Item::Carrier(_), Holds::One(class)) => self.carrier(class),
             _ => Explanation::absent(class, Reason::NeverCrosses, Vec::new()),
         }

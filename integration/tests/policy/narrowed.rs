@@ -85,6 +85,9 @@ fn an_allow_for_one_listener_is_told_as_such() {
     assert!(explain(&[&traces[..], &["--listener", "otlp_http"]].concat(), 0).contains("absent: "));
     assert!(explain(&traces, 0).contains("nothing proves that this is of it"));
     explain(&["--listener", "grpc"], 64);
+    let ours = ["policy", "explain", "--attribute", "tollgate.resource", "--carrier", "resource.attributes"];
+    let said = ended(&tollgate(&ours, copy.path()), 0);
+    assert!(said.contains("  resource.attributes tollgate.resource: absent: a key of ours, by which"), "{said}");
     let no_such = ["policy", "explain", "--attribute", "a", "--from", "uk-south", "--listener", "otlp_http"];
     ended(&tollgate(&no_such, copy.path()), 1);
     let case = |(listener, form): (&str, &str)| {

@@ -9,6 +9,7 @@ use crate::carrier::Carrier;
 use crate::class::Class;
 use crate::closed::Closed;
 use crate::form::Form;
+use crate::mark::Mark;
 
 /// Why a value crosses as it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Reason {
     Stripped,
     /// The key stands in no catalogue.
     Unclassified,
+    /// It is what a sealer says itself.
+    Ours(Mark),
     /// No rule can allow the class.
     NeverAllowed(Class),
     /// No rule allows it: omission means absent.
@@ -98,6 +101,7 @@ impl fmt::Display for Reason {
             Self::NeverCrosses => f.write_str("no link lets this carrier cross"),
             Self::Stripped => f.write_str("the carrier is stripped"),
             Self::Unclassified => f.write_str("unclassified: no catalogue has it"),
+            Self::Ours(mark) => write!(f, "a key of ours, {}", said(*mark)),
             Self::NeverAllowed(class) => write!(f, "{class}: no rule can allow it"),
             Self::Omitted(class) => write!(f, "{class}: no rule allows it"),
             Self::Narrowed => f.write_str("allowed only for a part of the data, and nothing proves that this is of it"),
@@ -117,6 +121,21 @@ impl fmt::Display for Reason {
             Self::KeyElsewhere { transform, place } => {
                 write!(f, "the key of {transform} lies in the region of origin, not in {place}")
             }
+        }
+    }
+}
+
+/// What a gateway says by a mark, and what it makes of one that is there.
+const fn said(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Device => {
+            "by which a gateway says that the resource is a device: it is believed where it stands, and said anew"
+        }
+        Mark::Policy => {
+            "by which a gateway says under which policy it sealed the scope: what stands there is not copied"
+        }
+        Mark::Dropped => {
+            "by which a gateway counts what it withheld of a metric's points: what stands there is added to"
         }
     }
 }

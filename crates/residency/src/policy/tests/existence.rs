@@ -52,3 +52,22 @@ fn nothing_of_a_span_without_ids_is_said_to_cross() {
     }
     assert!(difference(sides[1], sides[0], TODAY).iter().all(|one| one.change == Change::NoLonger));
 }
+
+/// Guarantees: what sealers say in their own name is called that where it stands, and nowhere else, even if a catalogue lists it.
+#[test]
+fn what_sealers_say_themselves_is_named_as_such() {
+    let loaded = with(", corr: raw");
+    let policy = loaded.policy.as_ref().unwrap();
+    let told = |carrier, key| {
+        let item = Item::Attribute { carrier, key, resource: Resource::Server };
+        policy.explain(&loaded.federation, (TO_US, Signal::Traces, &origin("EEA")), item, TODAY)
+    };
+    for (carrier, key) in
+        [(Carrier::ResourceAttributes, "tollgate.resource"), (Carrier::ScopeAttributes, "tollgate.policy")]
+    {
+        let own = told(carrier, key);
+        assert!(matches!(own.reason, Reason::Ours(mark) if mark.key() == key) && own.form == Form::Absent);
+        assert_eq!(told(Carrier::SpanAttributes, key).reason, Reason::Unclassified, "{key}");
+    }
+    assert_eq!(told(Carrier::ScopeAttributes, "tollgate.other").reason, Reason::Unclassified);
+}

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tollgate_federation::{Link, Origin, Signal};
-use tollgate_residency::{Carrier, Claim, Claims, Explanation, Given, Holds, Item, Resource};
+use tollgate_residency::{Carrier, Claim, Claims, Explanation, Given, Holds, Item, Reason, Resource};
 
 use super::{explanation_json, explanation_text, known_sender};
 use crate::cli::Output;
@@ -187,7 +187,11 @@ fn text(told: &[(&Asked<'_>, String, Value, Explanation)]) -> String {
             text.push_str(&head);
         }
         before = Some(head);
-        text.push_str(&format!("  {subject}: {}, {}", told.class, explanation_text(told)));
+        let class = match told.reason {
+            Reason::Ours(_) => String::new(), // no catalogue has to give it one
+            _ => format!("{}, ", told.class),
+        };
+        text.push_str(&format!("  {subject}: {class}{}", explanation_text(told)));
     }
     text
 }
