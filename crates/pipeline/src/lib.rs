@@ -34,5 +34,5 @@ pub use node::run::{RunError, run};
 pub use node::start::Start;
 pub use node::unfit::Unfit;
 pub use observe::drift::{Drifting, Drifts, Why};
-pub use observe::shapes::{Recorded, Shape};
+pub use observe::shapes::{Knows, Recorded, Shape, templates_around};
 pub use report::Report;

@@ -125,6 +125,11 @@ impl Policy {
         self.catalogue.classify(key).is_some()
     }
 
+    /// Every name that a catalogue lists, each as documents spell it: a template ends in `.*`.
+    pub fn listed_names(&self) -> impl Iterator<Item = &str> {
+        self.catalogue.names()
+    }
+
     /// Returns the class of a key and the first name of its attribute, if a catalogue has it.
     #[must_use]
     pub fn classify(&self, key: &str) -> Option<(Class, &str)> {

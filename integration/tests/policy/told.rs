@@ -290,6 +290,40 @@ fn records_are_counted_by_what_a_change_is_about_and_not_by_how_it_is_called() {
     assert_eq!(touched(r#"span.name "{rpc.method}""#), 1000);
 }
 
+/// Guarantees: of a key that both sets list and that was not listed when shapes were recorded, no number is told that could be
+/// too small: it may have gone by a template then, or have had no class.
+#[test]
+fn a_key_that_was_listed_only_later_is_not_counted_too_low() {
+    let listed = "attributes:\n  shop.till: quasi\n  shop.x.inner: quasi\n";
+    let old = Copy::example().edit("policies/catalogue.yaml", "attributes:\n", listed);
+    let new = Copy::example().edit("policies/catalogue.yaml", "attributes:\n", listed).edit(
+        "policies/residency.yaml",
+        "quasi: {only: {geo.country.iso_code: raw}}",
+        "quasi: raw",
+    );
+    let shape = |key: &str, records: u64| {
+        format!(
+            r#"{{"signal": "traces", "carrier": "span.attributes", "attribute": "{key}", "class": "quasi", "type": "text", "length": 16, "records": {records}}}"#
+        )
+    };
+    let shapes = [shape("", 400), shape("shop.till", 3), shape("shop.x.*", 50), shape("user.roles", 70)].join(", ");
+    let touched = |more: &str| {
+        let text = format!(
+            r#"{{"version": 1, "region": "eu-west", "regime": "EEA", "from": 0, "to": 86400, "records": {{"traces": {{"passed": 1000, "looked_at": 1000}}}}, "left_out": 0{more}, "shapes": [{shapes}]}}"#
+        );
+        let file = new.write("shapes.json", &text);
+        let sides = [&old, &new].map(|copy| copy.path().to_str().unwrap());
+        let words = ["policy", "diff", sides[0], sides[1], "--on", "2026-12-01", "--output", "json", "--shapes"];
+        let told = json(&tollgate(&[&words[..], &[file.to_str().unwrap()]].concat(), Path::new(TOP)), 3);
+        ["shop.till", "shop.x.inner", "user.roles"].map(|item| {
+            let mut all = told["differences"].as_array().unwrap().iter().filter(|one| one["from"] == "eu-west/gateway");
+            all.find(|one| one["item"] == item).unwrap_or_else(|| panic!("{item}: {told}"))["records_a_day"].as_u64()
+        })
+    };
+    assert_eq!(touched(r#", "listed": ["shop.x.*", "user.roles"]"#), [None, Some(50), Some(70)]);
+    assert_eq!(touched(r#", "listed": ["shop.till", "shop.x.inner", "user.roles"]"#), [Some(3), Some(0), Some(70)]);
+}
+
 /// Guarantees: where ids do not cross no span does, and every command says so of all that rules allow of it.
 #[test]
 fn without_ids_nothing_of_a_span_is_said_to_cross() {

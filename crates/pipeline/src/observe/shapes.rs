@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tollgate_disk::Disk;
 use tollgate_federation::Signal;
@@ -20,9 +20,10 @@ use tollgate_residency::{Carrier, Policy};
 use tollgate_runtime::Clock;
 
 use super::attributes::of_item;
+use crate::documents::Documents;
 use crate::node::in_force::InForce;
 use crate::signals::BySignal;
-pub use file::Recorded;
+pub use file::{Knows, Recorded, templates_around};
 
 /// So many shapes are told apart: a few for each attribute of a large catalogue.
 const MOST: usize = 8192;
@@ -52,6 +53,8 @@ pub struct Shape {
 struct State {
     recorded: Recorded,
     is_written: bool,
+    /// Whose listed names were taken in last.
+    listing: Option<Arc<Documents>>,
 }
 
 /// Records shapes.
@@ -79,8 +82,10 @@ impl Shapes {
         let (region, regime) = of;
         let kept = Recorded::read(&dir.join(file::NAME)).ok();
         let kept = kept.filter(|kept| (&kept.region, &kept.regime) == (&region, &regime));
-        let fresh = || Recorded { region, regime, period: (begun, begun), ..Recorded::default() };
-        let state = State { recorded: kept.unwrap_or_else(fresh), is_written: true };
+        let listed = || listed(&in_force.edition().documents);
+        let fresh =
+            || Recorded { region, regime, period: (begun, begun), listed: Some(listed()), ..Recorded::default() };
+        let state = State { recorded: kept.unwrap_or_else(fresh), is_written: true, listing: None };
         Ok(Self { disk: disk.clone(), dir, in_force, clock, passed: BySignal::default(), state: Mutex::new(state) })
     }
 
@@ -110,7 +115,9 @@ impl Shapes {
                 }
             }
         }
-        self.lock().add(signal, looked, counts);
+        let mut state = self.lock();
+        state.take_in(&edition.documents);
+        state.add(signal, looked, counts);
     }
 
     /// Writes what was recorded.
@@ -139,7 +146,23 @@ impl Shapes {
     }
 }
 
+fn listed(documents: &Documents) -> BTreeSet<String> {
+    documents.policy.listed_names().map(str::to_owned).collect()
+}
+
 impl State {
+    /// A name that one of the catalogues did not list was not listed all the time.
+    fn take_in(&mut self, documents: &Arc<Documents>) {
+        if self.listing.as_ref().is_some_and(|known| Arc::ptr_eq(known, documents)) {
+            return;
+        }
+        self.listing = Some(Arc::clone(documents));
+        if let Some(all) = &mut self.recorded.listed {
+            let listed = listed(documents);
+            all.retain(|name| listed.contains(name));
+        }
+    }
+
     fn add(&mut self, signal: Signal, looked: u64, counts: BTreeMap<Shape, u64>) {
         self.is_written = false;
         self.recorded.of_mut(signal).looked_at += looked;

@@ -1,6 +1,6 @@
 //! The file of shapes: what `tollgate policy diff --shapes` reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -30,7 +30,22 @@ pub struct Recorded {
     pub shapes: BTreeMap<Shape, u64>,
     /// How often there was no room for one shape more.
     pub left_out: u64,
+    /// What catalogues listed all the time that shapes were recorded; none where nobody knows.
+    pub(super) listed: Option<BTreeSet<String>>,
     pub(super) records: BTreeMap<Signal, Records>,
+}
+
+/// What the shapes know of a key, by what catalogues listed while they were recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knows {
+    /// It was listed by itself, so all of it goes by its name.
+    All,
+    /// It was not listed by itself all the time, but a template around it was: some of it may go by that.
+    BelowTemplates,
+    /// It had no class, at least for a time: of some of it nothing is known.
+    NotAll,
+    /// The shapes are of a release that did not write down what was listed.
+    NotSaid,
 }
 
 /// Records of one signal.
@@ -66,6 +81,17 @@ impl Recorded {
         if looked_at == 0 { 0.0 } else { (count as f64 / looked_at as f64 * all).min(all) }
     }
 
+    /// What is known of a key, or of a template.
+    #[must_use]
+    pub fn knows(&self, key: &str) -> Knows {
+        let Some(listed) = &self.listed else { return Knows::NotSaid };
+        if listed.contains(key) {
+            return Knows::All;
+        }
+        let is_around = templates_around(key).any(|template| listed.contains(&template));
+        if is_around { Knows::BelowTemplates } else { Knows::NotAll }
+    }
+
     /// How many records of a signal were looked at.
     #[must_use]
     pub fn looked_at(&self, signal: Signal) -> u64 {
@@ -98,7 +124,7 @@ impl Recorded {
         let value = json!({
             "version": VERSION, "region": self.region, "regime": self.regime, "from": self.period.0, "to": self.period.1,
             "records": records.collect::<serde_json::Map<_, _>>(), "left_out": self.left_out,
-            "shapes": self.shapes.iter().map(one).collect::<Vec<_>>(),
+            "listed": self.listed, "shapes": self.shapes.iter().map(one).collect::<Vec<_>>(),
         });
         format!("{value:#}\n").into_bytes()
     }
@@ -113,6 +139,7 @@ impl Recorded {
             let records = Records { passed: number(of, "passed")?, looked_at: number(of, "looked_at")? };
             Some((signal.parse().ok()?, records))
         };
+        let name = |one: &Value| one.as_str().map(str::to_owned);
         let shape = |one: &Value| {
             let shape = Shape {
                 signal: text(one, "signal")?.parse().ok()?,
@@ -130,7 +157,14 @@ impl Recorded {
             period: (number(value, "from")?, number(value, "to")?),
             shapes: value.get("shapes")?.as_array()?.iter().map(shape).collect::<Option<_>>()?,
             left_out: number(value, "left_out")?,
+            listed: value.get("listed").and_then(Value::as_array).map(|names| names.iter().filter_map(name).collect()),
             records: value.get("records")?.as_object()?.iter().map(records).collect::<Option<_>>()?,
         })
     }
+}
+
+/// Every template that a key, or a template, lies below.
+pub fn templates_around(key: &str) -> impl Iterator<Item = String> {
+    let stem = key.strip_suffix(".*").unwrap_or(key);
+    stem.match_indices('.').filter_map(|(at, _)| Some(format!("{}.*", stem.get(..at)?)))
 }

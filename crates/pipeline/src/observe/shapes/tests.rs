@@ -39,7 +39,8 @@ fn records_a_day_are_counted_without_a_value() {
     shapes.write();
     let file = dir.path().join("shapes.json");
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(!text.contains("ada") && text.contains("\"user.email\"") && text.contains("unclassified"), "{text}");
+    assert!(["ada@", ".ada", "\"ada"].iter().all(|made_up| !text.contains(made_up)), "{text}");
+    assert!(text.contains("\"user.email\"") && text.contains("unclassified"), "{text}");
     let recorded = Recorded::read(&file).unwrap();
     assert_eq!((recorded.region.as_str(), recorded.regime.as_str()), ("eu-west", "EEA"));
     assert_eq!(recorded.all_records_a_day(Signal::Traces), 1000.0);
@@ -63,4 +64,38 @@ fn records_a_day_are_counted_without_a_value() {
 #[test]
 fn a_length_is_told_by_its_bucket_only() {
     assert_eq!([0, 1, 16, 17, 1024, 1025].map(bucket), [0, 16, 16, 64, 1024, u64::MAX]);
+}
+
+/// Scenario: a catalogue lists a key and a template while shapes are recorded, and no longer lists others. Guarantees: the file
+/// tells what was listed all the time from what was not, also after a restart; one of a release that did not say so says nothing.
+#[test]
+fn the_file_says_what_was_listed_all_the_time() {
+    let (_dir, with_key) = rig::edited(|name, text| match name {
+        "policies/catalogue.yaml" => text.replace("attributes:\n", "attributes:\n  shop.till: op\n  shop.x.*: quasi\n"),
+        _ => text,
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let open = |documents| {
+        let of = ("eu-west".to_owned(), "EEA".to_owned());
+        Shapes::open(&Disk::real(), dir.path().to_owned(), of, rig::in_force(documents), rig::standing().0).unwrap()
+    };
+    let recorded = |shapes: &Shapes| {
+        send(shapes, 1, &[("http.route", "/orders")]);
+        shapes.write();
+        Recorded::read(&dir.path().join("shapes.json")).unwrap()
+    };
+    let first = recorded(&open(&with_key));
+    let keys = ["shop.till", "shop.x.a.b", "shop.x.*", "shop.y", "user.id", "http.request.header.x"];
+    let knows = |recorded: &Recorded| keys.map(|key| recorded.knows(key));
+    let (all, below, not) = (Knows::All, Knows::BelowTemplates, Knows::NotAll);
+    assert_eq!(knows(&first), [all, below, all, not, all, below]);
+    let without = rig::documents();
+    let then = recorded(&open(&without));
+    assert_eq!(knows(&then), [not, not, not, not, all, below]);
+    assert_eq!(knows(&recorded(&open(&with_key))), knows(&then), "it was not listed for a time");
+    let file = dir.path().join("shapes.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    value.as_object_mut().unwrap().remove("listed");
+    std::fs::write(&file, value.to_string()).unwrap();
+    assert_eq!(knows(&recorded(&open(&with_key))), [Knows::NotSaid; 6]);
 }

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::path::PathBuf;
 
-use tollgate_pipeline::Recorded;
+use tollgate_pipeline::{Knows, Recorded, templates_around};
 use tollgate_residency::{Difference, Subject};
 
 use crate::commands::unproved::Unproved;
@@ -21,7 +21,7 @@ pub(super) struct Touched {
 pub(super) enum Touches {
     /// At most so many records a day.
     Records(u64),
-    /// The shapes cannot say: the key had no class when they were recorded.
+    /// The shapes cannot say: the key had no class when they were recorded, or not all the time.
     HadNoClass,
     /// Nor can they here: no record of that region and signal was looked at.
     NotLookedAt,
@@ -77,10 +77,23 @@ impl Touched {
         // What is recorded is named as the documents of then named it: by an attribute's first name, or the template around it.
         let known = [old, new].map(|set| set.policy.classify(name).map(|(_, first)| first));
         let names: Vec<&str> = known.into_iter().flatten().chain([name.as_str()]).collect();
-        let of = |recorded: &&Recorded| recorded.records_a_day(one.signal, &names, *carrier);
+        let around: Vec<String> = templates_around(name).collect();
+        let first = |template: &String| [old, new].map(|set| set.policy.classify(template).map(|(_, first)| first));
+        let around: Vec<&str> =
+            around.iter().flat_map(first).flatten().chain(around.iter().map(String::as_str)).collect();
+        let of = |recorded: &&Recorded| {
+            let around = around.iter().filter(|_| recorded.knows(name) == Knows::BelowTemplates);
+            let names: Vec<&str> = names.iter().chain(around).copied().collect();
+            recorded.records_a_day(one.signal, &names, *carrier)
+        };
         let records = rounded(concerned.iter().map(of).sum());
         let is_new = matches!(known, [None, Some(_)]) && !name.ends_with(".*");
-        if is_new && records == 0 { Touches::HadNoClass } else { Touches::Records(records) }
+        let had_no_class = |recorded: &&Recorded| match recorded.knows(name) {
+            Knows::All | Knows::BelowTemplates => false,
+            Knows::NotAll => true,
+            Knows::NotSaid => is_new && records == 0,
+        };
+        if concerned.iter().any(had_no_class) { Touches::HadNoClass } else { Touches::Records(records) }
     }
 }
 
@@ -99,7 +112,7 @@ pub(super) fn text(told: &[Difference], touched: &[Touches], left_out: u64) -> S
     let line = |(one, touches): &(&Difference, &Touches)| {
         let Difference { change, link, signal, item, .. } = one;
         let how_many = touches.records().map_or_else(
-            || "nobody knows how many: it had no class when shapes were recorded".to_owned(),
+            || "nobody knows how many: it had no class when shapes were recorded, or not all the time".to_owned(),
             |records| format!("at most {records} records a day"),
         );
         format!("  {item} of {signal} over {} → {} {}: {how_many}\n", link.0, link.1, change.as_str())
