@@ -422,6 +422,4 @@ fn nanos(uptime: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod crowd;
-#[cfg(test)]
 mod tests;

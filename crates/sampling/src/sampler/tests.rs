@@ -1,5 +1,7 @@
 //! When traces are judged, what is remembered, and that a small model of both agrees.
 
+mod crowd;
+
 use std::collections::VecDeque;
 
 use proptest::collection::vec;

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use prost::Message;
 
-use super::*;
+use super::super::*;
 use crate::requests::{error, plain, policies, span, with_batch};
 
 /// A million where time does not matter; enough for every table to be far beyond its first size otherwise.
