@@ -91,6 +91,12 @@ impl Tables {
         proved.unwrap_or(&self.unproved).as_ref()
     }
 
+    /// Returns the first place at which anything may cross, if there is one.
+    #[must_use]
+    pub fn first_open(&self) -> Option<Option<usize>> {
+        std::iter::once(None).chain((0..self.proved.len()).map(Some)).find(|place| self.at(*place).is_ok())
+    }
+
     /// Each sender that is told apart, with its answers or why nothing of it crosses.
     pub fn iter(&self) -> impl Iterator<Item = (&Sender, Result<&Layers, &Closed>)> {
         let proved = self.proved.iter().map(|(sender, answer)| (sender, answer));

@@ -42,7 +42,16 @@ impl Sealers {
 
     /// The sealer for that of which this is proved; none where nothing of it may cross.
     pub(super) fn of(&mut self, proved: Proved<'_>, keys: &Arc<dyn Keys>) -> Option<&mut Sealer> {
-        let place = (self.now.place(proved), self.then.as_ref().and_then(|then| then.place(proved)));
+        self.at((self.now.place(proved), self.then.as_ref().and_then(|then| then.place(proved))), keys)
+    }
+
+    /// A sealer of whatever may cross, for what holds no data: a link may be open for some senders alone.
+    pub(super) fn any(&mut self, keys: &Arc<dyn Keys>) -> Option<&mut Sealer> {
+        let then = self.then.as_ref().map_or(Some(None), Tables::first_open)?;
+        self.at((self.now.first_open()?, then), keys)
+    }
+
+    fn at(&mut self, place: Place, keys: &Arc<dyn Keys>) -> Option<&mut Sealer> {
         let Self { now, then, link, made } = self;
         made.entry(place).or_insert_with(|| sealer(now, then.as_ref(), place, *link, keys)).as_mut()
     }

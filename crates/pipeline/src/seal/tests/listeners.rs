@@ -65,3 +65,27 @@ fn a_reload_that_moves_an_allow_to_another_listener_releases_nothing_that_waited
     assert_eq!([BY_GRPC, BY_HTTP].map(|peer| country(&mut seal, peer, &first)), [false, false]);
     assert_eq!([BY_GRPC, BY_HTTP].map(|peer| country(&mut seal, peer, &second)), [false, true]);
 }
+
+/// Scenario: a deny of everything is narrowed to one listener, or to none. Guarantees: while the link is open for somebody it
+/// says how far it is, under the name of its policy, or those behind it would wait for it; closed for all it says nothing.
+#[test]
+fn a_link_that_is_open_for_one_listener_says_how_far_it_is() {
+    let seal = |narrowed: &str| {
+        let rule =
+            format!("rules:\n  - {{id: no, origin: EEA, reaching: US, signal: traces, {narrowed}deny: [all]}}\n");
+        let (dir, documents) = rig::edited(|name, text| match name {
+            "policies/residency.yaml" => text.replacen("rules:\n", &rule, 1),
+            _ => text,
+        });
+        let bench = Bench::new(Arc::clone(&documents));
+        (dir, bench.seal(CENTRAL, Signal::Traces), documents)
+    };
+    let (_dir, mut open, documents) = seal("where: {listener: otlp_http}, ");
+    let record = record(with_attribute("http.route", "/cart"), documents.federation.digest());
+    let record = Record { peer: Name::from(BY_GRPC), ..record };
+    let crossed = run(&mut open, &record, &["a"], &["a"]).remove(0).expect("what came by gRPC crosses");
+    let (origin, pulse) = open.pulse().expect("it says how far it is");
+    assert_eq!((origin.as_str(), pulse.items(), pulse.digest()), ("EEA", 0, crossed.digest()));
+    let (_dir, mut closed, _) = seal("");
+    assert!(closed.pulse().is_none());
+}
