@@ -17,6 +17,7 @@ use crate::cli::policy::Explain;
 use crate::commands::unproved::Unproved;
 use crate::commands::{print, unproved};
 use crate::exit::Exit;
+use crate::plain;
 use otlp_json::Found;
 
 /// A crossing that is asked about.
@@ -148,7 +149,8 @@ fn subjects_of(
 
 fn shown(subject: &Subject) -> String {
     let on = if subject.resource == Resource::Device { " on a device" } else { "" };
-    let key = subject.key.as_ref().map(|key| format!(" {key}")).unwrap_or_default();
+    // A key of a file is what a service made up: it must not pass for a line of the explanation.
+    let key = subject.key.as_ref().map(|key| format!(" {}", plain::word(key))).unwrap_or_default();
     let at = subject.at.as_ref().map(|(at, count)| format!("  ({at}, {count} times)")).unwrap_or_default();
     format!("{}{key}{on}{at}", subject.carrier)
 }
@@ -194,4 +196,18 @@ fn text(told: &[(&Asked<'_>, String, Value, Explanation)]) -> String {
         text.push_str(&format!("  {subject}: {class}{}", explanation_text(told)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: a key that a service made up stays within its line, whatever it has in it.
+    #[test]
+    fn a_key_cannot_pass_for_a_line_of_the_explanation() {
+        let key = Some("a: op, raw: allowed\n  span.attributes user.email".to_owned());
+        let (carrier, resource, claims) = (Carrier::SpanAttributes, Resource::Server, Claims::default());
+        let shown = shown(&Subject { carrier, key, resource, claims, at: None });
+        assert_eq!(shown, "span.attributes a: op, raw: allowed\\n  span.attributes user.email");
+    }
 }
