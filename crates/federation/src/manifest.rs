@@ -91,15 +91,15 @@ pub enum ManifestError {
     Origin(#[from] OriginError),
 }
 
-/// What says no listener is written as it was before there was one to say, so that older releases take it.
+/// What says neither a listener nor goodbye is written as it was before there was either, so that older releases take it.
 const PLAIN: u8 = 3;
-/// The same, then the listener.
-const WITH_LISTENER: u8 = 4;
+/// The same, then the listener; older releases ask to come back later with it.
+const SAYS_MORE: u8 = 4;
 
 impl Manifest {
     /// Encodes it: a version byte, then the fields in order, integers little endian, texts behind their length.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![if self.listener.is_some() { WITH_LISTENER } else { PLAIN }];
+        let mut out = vec![self.version()];
         put_text(&mut out, &self.node.to_string());
         out.extend(self.boot.to_le_bytes());
         out.extend(self.parcel.to_le_bytes());
@@ -124,11 +124,19 @@ impl Manifest {
         let progress =
             self.progress.map(|Progress { oldest_unsent, now, .. }| [oldest_unsent, now].map(u64::to_le_bytes));
         out.extend(progress.into_iter().flatten().flatten());
-        out.extend(self.listener.map(|listener| match listener {
-            Listener::OtlpGrpc => 0,
-            Listener::OtlpHttp => 1,
-        }));
+        if self.version() == SAYS_MORE {
+            out.push(match self.listener {
+                None => 0,
+                Some(Listener::OtlpGrpc) => 1,
+                Some(Listener::OtlpHttp) => 2,
+            });
+        }
         out
+    }
+
+    fn version(&self) -> u8 {
+        let leaves = self.progress.is_some_and(|progress| progress.presence == Presence::Leaves);
+        if leaves || self.listener.is_some() { SAYS_MORE } else { PLAIN }
     }
 
     /// Reads what `encode` wrote.
@@ -138,7 +146,7 @@ impl Manifest {
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
         let mut reader = Reader { rest: bytes };
         let version = reader.byte()?;
-        if ![PLAIN, WITH_LISTENER].contains(&version) {
+        if ![PLAIN, SAYS_MORE].contains(&version) {
             return Err(ManifestError::Version(version));
         }
         let manifest = Self {
@@ -153,9 +161,13 @@ impl Manifest {
             interval: reader.range("intervals")?,
             positions: reader.range("positions")?,
             progress: reader.progress()?,
-            listener: if version == WITH_LISTENER { Some(reader.listener()?) } else { None },
+            listener: if version == SAYS_MORE { reader.listener()? } else { None },
         };
-        if reader.rest.is_empty() { Ok(manifest) } else { Err(ManifestError::Trailing) }
+        match reader.rest {
+            [] if manifest.version() != version => Err(ManifestError::Unknown("flag")),
+            [] => Ok(manifest),
+            _ => Err(ManifestError::Trailing),
+        }
     }
 }
 
@@ -201,10 +213,11 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn listener(&mut self) -> Result<Listener, ManifestError> {
+    fn listener(&mut self) -> Result<Option<Listener>, ManifestError> {
         match self.byte()? {
-            0 => Ok(Listener::OtlpGrpc),
-            1 => Ok(Listener::OtlpHttp),
+            0 => Ok(None),
+            1 => Ok(Some(Listener::OtlpGrpc)),
+            2 => Ok(Some(Listener::OtlpHttp)),
             _ => Err(ManifestError::Unknown("listener")),
         }
     }
