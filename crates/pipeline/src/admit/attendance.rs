@@ -8,19 +8,20 @@
 //! 2. Only differences of times of one clock count. The moment at which something arrived is corrected by the delay of its
 //!    way, so that what was held up on it tells nothing that is no longer true.
 //! 3. Nobody is waited for longer than `patience`, whatever it says and however long it is silent.
-//! 4. Who said goodbye is not missed until it says something again.
+//! 4. Who said goodbye is not missed until it says something again, if another of its tier is here: what the last one would have got
+//!    waits where it comes from.
 //! 5. Memory is bounded: by senders and by what is kept of each.
 //!
 //! Not here: who may send (`admit.rs`), what is done about it (`hold.rs`), who sent to the process before (`node/senders.rs`).
 
 mod heard;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tollgate_federation::{Manifest, NodeId, Progress, Signal};
+use tollgate_federation::{Manifest, NodeId, Progress, Role, Signal};
 use tollgate_runtime::{Clock, Timestamp};
 use tollgate_spool::Position;
 
@@ -122,9 +123,10 @@ impl Attendance {
 
     /// Who sends, and how often somebody came or went until then.
     pub(crate) fn names(&self) -> (u64, Vec<NodeId>) {
-        let senders = self.lock();
-        let stay = senders.iter().filter(|(_, heard)| heard.left().is_none());
-        (self.comings.load(Ordering::Relaxed), stay.map(|(node, _)| node.clone()).collect())
+        let (now, patience, senders) = (self.clock.uptime(), self.patience(), self.lock());
+        let staying = Staying::of(&senders, now, patience);
+        let missed = senders.iter().filter(|(node, heard)| staying.gone(node, heard).is_none());
+        (self.comings.load(Ordering::Relaxed), missed.map(|(node, _)| node.clone()).collect())
     }
 
     fn retain(&self, senders: &mut BTreeMap<NodeId, Heard>, stays: impl Fn(&NodeId, &Heard) -> bool) {
@@ -159,7 +161,9 @@ impl Attendance {
         let has_settled = self.opened.get().is_some_and(|opened| now.saturating_sub(*opened) >= self.settling);
         let settling = if has_settled { Duration::ZERO } else { now.saturating_sub(self.began) };
         let mut lag = Lag { awaited: settling, of_all: settling };
-        for heard in senders.values().filter(|heard| heard.left().is_none_or(|end| position < end)) {
+        let staying = Staying::of(&senders, now, patience);
+        let is_missed = |node: &NodeId, heard: &Heard| staying.gone(node, heard).is_none_or(|end| position < end);
+        for (_, heard) in senders.iter().filter(|(node, heard)| is_missed(node, heard)) {
             let of_sender = now.saturating_sub(heard.sent_before(position));
             lag.of_all = lag.of_all.max(of_sender);
             if now.saturating_sub(heard.last()) <= patience {
@@ -183,12 +187,36 @@ impl Attendance {
             let lag = now.saturating_sub(heard.newest());
             Attendee { node: node.clone(), lag, silent, is_awaited: silent <= patience }
         };
-        self.lock().iter().filter(|(_, heard)| heard.left().is_none()).map(attendee).collect()
+        let senders = self.lock();
+        let staying = Staying::of(&senders, now, patience);
+        senders.iter().filter(|(node, heard)| staying.gone(node, heard).is_none()).map(attendee).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Heard>> {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The tiers of which somebody is here for what comes now: of their others goodbyes count.
+#[derive(Debug)]
+struct Staying<'s>(BTreeSet<(&'s str, Role, Option<&'s str>)>);
+
+impl<'s> Staying<'s> {
+    fn of(senders: &'s BTreeMap<NodeId, Heard>, now: Duration, patience: Duration) -> Self {
+        let asked = senders.values().any(|heard| heard.left().is_some());
+        let is_here = |heard: &Heard| heard.left().is_none() && now.saturating_sub(heard.last()) <= patience;
+        let here = senders.iter().filter(|(_, heard)| asked && is_here(heard));
+        Self(here.map(|(node, _)| tier(node)).collect())
+    }
+
+    /// Up to where all lies that somebody sent who is gone.
+    fn gone(&self, node: &NodeId, heard: &Heard) -> Option<Position> {
+        heard.left().filter(|_| self.0.contains(&tier(node)))
+    }
+}
+
+fn tier(node: &NodeId) -> (&str, Role, Option<&str>) {
+    (node.region().as_str(), node.role(), node.cluster())
 }
 
 #[cfg(test)]
