@@ -270,7 +270,11 @@ impl Hold {
         let is_due = |stretch: &mut Stretch| has_waited(stretch) || self.sampler.has_judged(stretch.at);
         while let Some(stretch) = self.folded.pop_front_if(is_due) {
             self.due = stretch.until;
-            self.sweeping.push_back(stretch);
+            match self.sweeping.back_mut().filter(|last| last.before == stretch.before) {
+                // No verdict lies between the two: however long the tail stands, they are no more than verdicts are remembered.
+                Some(last) => last.until = stretch.until,
+                None => self.sweeping.push_back(stretch),
+            }
         }
     }
 

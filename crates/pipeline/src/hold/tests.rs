@@ -405,6 +405,30 @@ async fn a_disk_that_is_full_for_long_costs_no_memory_and_no_verdict() {
     assert_eq!([counted("kept"), counted("dropped"), counted("unjudged")], [100, 900, 0]);
 }
 
+/// Scenario: the kept log's disk is full while request after request comes of traces that were judged long ago. Guarantees: what is
+/// remembered of where they lie does not grow with them.
+#[tokio::test]
+async fn a_disk_that_is_full_for_long_costs_no_memory_for_late_spans() {
+    let mut bench = Bench::over(tempfile::tempdir().unwrap(), 10).await;
+    bench.append(&[error(1, 0)]).await;
+    bench.settle().await;
+    for operation in [Operation::Write, Operation::Allocate] {
+        bench.faults.plant_lasting(operation, Fault::Fail(std::io::ErrorKind::StorageFull));
+    }
+    for round in 1..200 {
+        bench.append(&[span(1, round)]).await;
+        let _ = bench.tick().await;
+        bench.pass(WAIT);
+        assert!(bench.hold.sweeping.len() <= 2, "{round}: {}", bench.hold.sweeping.len());
+    }
+    bench.faults.lift();
+    while !bench.is_swept() {
+        let _ = bench.tick().await;
+        bench.pass(WAIT);
+    }
+    assert_eq!(bench.kept().await, (0..200).collect::<Vec<_>>());
+}
+
 /// Scenario: the machine dies at any write of a flush. Guarantees: nothing is lost, also where some of the kept records
 /// were durable and others were not; what was durable may be there twice.
 #[tokio::test]
