@@ -184,12 +184,14 @@ impl Hold {
         self.folded.push_back(Stretch { until: self.head, at: now, before });
     }
 
-    /// Returns up to where it had room.
+    /// Returns up to where it had room. What is folded at once is swept at once: so no more than that traces which come next have
+    /// all of it judged, however few may wait.
     fn fold_chunk(&mut self, now: Duration, chunk: Chunk) -> Position {
-        let unswept = self.unswept().unwrap_or(self.sampler.mark());
+        let begun = self.sampler.mark();
+        let unswept = self.unswept().unwrap_or(begun);
         for record in &chunk.records {
             self.fold_record(now, record);
-            if self.sampler.outgrows(unswept) {
+            if self.sampler.outgrows(unswept) || self.sampler.outpaces(begun) {
                 return record.end;
             }
         }

@@ -49,6 +49,33 @@ async fn a_burst_of_many_times_the_sizing_is_judged_early_and_stays_whole() {
     assert_eq!(count("tollgate_sampling_verdicts_total", ""), traces);
 }
 
+/// Scenario: thirty times as many traces as `num_traces` lie in the log before any of them is read, and are read at once. Guarantees:
+/// they are judged early as well: reading them does not stand still until a wait ends.
+#[tokio::test]
+async fn a_burst_that_is_read_at_once_does_not_hold_up_what_is_behind_it() {
+    let mut bench = Bench::over(tempfile::tempdir().unwrap(), 1000).await;
+    for number in 0..30 {
+        bench.append(&round(number)).await;
+    }
+    let (_stopper, shutdown) = Shutdown::new();
+    while bench.hold.head < bench.received.durable_end() {
+        assert!(bench.hold.clock.now() < Duration::from_secs(2), "{:?}", bench.hold.head);
+        for _ in 0..10 {
+            if bench.hold.has_room() && bench.hold.head < bench.received.durable_end() {
+                let read = bench.hold.received.read(bench.hold.head, STRETCH, None).await;
+                bench.hold.fold(read, &shutdown).await;
+                bench.pass(Duration::from_millis(1));
+            }
+        }
+        bench.hold.judge_and_sweep().await.unwrap();
+        bench.pass(TICK);
+    }
+    bench.settle().await;
+    assert_eq!(bench.counted.read("tollgate_sampling_spans_unjudged_total", ""), 0);
+    let errors = (0..29 * NUM_TRACES).step_by(10).flat_map(|trace| [2 * trace, 2 * trace + 1]);
+    assert_eq!(bench.kept().await, errors.collect::<Vec<_>>());
+}
+
 /// Scenario: ten times what the log takes, much more between two looks than ever. Guarantees: traces that wait in a log that fills
 /// are judged sooner; what still does not fit is refused, so that it comes again; all that was taken has its verdict, and what
 /// has an error is kept whole and once.

@@ -12,6 +12,12 @@ impl Sampler {
         Mark(self.oldest + self.remembered.len() as u64)
     }
 
+    /// Whether so many traces were pending at that moment or came since that half as many as may wait had their verdicts early.
+    pub fn outpaces(&self, mark: Mark) -> bool {
+        let most = self.most_pending();
+        self.next_number().saturating_sub(mark.0) > (most + most / 2) as u64
+    }
+
     /// Whether so many traces were pending at that moment or came since that verdicts on them might be forgotten soon: a quarter
     /// of what is remembered is left for what one request may bring.
     pub fn outgrows(&self, mark: Mark) -> bool {
