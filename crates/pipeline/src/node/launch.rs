@@ -242,15 +242,20 @@ impl Launch<'_> {
         if self.signal == Signal::Traces { Told::HowFarWeAre } else { Told::Nothing }
     }
 
+    /// Whoever samples is waited for by those who send to it: what they hold meanwhile goes nowhere else, so there is no goodbye.
+    fn leaving(&self) -> Option<Leaving> {
+        let tier = self.node.federation.tier(&self.node.me.tier());
+        tier.is_none_or(|own| own.handover_after().is_zero()).then(Leaving::default)
+    }
+
     fn start<S: Step, D: Door<Load = S::Load>>(self, step: S, door: D, hop: Arc<Hop>, told: Told) {
         let (done, outcomes) = mpsc::channel(OUTCOMES);
         let node = self.node;
         let quarantine = node.folder("quarantine").join(self.counters.name()).join(self.signal.as_str());
         let first = self.number << 48;
         let clock = (told == Told::HowFarWeAre).then(|| node.clock.clone());
-        let leaving = Leaving::default();
-        let told = (leaving.clone(), node.attendance.clone());
-        let teller = clock.clone().map(|clock| Teller { clock, leaving: told.0, upstream: told.1 });
+        let (leaving, upstream) = (self.leaving(), node.attendance.clone());
+        let teller = clock.clone().map(|clock| Teller { clock, leaving: leaving.clone(), upstream });
         let delivery = Arc::new(Delivery {
             door,
             hop: Arc::clone(&hop),

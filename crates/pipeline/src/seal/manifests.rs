@@ -24,7 +24,8 @@ pub(crate) struct Manifests {
 /// Tells a receiver that waits for us how far we are.
 pub(crate) struct Teller {
     pub(crate) clock: Clock,
-    pub(crate) leaving: Leaving,
+    /// None where it says no goodbye.
+    pub(crate) leaving: Option<Leaving>,
     /// Those whose data we pass on: what they have not sent yet, we have not either.
     pub(crate) upstream: Option<Arc<Attendance>>,
 }
@@ -86,6 +87,7 @@ impl Teller {
     fn tell(&self, (from, arrived): (Position, Timestamp)) -> Progress {
         let now = self.clock.now();
         let sent = self.upstream.as_ref().map_or(arrived, |upstream| arrived.min(upstream.sent_before(from)));
-        Progress { oldest_unsent: sent.min(now).nanos(), now: now.nanos(), presence: self.leaving.presence(arrived) }
+        let presence = self.leaving.as_ref().map(|leaving| leaving.presence(arrived)).unwrap_or_default();
+        Progress { oldest_unsent: sent.min(now).nanos(), now: now.nanos(), presence }
     }
 }

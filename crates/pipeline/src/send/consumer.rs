@@ -59,7 +59,7 @@ pub(crate) struct Consumer<S: Step> {
     counters: Arc<ConsumerCounters>,
     /// For whom waits for those that lag: tells how far we are where nothing else goes, and that we end.
     clock: Option<Clock>,
-    leaving: Leaving,
+    leaving: Option<Leaving>,
     /// Up to where records were read, and the arrival of the last of them.
     read: (Position, Timestamp),
 }
@@ -83,22 +83,11 @@ impl<S: Step> Consumer<S> {
         counters: Arc<ConsumerCounters>,
     ) -> Self {
         let (open, read) = (BTreeMap::new(), (Position::ZERO, Timestamp::default()));
-        Self {
-            log: Arc::new(log),
-            step,
-            roster,
-            gather,
-            open,
-            done,
-            counters,
-            clock: None,
-            leaving: Leaving::default(),
-            read,
-        }
+        Self { log: Arc::new(log), step, roster, gather, open, done, counters, clock: None, leaving: None, read }
     }
 
     /// The same, for a receiver that waits for who lags.
-    pub(crate) fn pulsing(self, clock: Option<Clock>, leaving: Leaving) -> Self {
+    pub(crate) fn pulsing(self, clock: Option<Clock>, leaving: Option<Leaving>) -> Self {
         Self { clock, leaving, ..self }
     }
 
@@ -300,15 +289,15 @@ impl<S: Step> Consumer<S> {
 
     /// Tells those who wait for us that they have everything and nothing more will come.
     async fn take_leave(&mut self) {
-        let Some(clock) = self.clock.clone() else { return };
+        let (Some(clock), Some(leaving)) = (self.clock.clone(), self.leaving.clone()) else { return };
         self.until_answered().await;
         let (now, end) = (clock.now(), self.log.durable_end());
-        self.leaving.begin(now);
+        leaving.begin(now);
         self.pulse(now);
         self.until_answered().await;
         if self.log.durable_end() > end {
             // What was still being received when it was told.
-            self.leaving.stay();
+            leaving.stay();
             self.pulse(clock.now());
             self.until_answered().await;
         }

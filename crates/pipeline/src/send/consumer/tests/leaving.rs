@@ -39,10 +39,10 @@ fn presence(manifest: &Manifest) -> Presence {
 }
 
 /// Sends three spans and stops; returns what each node was told, and the log.
-async fn told(comes: Option<Entry>) -> (TempDir, Spool, Vec<Manifest>) {
+async fn told(comes: Option<Entry>, leaving: Option<Leaving>) -> (TempDir, Spool, Vec<Manifest>) {
     let (dir, clock, nodes) = (tempfile::tempdir().unwrap(), Clock::system(), ["one"]);
     let log = rig::log(&dir.path().join("log"), "there", &clock);
-    let (far, hop, counted, leaving) = (Far::default(), hop_to(&nodes), Counted::new(), Leaving::default());
+    let (far, hop, counted) = (Far::default(), hop_to(&nodes), Counted::new());
     let teller = Teller { clock: clock.clone(), leaving: leaving.clone(), upstream: None };
     let manifests = Manifests::new(rig::node("eu-west/gateway/0"), 1, Signal::Traces, "EEA".parse().unwrap(), 0);
     let delivery = Arc::new(Delivery {
@@ -77,7 +77,7 @@ async fn told(comes: Option<Entry>) -> (TempDir, Spool, Vec<Manifest>) {
 /// Guarantees: the last word of a consumer that has sent everything is goodbye, and no word before it.
 #[tokio::test]
 async fn who_has_nothing_left_says_goodbye() {
-    let (_dir, log, told) = told(None).await;
+    let (_dir, log, told) = told(None, Some(Leaving::default())).await;
     let (last, before) = told.split_last().unwrap();
     assert_eq!((presence(last), last.items, last.positions.1), (Presence::Leaves, 0, log.durable_end().value()));
     assert!(before.iter().all(|manifest| presence(manifest) == Presence::Stays));
@@ -87,8 +87,15 @@ async fn who_has_nothing_left_says_goodbye() {
 /// taken back.
 #[tokio::test]
 async fn who_gets_something_after_all_takes_the_goodbye_back() {
-    let (_dir, log, told) = told(Some(entry(spans([3])))).await;
+    let (_dir, log, told) = told(Some(entry(spans([3]))), Some(Leaving::default())).await;
     let [.., goodbye, last] = &told[..] else { panic!("{told:?}") };
     assert_eq!([goodbye, last].map(presence), [Presence::Leaves, Presence::Stays]);
     assert!(last.positions.1 < log.durable_end().value(), "what came is not sent yet");
+}
+
+/// Guarantees: who must be waited for, because others hold what they have for it, never says goodbye.
+#[tokio::test]
+async fn who_is_waited_for_says_no_goodbye() {
+    let (_dir, _log, told) = told(None, None).await;
+    assert!(!told.is_empty() && told.iter().all(|manifest| presence(manifest) == Presence::Stays));
 }
