@@ -2,6 +2,16 @@
 
 use super::*;
 
+/// Whether the country of a recorded span is in what `policy seal` lets through, with these words said of its sender.
+fn country_crosses(copy: &Copy, more: &[&str]) -> bool {
+    let country = r#"{"key":"geo.country.iso_code","value":{"stringValue":"DE"}},{"key":"odd""#;
+    let file = copy.write("one.json", &RECORDED.replace(r#"{"key":"odd""#, country));
+    let sealing =
+        ["policy", "seal", "--from", "eu-west", "--to", "us-east", "--signal", "traces", "--on", "2026-12-01"];
+    let words = [&sealing, more, &[file.to_str().unwrap()]].concat();
+    ended(&tollgate(&words, copy.path()), 0).contains("geo.country.iso_code")
+}
+
 /// Guarantees: what crosses for one cluster is shown, explained, compared and sealed as that, and for nobody else.
 #[test]
 fn an_allow_for_one_cluster_is_told_as_such() {
@@ -40,14 +50,7 @@ fn an_allow_for_one_cluster_is_told_as_such() {
     let said = tollgate(&["policy", "test", unknown.to_str().unwrap()], copy.path());
     let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
     assert!(said.contains("eu-west has no cluster gone"), "{said}");
-    let country = r#"{"key":"geo.country.iso_code","value":{"stringValue":"DE"}},{"key":"odd""#;
-    let file = copy.write("one.json", &RECORDED.replace(r#"{"key":"odd""#, country));
-    let sealing =
-        ["policy", "seal", "--from", "eu-west", "--to", "us-east", "--signal", "traces", "--on", "2026-12-01"];
-    let seal = |more: &[&str]| {
-        let words = [&sealing, more, &[file.to_str().unwrap()]].concat();
-        ended(&tollgate(&words, copy.path()), 0).contains("geo.country.iso_code")
-    };
+    let seal = |more: &[&str]| country_crosses(&copy, more);
     assert_eq!([seal(&["--cluster", "eu-west-a"]), seal(&["--cluster", "eu-west-b"]), seal(&[])], [true, false, false]);
     let wide = Copy::example();
     let words = ["policy", "diff", copy.path().to_str().unwrap(), wide.path().to_str().unwrap()];
@@ -104,14 +107,7 @@ fn an_allow_for_one_listener_is_told_as_such() {
     ];
     let file = copy.write("cases.yaml", &format!("cases:\n{}", cases.map(case).concat()));
     ended(&tollgate(&["policy", "test", file.to_str().unwrap()], copy.path()), 0);
-    let country = r#"{"key":"geo.country.iso_code","value":{"stringValue":"DE"}},{"key":"odd""#;
-    let file = copy.write("one.json", &RECORDED.replace(r#"{"key":"odd""#, country));
-    let sealing =
-        ["policy", "seal", "--from", "eu-west", "--to", "us-east", "--signal", "traces", "--on", "2026-12-01"];
-    let seal = |more: &[&str]| {
-        let words = [&sealing, more, &[file.to_str().unwrap()]].concat();
-        ended(&tollgate(&words, copy.path()), 0).contains("geo.country.iso_code")
-    };
+    let seal = |more: &[&str]| country_crosses(&copy, more);
     let by = |listener| seal(&["--cluster", "eu-west-a", "--listener", listener]);
     assert_eq!([by("otlp_grpc"), by("otlp_http"), seal(&[])], [true, false, false]);
     let wide = Copy::example();

@@ -2,8 +2,8 @@
 //!
 //! Promises:
 //! 1. Nobody who lags, lies or is gone delays a verdict beyond `decision_wait_max`.
-//! 2. A log that fills because spans wait in it is never full for that reason: first nobody is waited for any more, then the
-//!    window shortens. Only what nobody can help is left to the receiver's refusal.
+//! 2. A log that fills because spans wait in it shortens the wait: first nobody is waited for any more, then the window
+//!    shortens to an eighth of itself. Only what comes faster than that is left to the receiver's refusal.
 //! 3. A verdict that did not wait for everybody is told apart from one that did.
 
 use std::time::Duration;

@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. A threshold that is written is true: the trace's randomness is not below it, and no lower one replaces a higher.
 //! 2. Where the probability is not known, or two readers could take two thresholds, none is left standing.
-//! 3. All else in the trace state stays, in its order; a trace state that is not valid is left alone.
+//! 3. All else in the trace state stays, in its order, but the last of 32 members where `ot` comes to them, as W3C Trace Context
+//!    has it; a trace state that is not valid is left alone.
 
 use tollgate_otlp::TraceId;
 
