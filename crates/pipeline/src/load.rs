@@ -1,5 +1,6 @@
 //! What goes through a door: a request, sealed or local, that can be joined with others and taken apart again.
 
+mod chunks;
 pub(crate) mod local;
 pub(crate) mod sealed;
 
@@ -65,7 +66,8 @@ impl Load for Local {
         if other.place != self.place {
             return Err(other);
         }
-        self.chunks.extend(other.chunks); // requests one after another are one request
+        // Requests one after another are one request.
+        other.chunks.into_iter().for_each(|chunk| chunks::add(&mut self.chunks, chunk));
         self.items += other.items;
         Ok(())
     }
