@@ -106,17 +106,29 @@ impl<'a> Writer<'a> {
 
     /// Writes a `KeyValue` whose value is a string.
     pub fn key_string(&mut self, number: u32, key: &str, value: &str) {
-        self.key_text(number, key.as_bytes(), value.as_bytes());
+        self.key_text(number, key.as_bytes(), [value.as_bytes(), &[]]);
     }
 
-    /// Writes a `KeyValue` whose value is a string, from bytes that are known to be UTF-8.
+    /// Writes a `KeyValue` whose value is a string in two parts, from bytes that are known to be UTF-8.
     #[inline]
-    pub fn key_text(&mut self, number: u32, key: &[u8], value: &[u8]) {
-        let any = wire::framed_len(1, value.len());
-        self.message_of(number, wire::framed_len(1, key.len()) + wire::framed_len(2, any));
-        self.bytes(1, key);
-        self.message_of(2, any);
-        self.bytes(1, value);
+    pub fn key_text(&mut self, number: u32, key: &[u8], [first, last]: [&[u8]; 2]) {
+        let length = first.len() + last.len();
+        // As a rule each tag and each length is one byte, and those of the pair are the highest.
+        let pair = key.len() + length + 6;
+        if number < 16 && pair < 0x80 {
+            let low = |length: usize| length.to_le_bytes()[0];
+            self.raw(&[(number << 3 | 2).to_le_bytes()[0], low(pair), 0x0a, low(key.len())]);
+            self.raw(key);
+            self.raw(&[0x12, low(length + 2), 0x0a, low(length)]);
+        } else {
+            let any = wire::framed_len(1, length);
+            self.message_of(number, wire::framed_len(1, key.len()) + wire::framed_len(2, any));
+            self.bytes(1, key);
+            self.message_of(2, any);
+            self.message_of(1, length);
+        }
+        self.raw(first);
+        self.raw(last);
     }
 
     /// Writes a `KeyValue` whose value is an integer.
@@ -131,7 +143,16 @@ impl<'a> Writer<'a> {
 
     /// Writes a varint without a tag, as packed fields hold them.
     #[inline]
-    pub fn bare_varint(&mut self, mut value: u64) {
+    pub fn bare_varint(&mut self, value: u64) {
+        match value {
+            // Tags, most lengths and most numbers take one byte; lengths of spans take two.
+            0..=0x7f => self.out.push(value.to_le_bytes()[0]),
+            0x80..=0x3fff => self.raw(&two(value)),
+            _ => self.long_varint(value),
+        }
+    }
+
+    fn long_varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.out.push(value.to_le_bytes()[0] | 0x80);
             value >>= 7;
@@ -163,17 +184,16 @@ impl<'a> Writer<'a> {
     #[inline]
     fn close(&mut self, head: usize, start: usize) {
         let end = self.out.len();
-        let mut length = (end - start) as u64;
+        let length = (end - start) as u64;
         let body = head + wire::varint_len(length);
         if body != start {
             self.shift(start..end, body);
         }
-        for digit in self.out.iter_mut().take(body).skip(head) {
-            *digit = length.to_le_bytes()[0] | 0x80;
-            length >>= 7;
-        }
-        if let Some(last) = self.out.get_mut(body - 1) {
-            *last &= 0x7f;
+        match self.out.get_mut(head..body) {
+            Some([low]) => *low = length.to_le_bytes()[0],
+            Some([low, high]) => [*low, *high] = two(length),
+            Some(digits) => write_long(length, digits),
+            None => {}
         }
     }
 
@@ -182,6 +202,23 @@ impl<'a> Writer<'a> {
         let end = to + body.len();
         self.out.copy_within(body, to);
         self.out.truncate(end);
+    }
+}
+
+/// A varint of two bytes.
+#[inline]
+fn two(value: u64) -> [u8; 2] {
+    [value.to_le_bytes()[0] | 0x80, (value >> 7).to_le_bytes()[0]]
+}
+
+/// Writes a varint of as many bytes as there are.
+fn write_long(mut value: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut() {
+        *digit = value.to_le_bytes()[0] | 0x80;
+        value >>= 7;
+    }
+    if let Some(last) = digits.last_mut() {
+        *last &= 0x7f;
     }
 }
 
@@ -203,6 +240,28 @@ mod tests {
                 assert_eq!(guessed, known);
             }
             assert_eq!(known.len(), wire::framed_len(3, size));
+        }
+    }
+
+    #[test]
+    fn a_pair_of_any_size_is_what_its_parts_make() {
+        for number in [1, 9, 16] {
+            for (key, value) in
+                [(0, 0), (9, 100), (9, 112), (9, 113), (60, 61), (60, 62), (130, 1), (1, 130), (200, 20_000)]
+            {
+                let (key, value) = ("k".repeat(key), "v".repeat(value));
+                let mut nested = Vec::new();
+                Writer::new(&mut nested).message(number, |pair| {
+                    pair.string(1, &key);
+                    pair.message(2, |any| any.string(1, &value));
+                });
+                for at in [0, value.len() / 2, value.len()] {
+                    let mut written = Vec::new();
+                    let (first, last) = value.as_bytes().split_at(at);
+                    Writer::new(&mut written).key_text(number, key.as_bytes(), [first, last]);
+                    assert_eq!(written, nested, "{number}: {} and {}", key.len(), value.len());
+                }
+            }
         }
     }
 

@@ -24,19 +24,24 @@ fn shorten(text: &str, v4: u8, v6: u8) -> Option<IpAddr> {
     IpNet::new(address, bits).ok().map(|net| net.network())
 }
 
-/// Appends the shortened address; says whether there was one.
+/// Returns the shortened address in two parts, of which the first may lie in `out`; nothing if it is no address.
 ///
 /// # Errors
 /// Refuses what is not UTF-8.
-pub(crate) fn write_shortened(value: &[u8], v4: u8, v6: u8, out: &mut Vec<u8>) -> Result<bool, Fault> {
+pub(crate) fn shortened<'v>(
+    value: &'v [u8],
+    v4: u8,
+    v6: u8,
+    out: &'v mut Vec<u8>,
+) -> Result<Option<[&'v [u8]; 2]>, Fault> {
     // Most are IPv4, on every span that has an address: the general reader and writer go a long way round.
     if let Some(octets) = dotted(value) {
-        write_dotted(value, octets, v4, out);
-        return Ok(true);
+        return Ok(Some(shorten_dotted(value, octets, v4, out)));
     }
+    out.clear();
     match shorten(text(value)?, v4, v6) {
-        Some(address) => Ok(write!(out, "{address}").is_ok()), // writing to memory cannot fail
-        None => Ok(false),
+        Some(address) => Ok(write!(out, "{address}").is_ok().then_some([&out[..], &[]])), // writing to memory cannot fail
+        None => Ok(None),
     }
 }
 
@@ -70,18 +75,26 @@ fn octet(text: &[u8]) -> Option<(Octet, &[u8])> {
     Some(((octet, length), text.get(length..)?))
 }
 
-/// Writes an address with all but its first bits cleared; what stays whole is copied.
-fn write_dotted(text: &[u8], octets: [Octet; 4], bits: u8, out: &mut Vec<u8>) {
-    let whole = octets.into_iter().take(usize::from(bits / 8));
-    let (whole, end) = whole.fold((0, 0), |(whole, _), (_, end)| (whole + 1, end));
-    out.extend_from_slice(text.get(..end).unwrap_or_default());
-    for (at, (octet, _)) in octets.into_iter().enumerate().skip(whole) {
-        let kept = if at == whole { octet & !(0xff >> (bits % 8)) } else { 0 };
-        if at > 0 {
-            out.push(b'.');
-        }
-        write_octet(kept, out);
+/// Four octets that are cleared.
+const CLEARED: &[u8] = b".0.0.0.0";
+
+/// An address with all but its first bits cleared: what stays whole is taken from the text, and an octet that is cut is
+/// written to `out` behind it.
+fn shorten_dotted<'v>(text: &'v [u8], octets: [Octet; 4], bits: u8, out: &'v mut Vec<u8>) -> [&'v [u8]; 2] {
+    let whole = usize::from(bits / 8).min(octets.len());
+    let last = whole.checked_sub(1).and_then(|last| octets.get(last));
+    let kept = text.get(..last.map_or(0, |(_, end)| *end)).unwrap_or_default();
+    let Some((cut, _)) = octets.get(whole).filter(|_| !bits.is_multiple_of(8)) else {
+        // No dot comes first.
+        return [kept, CLEARED.get((2 * whole).max(1)..).unwrap_or_default()];
+    };
+    out.clear();
+    out.extend_from_slice(kept);
+    if whole > 0 {
+        out.push(b'.');
     }
+    write_octet(cut & !(0xff >> (bits % 8)), out);
+    [out, CLEARED.get(2 * (whole + 1)..).unwrap_or_default()]
 }
 
 fn write_octet(octet: u8, out: &mut Vec<u8>) {
@@ -107,9 +120,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn written(text: &str, v4: u8) -> Option<String> {
+        let parts =
+            super::shortened(text.as_bytes(), v4, 48, &mut b"before".to_vec()).unwrap().map(|parts| parts.concat());
+        parts.map(|text| String::from_utf8(text).unwrap())
+    }
+
     fn shortened(text: &str) -> Option<String> {
-        let mut out = Vec::new();
-        write_shortened(text.as_bytes(), 24, 48, &mut out).unwrap().then(|| String::from_utf8(out).unwrap())
+        written(text, 24)
     }
 
     #[test]
@@ -173,10 +191,8 @@ mod tests {
         ) {
             let read = dotted(text.as_bytes()).map(|octets| octets.map(|(octet, _)| octet));
             prop_assert_eq!(read, text.parse::<Ipv4Addr>().ok().map(|address| address.octets()));
-            let mut out = Vec::new();
-            let written = write_shortened(text.as_bytes(), v4, 48, &mut out).unwrap();
             let general = shorten(&text, v4, 48).map(|address| address.to_string());
-            prop_assert_eq!(written.then(|| String::from_utf8(out).unwrap()), general);
+            prop_assert_eq!(written(&text, v4), general);
         }
 
         #[test]

@@ -10,6 +10,8 @@ use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zeroize::Zeroize;
 
+use crate::same::is_same;
+
 /// Longer values are not remembered.
 pub(crate) const VALUE_BYTES: usize = 72;
 /// 128 bits in base32.
@@ -44,7 +46,7 @@ impl Memo {
 
     pub(crate) fn get(&self, value: &[u8]) -> Option<&Name> {
         let set = self.sets.get(self.place(value))?;
-        set.iter().find(|entry| entry.value() == value && !value.is_empty()).map(|entry| &entry.name)
+        set.iter().find(|entry| is_same(entry.value(), value) && !value.is_empty()).map(|entry| &entry.name)
     }
 
     /// Remembers the name of a value that is short enough.

@@ -136,18 +136,12 @@ impl Pseudonyms {
         }
     }
 
-    /// Appends the name of a value that arrived then, in nanoseconds since the Unix epoch.
-    pub(crate) fn name(
-        &mut self,
-        value: &[u8],
-        arrival: u64,
-        keys: &dyn Keys,
-        out: &mut Vec<u8>,
-    ) -> Result<(), NoPseudonym> {
+    /// Returns the name of a value that arrived then, in nanoseconds since the Unix epoch, with what stands before it.
+    pub(crate) fn name(&mut self, value: &[u8], arrival: u64, keys: &dyn Keys) -> Result<(&[u8], Name), NoPseudonym> {
         if self.derived.first().is_none_or(|derived| !derived.nanos.contains(&arrival)) {
             self.turn_to(arrival, keys)?;
         }
-        self.derived.first_mut().ok_or(NoPseudonym::KeyMissing)?.name(value, out)
+        self.derived.first_mut().ok_or(NoPseudonym::KeyMissing)?.name(value)
     }
 
     /// Puts the key of the epoch of this arrival first; without it, none of another epoch stands in.
@@ -169,7 +163,7 @@ impl Pseudonyms {
 }
 
 impl Derived {
-    fn name(&mut self, value: &[u8], out: &mut Vec<u8>) -> Result<(), NoPseudonym> {
+    fn name(&mut self, value: &[u8]) -> Result<(&[u8], Name), NoPseudonym> {
         let name = match self.memo.get(value) {
             Some(name) => *name,
             None => {
@@ -178,9 +172,7 @@ impl Derived {
                 name
             }
         };
-        out.extend_from_slice(self.prefix.as_bytes());
-        out.extend_from_slice(&name);
-        Ok(())
+        Ok((self.prefix.as_bytes(), name))
     }
 }
 

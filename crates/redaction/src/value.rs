@@ -132,41 +132,50 @@ impl Judge<'_> {
         text: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<bool, Fault> {
-        text.clear();
-        let passed = match cell.action {
+        let parts = match cell.action {
             // No attribute is an id.
-            Action::Absent | Action::Blind(_) => return Ok(false),
+            Action::Absent | Action::Blind(_) => None,
             Action::Raw if stack_trace::is_key(raw.key) => match ValueView::parse(raw.value)? {
                 ValueView::String(trace) => {
+                    text.clear();
                     text.extend_from_slice(stack_trace::frames(trace).as_bytes());
-                    !text.is_empty()
+                    (!text.is_empty()).then_some([&text[..], &[]])
                 }
-                _ => false,
+                _ => None,
             },
             Action::Raw => return self.write_raw(raw, cell.class, number, out),
-            Action::Hmac(index) => self.pseudonym(index.position(), raw.value, text)?,
+            Action::Hmac(index) => return self.write_pseudonym(index.position(), raw, number, out),
             Action::Truncate { v4, v6 } => match verbatim::text(raw.value)? {
-                Some(value) => address::write_shortened(value, v4, v6, text)?,
-                None => false,
+                Some(value) => address::shortened(value, v4, v6, text)?,
+                None => None,
             },
         };
-        if passed {
-            Writer::new(out).key_text(number, raw.key, text);
+        if let Some(parts) = parts {
+            Writer::new(out).key_text(number, raw.key, parts);
         }
-        Ok(passed)
+        Ok(parts.is_some())
     }
 
-    fn pseudonym(&mut self, transform: usize, value: &[u8], text: &mut Vec<u8>) -> Result<bool, Fault> {
+    fn write_pseudonym(
+        &mut self,
+        transform: usize,
+        raw: RawAttribute<'_>,
+        number: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
         let Some(pseudonyms) = self.pseudonyms.get_mut(transform) else { return Ok(false) };
-        let named = match verbatim::text(value)? {
-            Some(value) => pseudonyms.name(value, self.arrival, self.keys, text),
-            None => match ValueView::parse(value)? {
-                ValueView::Int(value) => pseudonyms.name(value.to_string().as_bytes(), self.arrival, self.keys, text),
+        let named = match verbatim::text(raw.value)? {
+            Some(value) => pseudonyms.name(value, self.arrival, self.keys),
+            None => match ValueView::parse(raw.value)? {
+                ValueView::Int(value) => pseudonyms.name(value.to_string().as_bytes(), self.arrival, self.keys),
                 _ => return Ok(false),
             },
         };
         match named {
-            Ok(()) => Ok(true),
+            Ok((prefix, name)) => {
+                Writer::new(out).key_text(number, raw.key, [prefix, &name]);
+                Ok(true)
+            }
             Err(NoPseudonym::Empty) => Ok(false),
             Err(NoPseudonym::NoText) => Err(Fault::Utf8),
             Err(NoPseudonym::KeyMissing) => {

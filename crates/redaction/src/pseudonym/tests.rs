@@ -25,8 +25,8 @@ fn pseudonyms(group: &str, key: &str, origin: &str, destination: &str) -> Pseudo
 }
 
 fn named(by: &mut Pseudonyms, value: &str, arrival: u64) -> Result<String, NoPseudonym> {
-    let mut out = Vec::new();
-    by.name(value.as_bytes(), arrival, &Roots, &mut out).map(|()| String::from_utf8(out).unwrap())
+    by.name(value.as_bytes(), arrival, &Roots)
+        .map(|(prefix, name)| String::from_utf8([prefix, &name].concat()).unwrap())
 }
 
 fn usual(value: &str) -> Result<String, NoPseudonym> {
@@ -143,9 +143,8 @@ fn what_arrived_before_the_turn_is_named_with_the_old_root_and_never_another_one
     keys.change(|roots| roots.push(old));
     let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
     let mut name = |arrival| {
-        let mut out = Vec::new();
         by.refresh(&keys);
-        by.name(b"u-1", arrival, &keys, &mut out).map(|()| String::from_utf8(out).unwrap())
+        by.name(b"u-1", arrival, &keys).map(|(prefix, name)| String::from_utf8([prefix, &name].concat()).unwrap())
     };
     let before = name(30 * DAY - 1).unwrap();
     assert_eq!(name(30 * DAY), Err(NoPseudonym::KeyMissing), "the new root is not here yet");
@@ -210,7 +209,7 @@ fn a_key_is_derived_once_an_epoch_however_many_values_come_also_around_a_turn() 
     let mut by = pseudonyms("user", "user", "EEA", "us-east/central");
     for number in 0..5_000_u64 {
         by.refresh(&keys);
-        by.name(format!("u-{number}").as_bytes(), (29 + number % 2) * DAY, &keys, &mut Vec::new()).unwrap();
+        by.name(format!("u-{number}").as_bytes(), (29 + number % 2) * DAY, &keys).unwrap();
     }
     assert_eq!(keys.0.into_inner(), 2);
 }
