@@ -6,15 +6,29 @@ pub(crate) fn is_same(one: &[u8], two: &[u8]) -> bool {
     if one.len() != two.len() {
         return false;
     }
-    match one.len() {
-        8..=16 => ends::<8>(one, two),
-        17..=32 => ends::<16>(one, two),
-        33..=64 => match (one.split_at_checked(32), two.split_at_checked(32)) {
-            (Some((first, _)), Some((other, _))) => ends::<16>(first, other) && last(one, two),
-            _ => false,
-        },
-        _ => one == two,
+    // The lengths that keys and fields have come first.
+    if one.len() >= 8 {
+        match one.len() {
+            8..=16 => ends::<8>(one, two),
+            17..=32 => ends::<16>(one, two),
+            33..=64 => match (one.split_at_checked(32), two.split_at_checked(32)) {
+                (Some((first, _)), Some((other, _))) => ends::<16>(first, other) && last(one, two),
+                _ => false,
+            },
+            _ => one == two,
+        }
+    } else if one.len() >= 4 {
+        ends::<4>(one, two)
+    } else {
+        one.iter().zip(two).all(|(one, two)| one == two)
     }
+}
+
+/// What follows such short bytes where they stand at the front.
+#[inline]
+pub(crate) fn after<'a>(prefix: &[u8], bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let (front, rest) = bytes.split_at_checked(prefix.len())?;
+    is_same(front, prefix).then_some(rest)
 }
 
 #[inline]

@@ -12,8 +12,8 @@ use tollgate_residency::{Carrier, Class, Form};
 use crate::attributes::Attributes;
 use crate::counts::Withheld;
 use crate::once::{check_text, grown, once, text};
-use crate::plain::Plain;
-use crate::span_name::{self, Name};
+use crate::plain::{Parent, Plain};
+use crate::span_name::{Name, Names, PLACEHOLDER};
 use crate::trace_state;
 use crate::value::Judge;
 
@@ -31,7 +31,7 @@ pub(crate) struct Memory<'a> {
     pub(crate) attributes: Attributes<'a>,
     /// The keys of the resource before, as far as none of them marks a device.
     pub(crate) unmarked: Vec<&'a [u8]>,
-    name: Vec<u8>,
+    names: Names,
     events: Vec<&'a [u8]>,
     links: Vec<&'a [u8]>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct SpanSealer<'s, 'a, 't> {
 /// What stands once in a span.
 #[derive(Default)]
 struct Once<'a> {
-    /// What of the fields below was read at one go, and may be copied.
+    /// What was read at one go and may be copied. Then it is not among the fields below.
     plain: Option<Plain<'a>>,
     trace_id: Option<&'a [u8]>,
     span_id: Option<&'a [u8]>,
@@ -64,18 +64,12 @@ struct Once<'a> {
     withheld: u32,
 }
 
-impl<'a> From<Plain<'a>> for Once<'a> {
-    fn from(plain: Plain<'a>) -> Self {
-        Self {
-            plain: Some(plain),
-            trace_id: Some(plain.trace_id),
-            span_id: Some(plain.span_id),
-            parent_span_id: plain.parent_span_id,
-            name: Some(plain.name),
-            kind: Some(plain.kind.into()),
-            start: Some(plain.start),
-            end: Some(plain.end),
-            ..Self::default()
+impl Once<'_> {
+    /// The trace's id, if both ids are as long as they must be.
+    fn identity(&self) -> Option<[u8; 16]> {
+        match self.plain {
+            Some(plain) => Some(*plain.trace_id),
+            None => self.trace_id?.try_into().ok().filter(|_| self.span_id.is_some_and(|id| id.len() == 8)),
         }
     }
 }
@@ -86,11 +80,12 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         let identity = [Carrier::SpanTraceId, Carrier::SpanId];
         let form = self.form_of(identity).ok_or(Withheld::Identity)?;
         let malformed = |_: Fault| Withheld::Malformed;
-        let span = self.read(body).map_err(malformed)?;
-        let trace = span.trace_id.and_then(|id| <[u8; 16]>::try_from(id).ok()).ok_or(Withheld::Malformed)?;
-        if span.span_id.is_none_or(|id| id.len() != 8) {
-            return Err(Withheld::Malformed);
-        }
+        let plain = if self.judge.heads_cross { Plain::take(body) } else { None };
+        let (plain, rest) = plain.map_or((None, body), |(plain, rest)| (Some(plain), rest));
+        let mut span = Once { plain, ..Once::default() };
+        self.memory.attributes.begin(9, body);
+        self.read(rest, &mut span).map_err(malformed)?;
+        let trace = span.identity().ok_or(Withheld::Malformed)?;
         if form == Form::Keyed && self.judge.ids().is_none() {
             return Err(Withheld::KeyMissing);
         }
@@ -105,24 +100,26 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         (one == other && matches!(one, Form::Raw | Form::Keyed)).then_some(one)
     }
 
-    fn read(&mut self, body: &'a [u8]) -> Result<Once<'a>, Fault> {
+    fn read(&mut self, mut rest: &'a [u8], span: &mut Once<'a>) -> Result<(), Fault> {
         self.memory.events.clear();
         self.memory.links.clear();
-        self.memory.attributes.begin(9, body);
-        let plain = if self.judge.heads_cross { Plain::take(body) } else { None };
-        let (mut span, mut rest) = plain.map_or_else(|| (Once::default(), body), |(plain, rest)| (plain.into(), rest));
         loop {
             rest = self.memory.attributes.add_next(rest, self.judge)?;
             let mut fields = Fields::new(rest);
             let Some(field) = fields.next() else { break };
-            self.field(field?, &mut span)?;
+            self.field(field?, span)?;
             rest = fields.rest();
         }
         span.withheld = self.memory.attributes.end();
-        Ok(span)
+        // A trace state behind all that belongs before it.
+        let late = span.plain.take_if(|_| span.trace_state.is_some());
+        late.map_or(Ok(()), |plain| Fields::new(plain.head).try_for_each(|field| self.field(field?, span)))
     }
 
     fn field(&mut self, field: Field<'a>, span: &mut Once<'a>) -> Result<(), Fault> {
+        if span.plain.is_some_and(|plain| plain.holds(field.number)) {
+            return Err(Fault::Duplicate);
+        }
         match (field.number, field.value) {
             (1, Wire::Bytes(id)) => once(&mut span.trace_id, id),
             (2, Wire::Bytes(id)) => once(&mut span.span_id, id),
@@ -156,22 +153,15 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     fn write(&mut self, span: &Once<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
-        match span.plain.filter(|_| span.trace_state.is_none()) {
+        match span.plain {
             Some(plain) => self.copy_head(plain, out)?,
             None => self.write_head(span, out)?,
         }
         out.raw(self.memory.attributes.bytes());
         self.dropped(Carrier::SpanDropped, 10, span.dropped_attributes, span.withheld, out);
-        let mut events = std::mem::take(&mut self.memory.events);
-        events.drain(..).try_for_each(|event| self.event(event, out))?;
-        self.memory.events = events;
+        self.events(out)?;
         self.dropped(Carrier::SpanDropped, 12, span.dropped_events, 0, out);
-        let mut lost = 0;
-        let mut links = std::mem::take(&mut self.memory.links);
-        for link in links.drain(..) {
-            lost += u32::from(!self.link(link, out)?);
-        }
-        self.memory.links = links;
+        let lost = self.links(out)?;
         self.dropped(Carrier::SpanDropped, 14, span.dropped_links, lost, out);
         if let Some(status) = span.status {
             self.status(status, out)?;
@@ -181,13 +171,18 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     fn copy_head(&mut self, plain: Plain<'a>, out: &mut Writer<'_>) -> Result<(), Fault> {
-        out.raw(plain.ids);
+        match self.choose_name(plain.name)? {
+            Name::Own => out.raw(plain.head),
+            Name::Other => {
+                out.raw(plain.ids);
+                out.bytes(5, &self.memory.names.other);
+                out.raw(plain.course());
+            }
+        }
         Plain::IDS.into_iter().for_each(|carrier| self.judge.counts.crossed(carrier));
-        if plain.parent_span_id.is_some() {
+        if plain.parent == Parent::Named {
             self.judge.counts.crossed(Carrier::SpanParentId);
         }
-        self.write_name(plain.name, out)?;
-        out.raw(plain.course);
         Plain::COURSE.into_iter().for_each(|carrier| self.judge.counts.crossed(carrier));
         Ok(())
     }
@@ -215,13 +210,42 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     fn write_name(&mut self, sent: &[u8], out: &mut Writer<'_>) -> Result<(), Fault> {
-        check_text(sent)?;
-        let slots = self.memory.attributes.slots();
-        let name = span_name::choose(self.judge.table, sent, slots, &mut self.memory.name);
-        self.judge.passes(Carrier::SpanName, name == Name::Own);
+        let name = self.choose_name(sent)?;
         // A composed name is made of attributes that crossed, so it may stand even where no sent name could.
-        out.bytes(5, if name == Name::Own { sent } else { &self.memory.name });
+        out.bytes(5, if name == Name::Own { sent } else { &self.memory.names.other });
         Ok(())
+    }
+
+    fn choose_name(&mut self, sent: &[u8]) -> Result<Name, Fault> {
+        check_text(sent)?;
+        let name = self.memory.names.choose(self.judge.table, sent, self.memory.attributes.slots());
+        self.judge.passes(Carrier::SpanName, name == Name::Own);
+        Ok(name)
+    }
+
+    #[inline]
+    fn events(&mut self, out: &mut Writer<'_>) -> Result<(), Fault> {
+        if self.memory.events.is_empty() {
+            return Ok(());
+        }
+        let mut events = std::mem::take(&mut self.memory.events);
+        events.drain(..).try_for_each(|event| self.event(event, out))?;
+        self.memory.events = events;
+        Ok(())
+    }
+
+    /// Writes the links that can be, and returns how many cannot.
+    #[inline]
+    fn links(&mut self, out: &mut Writer<'_>) -> Result<u32, Fault> {
+        if self.memory.links.is_empty() {
+            return Ok(0);
+        }
+        let (mut lost, mut links) = (0, std::mem::take(&mut self.memory.links));
+        for link in links.drain(..) {
+            lost += u32::from(!self.link(link, out)?);
+        }
+        self.memory.links = links;
+        Ok(lost)
     }
 
     fn event(&mut self, body: &'a [u8], out: &mut Writer<'_>) -> Result<(), Fault> {
@@ -244,7 +268,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             if let Some(name) = name {
                 let listed = self.judge.table.lists_event(name);
                 let passes = self.judge.passes(Carrier::EventName, listed);
-                event.string(2, if passes { name } else { span_name::PLACEHOLDER });
+                event.string(2, if passes { name } else { PLACEHOLDER });
             }
             event.raw(self.memory.attributes.bytes());
             self.dropped(Carrier::EventDropped, 4, dropped, withheld, event);
@@ -373,7 +397,14 @@ impl<'a> SpanSealer<'_, 'a, '_> {
     }
 
     /// Writes what the sender dropped, if that may be told, and what was left out here, which always may.
+    #[inline]
     fn dropped(&mut self, carrier: Carrier, number: u32, sent: Option<u64>, more: u32, out: &mut Writer<'_>) {
+        if sent.is_some() || more > 0 {
+            self.write_dropped(carrier, number, (sent, more), out);
+        }
+    }
+
+    fn write_dropped(&mut self, carrier: Carrier, number: u32, (sent, more): (Option<u64>, u32), out: &mut Writer<'_>) {
         let sent = sent.filter(|_| self.judge.passes(carrier, true));
         let count = grown(sent, more);
         if count > 0 {
