@@ -3,34 +3,31 @@
 //! Promises:
 //! 1. What is written was looked up under the very key it is written with.
 //! 2. A key that stands twice in one list is left out each time: receivers disagree about which one counts.
+//!
+//! Not here: how one attribute is written (`list.rs`).
 
-use tollgate_otlp::wire::delimited;
 use tollgate_otlp::{Fault, raw_attributes};
-use tollgate_residency::{Action, Carrier, Cell, Form};
+use tollgate_residency::{Action, Carrier, Cell};
 
 use crate::detect;
 use crate::hints::{self, Hints};
+use crate::list::{List, Written};
 use crate::operational;
 use crate::repeats::Repeats;
+use crate::same::is_same;
 use crate::value::Judge;
-use crate::verbatim::{self, Read, Run};
+use crate::verbatim::Read;
 
 /// One list of attributes after the other. An attribute is written as soon as it is seen, and a key that stands twice
 /// is known too late: then [`are_suspect`](Self::are_suspect), and the lists are to be written once more, warily.
 #[derive(Default)]
 pub(crate) struct Attributes<'a> {
-    number: u32,
-    bytes: Vec<u8>,
-    run: Run<'a>,
-    withheld: u32,
+    list: List<'a>,
     repeats: Repeats<'a>,
     suspect: bool,
     care: Care,
     /// Keys that stand more than once in the list at hand, in order.
     repeated: Vec<&'a [u8]>,
-    /// The texts of the list at hand that crossed raw and that span names are composed of, by slot.
-    slots: Vec<(u8, &'a [u8])>,
-    text: Vec<u8>,
     /// What was found for the span before.
     hints: Hints<'a>,
     /// So many attributes of the list at hand have a place among the hints.
@@ -47,24 +44,13 @@ pub(crate) enum Care {
     Wary,
 }
 
-/// How an attribute was written, if it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
-    Copied,
-    Otherwise,
-}
-
 impl<'a> Attributes<'a> {
     /// Begins the list that stands under this field number of a message.
     #[inline]
     pub(crate) fn begin(&mut self, number: u32, message: &'a [u8]) {
-        self.number = number;
-        self.bytes.clear();
-        self.run = Run::of(message);
-        self.withheld = 0;
+        self.list.begin(number, message);
         self.repeats.clear();
         (self.position, self.followed) = (0, Some(0));
-        self.slots.clear();
         if self.care == Care::Wary {
             self.find_repeated(number, message);
         }
@@ -77,32 +63,20 @@ impl<'a> Attributes<'a> {
         carrier: Carrier,
         judge: &mut Judge<'_>,
     ) -> Result<(), Fault> {
-        let read = verbatim::read(self.number, field, body)?;
+        let read = self.list.read(field, body)?;
         let found = look_up(read.raw.key, carrier, judge);
         self.note(read.raw.key, found, judge);
-        self.write(read, found.0, carrier, judge).map(drop)
+        self.write(&read, found.0, carrier, judge).map(drop)
     }
 
     /// Adds the attributes of a span that stand next in it, and returns what follows them.
     #[inline]
-    pub(crate) fn add_next(&mut self, mut rest: &'a [u8], judge: &mut Judge<'_>) -> Result<&'a [u8], Fault> {
-        loop {
-            rest = match self.hints.again(self.position, rest) {
-                Some((hint, field, after)) if self.care == Care::Swift => {
-                    let (value, (cell, _)) = (hint.value(), hint.found);
-                    self.follow(judge);
-                    self.copy(field, value, cell, judge)?;
-                    after
-                }
-                _ => match self.next(rest)? {
-                    Some((read, after)) => {
-                        self.add_one(read, judge)?;
-                        after
-                    }
-                    None => break,
-                },
-            };
+    pub(crate) fn add_next(&mut self, rest: &'a [u8], judge: &mut Judge<'_>) -> Result<&'a [u8], Fault> {
+        let mut rest = self.add_known(rest, judge)?;
+        while let Some((read, after)) = self.list.next(rest)? {
+            self.add_one(read, judge)?;
             self.position += 1;
+            rest = after;
         }
         if self.care == Care::Swift && !self.repeats.are_possible() {
             self.hints.differ(self.position);
@@ -110,23 +84,34 @@ impl<'a> Attributes<'a> {
         Ok(rest)
     }
 
+    /// Adds those that have the keys of the span before, in the same order and none of them twice.
     #[inline]
-    fn next(&self, rest: &'a [u8]) -> Result<Option<(Read<'a>, &'a [u8])>, Fault> {
-        if let Some(next) = verbatim::take(self.number, rest) {
-            return Ok(Some(next));
+    fn add_known(&mut self, mut rest: &'a [u8], judge: &mut Judge<'_>) -> Result<&'a [u8], Fault> {
+        if self.care == Care::Wary || self.followed != Some(self.position) {
+            return Ok(rest);
         }
-        // Numbers of lists are below 16, so the tag is one byte; in another form it is left to the general way.
-        match rest.split_first() {
-            Some((tag, framed)) if u32::from(*tag) == self.number << 3 | 2 => {
-                let (body, after) = delimited(framed)?;
-                let field = rest.get(..rest.len() - after.len()).unwrap_or_default();
-                Ok(Some((verbatim::read(self.number, field, body)?, after)))
+        let mut added = 0;
+        for hint in self.hints.distinct_from(self.position) {
+            if let Some((field, after)) = hint.again(rest) {
+                self.list.copy(field, hint.raw.value, hint.found.0, judge)?;
+                rest = after;
+            } else if let Some((read, after)) = self.list.next(rest)?
+                && is_same(read.raw.key, hint.raw.key)
+            {
+                if self.list.write(&read, hint.found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
+                    hint.copied(read);
+                }
+                rest = after;
+            } else {
+                break;
             }
-            _ => Ok(None),
+            added += 1;
         }
+        self.position += added;
+        self.followed = Some(self.position);
+        Ok(rest)
     }
 
-    #[inline]
     fn add_one(&mut self, read: Read<'a>, judge: &mut Judge<'_>) -> Result<(), Fault> {
         let key = read.raw.key;
         let found = match self.hints.of(self.position, key) {
@@ -141,7 +126,7 @@ impl<'a> Attributes<'a> {
                 found
             }
         };
-        if self.write(read, found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
+        if self.write(&read, found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
             self.hints.copied(self.position, read);
         }
         Ok(())
@@ -175,71 +160,34 @@ impl<'a> Attributes<'a> {
     }
 
     #[inline]
-    fn write(&mut self, read: Read<'a>, cell: Cell, carrier: Carrier, judge: &mut Judge<'_>) -> Result<Written, Fault> {
-        let Read { field, raw, whole } = read;
-        match cell.action {
-            Action::Absent => self.leave_out(cell, judge),
-            _ if !self.repeated.is_empty() && self.repeated.binary_search(&raw.key).is_ok() => {
-                self.leave_out(cell, judge);
-            }
-            Action::Raw if whole && judge.copies(raw, cell, carrier)? => {
-                self.copy(field, raw.value, cell, judge)?;
-                return Ok(Written::Copied);
-            }
-            _ => {
-                let may_be_raised = matches!(cell.action, Action::Raw);
-                let cell = if may_be_raised { judge.raised(raw, cell, carrier)? } else { cell };
-                self.construct(read, cell, judge)?;
-            }
+    fn write(
+        &mut self,
+        read: &Read<'a>,
+        cell: Cell,
+        carrier: Carrier,
+        judge: &mut Judge<'_>,
+    ) -> Result<Written, Fault> {
+        if !self.repeated.is_empty() && self.repeated.binary_search(&read.raw.key).is_ok() {
+            self.list.leave_out(cell, judge);
+            return Ok(Written::Otherwise);
         }
-        Ok(Written::Otherwise)
-    }
-
-    /// Copies a field whose value may cross as it is.
-    #[inline]
-    fn copy(&mut self, field: &'a [u8], value: &'a [u8], cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
-        self.run.add(field, &mut self.bytes);
-        judge.counts.value(cell.class, Form::Raw);
-        if let Some(slot) = cell.slot {
-            self.slots.extend(verbatim::text(value)?.map(|text| (slot, text)));
-        }
-        Ok(())
-    }
-
-    fn construct(&mut self, read: Read<'a>, cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
-        self.run.end(&mut self.bytes);
-        if !judge.write(read.raw, cell, self.number, &mut self.text, &mut self.bytes)? {
-            self.leave_out(cell, judge);
-            return Ok(());
-        }
-        judge.counts.value(cell.class, cell.action.form());
-        if let (Action::Raw, Some(slot)) = (cell.action, cell.slot) {
-            self.slots.extend(verbatim::text(read.raw.value)?.map(|text| (slot, text)));
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn leave_out(&mut self, cell: Cell, judge: &mut Judge<'_>) {
-        judge.counts.value(cell.class, Form::Absent);
-        self.withheld += 1;
+        self.list.write(read, cell, carrier, judge)
     }
 
     /// Ends the list; says how many attributes were left out.
     #[inline]
     pub(crate) fn end(&mut self) -> u32 {
-        self.run.end(&mut self.bytes);
         self.suspect |= self.care == Care::Swift && self.repeats.are_possible();
-        self.withheld
+        self.list.end()
     }
 
     /// The fields that may cross.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.list.bytes()
     }
 
     pub(crate) fn slots(&self) -> &[(u8, &'a [u8])] {
-        &self.slots
+        self.list.slots()
     }
 
     /// Whether a key may have stood twice in a list since this was asked for last.

@@ -25,7 +25,7 @@ pub(crate) type Found = (Cell, Option<KeyNumber>);
 #[derive(Clone, Copy)]
 pub(crate) struct Hint<'a> {
     /// As it stood last.
-    raw: RawAttribute<'a>,
+    pub(crate) raw: RawAttribute<'a>,
     pub(crate) found: Found,
     /// The whole field as it stood last, if it was copied; else nothing.
     copied: &'a [u8],
@@ -34,10 +34,19 @@ pub(crate) struct Hint<'a> {
 }
 
 impl<'a> Hint<'a> {
-    /// The body of the value that was copied.
+    /// What may be copied again: the field at the front of a message, if this one was the same and was copied; with what
+    /// follows it.
     #[inline]
-    pub(crate) fn value(&self) -> &'a [u8] {
-        self.raw.value
+    pub(crate) fn again<'m>(&self, message: &'m [u8]) -> Option<(&'m [u8], &'m [u8])> {
+        let (field, after) = message.split_at_checked(self.copied.len())?;
+        (self.changes < CHANGES && !field.is_empty() && is_same(field, self.copied)).then_some((field, after))
+    }
+
+    /// Remembers that a field was copied.
+    #[inline]
+    pub(crate) fn copied(&mut self, read: Read<'a>) {
+        (self.raw, self.copied) = (read.raw, read.field);
+        self.changes = self.changes.saturating_add(1);
     }
 }
 
@@ -55,15 +64,6 @@ impl<'a> Hints<'a> {
         self.list.get(position).filter(|hint| is_same(hint.raw.key, key)).map(|hint| hint.found)
     }
 
-    /// What may be copied again: the field at the front of a message, if the one at this position was the same and was
-    /// copied; with what follows it.
-    #[inline]
-    pub(crate) fn again<'m>(&self, position: usize, message: &'m [u8]) -> Option<(&Hint<'a>, &'m [u8], &'m [u8])> {
-        let hint = self.list.get(position)?;
-        let (field, after) = message.split_at_checked(hint.copied.len())?;
-        (hint.changes < CHANGES && !field.is_empty() && is_same(field, hint.copied)).then_some((hint, field, after))
-    }
-
     /// Remembers what was found for a key that stands there now.
     pub(crate) fn replace(&mut self, position: usize, raw: RawAttribute<'a>, found: Found) {
         self.distinct = self.distinct.min(position);
@@ -76,12 +76,14 @@ impl<'a> Hints<'a> {
     }
 
     /// Remembers that a field was copied.
-    #[inline]
     pub(crate) fn copied(&mut self, position: usize, read: Read<'a>) {
-        if let Some(hint) = self.list.get_mut(position) {
-            (hint.raw, hint.copied) = (read.raw, read.field);
-            hint.changes = hint.changes.saturating_add(1);
-        }
+        self.list.get_mut(position).into_iter().for_each(|hint| hint.copied(read));
+    }
+
+    /// The hints from a position on whose keys are known to differ from each other and from those before.
+    #[inline]
+    pub(crate) fn distinct_from(&mut self, position: usize) -> &mut [Hint<'a>] {
+        self.list.get_mut(position..self.distinct).unwrap_or_default()
     }
 
     /// How many of the first keys are known to differ.

@@ -21,6 +21,7 @@ mod hints;
 mod item;
 mod keys;
 mod known_ids;
+mod list;
 mod memo;
 mod once;
 mod operational;
