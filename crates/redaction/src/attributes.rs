@@ -90,29 +90,41 @@ impl<'a> Attributes<'a> {
         if self.care == Care::Wary || self.followed != Some(self.position) {
             return Ok(rest);
         }
-        let mut added = 0;
-        for hint in self.hints.distinct_from(self.position) {
-            if let Some((field, after)) = hint.again(rest) {
-                self.list.copy(field, hint.raw.value, hint.found.0, judge)?;
-                rest = after;
+        if self.position > 0 {
+            self.hints.part_all();
+        }
+        let mut position = self.position;
+        // All fields from here on were the same.
+        let (mut first, mut same) = (position, rest);
+        while let Some(hint) = self.hints.distinct_at(position) {
+            if let Some((fields, after)) = hint.again(rest) {
+                let (joined, begins) = (hint.joined(), first == position);
+                self.list.copy_again(fields, self.hints.some(position, joined), judge)?;
+                (position, rest) = (position + joined, after);
+                if !begins {
+                    let fields = same.get(..same.len() - rest.len()).unwrap_or_default();
+                    self.hints.join(first, position - first, fields);
+                }
+            } else if hint.joined() > 1 {
+                self.hints.part(position);
             } else if let Some((read, after)) = self.list.next(rest)?
                 && is_same(read.raw.key, hint.raw.key)
             {
                 if self.list.write(&read, hint.found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
-                    hint.copied(read);
+                    self.hints.copied(position, &read);
                 }
-                rest = after;
+                (position, rest) = (position + 1, after);
+                (first, same) = (position, rest);
             } else {
                 break;
             }
-            added += 1;
         }
-        self.position += added;
-        self.followed = Some(self.position);
+        (self.position, self.followed) = (position, Some(position));
         Ok(rest)
     }
 
     fn add_one(&mut self, read: Read<'a>, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        self.hints.part_all();
         let key = read.raw.key;
         let found = match self.hints.of(self.position, key) {
             Some(found) => {
@@ -127,7 +139,7 @@ impl<'a> Attributes<'a> {
             }
         };
         if self.write(&read, found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
-            self.hints.copied(self.position, read);
+            self.hints.copied(self.position, &read);
         }
         Ok(())
     }

@@ -22,7 +22,6 @@ const CHANGES: u8 = 4;
 pub(crate) type Found = (Cell, Option<KeyNumber>);
 
 /// One attribute of the span before.
-#[derive(Clone, Copy)]
 pub(crate) struct Hint<'a> {
     /// As it stood last.
     pub(crate) raw: RawAttribute<'a>,
@@ -31,22 +30,29 @@ pub(crate) struct Hint<'a> {
     copied: &'a [u8],
     /// How often it was copied and not the same as before.
     changes: u8,
+    /// What may be copied again: its field, or that with the ones behind it where all of them were the same. Nothing if it
+    /// was not copied, or changes.
+    again: &'a [u8],
+    /// Of how many hints that is.
+    joined: usize,
 }
 
 impl<'a> Hint<'a> {
-    /// What may be copied again: the field at the front of a message, if this one was the same and was copied; with what
-    /// follows it.
+    /// What may be copied again at the front of a message, with what follows it.
     #[inline]
     pub(crate) fn again<'m>(&self, message: &'m [u8]) -> Option<(&'m [u8], &'m [u8])> {
-        let (field, after) = message.split_at_checked(self.copied.len())?;
-        (self.changes < CHANGES && !field.is_empty() && is_same(field, self.copied)).then_some((field, after))
+        let (front, rest) = message.split_at_checked(self.again.len())?;
+        (!front.is_empty() && is_same(front, self.again)).then_some((front, rest))
     }
 
-    /// Remembers that a field was copied.
+    /// How many fields may be copied again together.
     #[inline]
-    pub(crate) fn copied(&mut self, read: Read<'a>) {
-        (self.raw, self.copied) = (read.raw, read.field);
-        self.changes = self.changes.saturating_add(1);
+    pub(crate) fn joined(&self) -> usize {
+        self.joined
+    }
+
+    fn part(&mut self) {
+        (self.again, self.joined) = (if self.changes < CHANGES { self.copied } else { &[] }, 1);
     }
 }
 
@@ -55,6 +61,8 @@ impl<'a> Hint<'a> {
 pub(crate) struct Hints<'a> {
     list: Vec<Hint<'a>>,
     distinct: usize,
+    /// Whether fields are joined anywhere.
+    are_joined: bool,
 }
 
 impl<'a> Hints<'a> {
@@ -67,7 +75,7 @@ impl<'a> Hints<'a> {
     /// Remembers what was found for a key that stands there now.
     pub(crate) fn replace(&mut self, position: usize, raw: RawAttribute<'a>, found: Found) {
         self.distinct = self.distinct.min(position);
-        let hint = Hint { raw, found, copied: &[], changes: 0 };
+        let hint = Hint { raw, found, copied: &[], changes: 0, again: &[], joined: 1 };
         if let Some(old) = self.list.get_mut(position) {
             *old = hint;
         } else if position == self.list.len() && position < MOST {
@@ -76,14 +84,46 @@ impl<'a> Hints<'a> {
     }
 
     /// Remembers that a field was copied.
-    pub(crate) fn copied(&mut self, position: usize, read: Read<'a>) {
-        self.list.get_mut(position).into_iter().for_each(|hint| hint.copied(read));
+    #[inline]
+    pub(crate) fn copied(&mut self, position: usize, read: &Read<'a>) {
+        if let Some(hint) = self.list.get_mut(position) {
+            (hint.raw, hint.copied) = (read.raw, read.field);
+            hint.changes = hint.changes.saturating_add(1);
+            hint.part();
+        }
     }
 
-    /// The hints from a position on whose keys are known to differ from each other and from those before.
+    /// So many hints from a position on.
     #[inline]
-    pub(crate) fn distinct_from(&mut self, position: usize) -> &mut [Hint<'a>] {
-        self.list.get_mut(position..self.distinct).unwrap_or_default()
+    pub(crate) fn some(&self, position: usize, hints: usize) -> &[Hint<'a>] {
+        self.list.get(position..position + hints).unwrap_or_default()
+    }
+
+    /// Joins so many hints from a position on, whose fields lie side by side and were the same again.
+    pub(crate) fn join(&mut self, position: usize, hints: usize, fields: &'a [u8]) {
+        if let Some(hint) = self.list.get_mut(position) {
+            (hint.again, hint.joined) = (fields, hints);
+            self.are_joined = true;
+        }
+    }
+
+    /// Parts what is joined from a position on, where it was not the same.
+    pub(crate) fn part(&mut self, position: usize) {
+        self.list.get_mut(position).into_iter().for_each(Hint::part);
+    }
+
+    /// Parts all that is joined, before a hint changes that is not come to by way of those before it.
+    #[inline]
+    pub(crate) fn part_all(&mut self) {
+        if std::mem::take(&mut self.are_joined) {
+            self.list.iter_mut().for_each(Hint::part);
+        }
+    }
+
+    /// The hint at a position, if its key differs from those before.
+    #[inline]
+    pub(crate) fn distinct_at(&self, position: usize) -> Option<&Hint<'a>> {
+        self.list.get(position).filter(|_| position < self.distinct)
     }
 
     /// How many of the first keys are known to differ.

@@ -8,6 +8,7 @@ use tollgate_otlp::Fault;
 use tollgate_otlp::wire::delimited;
 use tollgate_residency::{Action, Carrier, Cell, Form};
 
+use crate::hints::Hint;
 use crate::value::Judge;
 use crate::verbatim::{self, Read, Run};
 
@@ -94,14 +95,28 @@ impl<'a> List<'a> {
 
     /// Copies a field whose value may cross as it is.
     #[inline]
-    pub(crate) fn copy(
+    fn copy(&mut self, field: &'a [u8], value: &'a [u8], cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
+        self.run.add(field, &mut self.bytes);
+        self.count(value, cell, judge)
+    }
+
+    /// Copies fields whose values are those that crossed as they were before.
+    #[inline]
+    pub(crate) fn copy_again(
         &mut self,
-        field: &'a [u8],
-        value: &'a [u8],
-        cell: Cell,
+        fields: &'a [u8],
+        hints: &[Hint<'a>],
         judge: &mut Judge<'_>,
     ) -> Result<(), Fault> {
-        self.run.add(field, &mut self.bytes);
+        self.run.add(fields, &mut self.bytes);
+        for hint in hints {
+            self.count(hint.raw.value, hint.found.0, judge)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn count(&mut self, value: &'a [u8], cell: Cell, judge: &mut Judge<'_>) -> Result<(), Fault> {
         judge.counts.value(cell.class, Form::Raw);
         match cell.slot {
             Some(slot) => self.fill(slot, value),
