@@ -212,8 +212,9 @@ impl<'a, 't> Run<'a, 't> {
         let body = item.body();
         let message = match self.signal {
             Signal::Traces => {
-                let sealed = self.attempt(|judge, memory, out| SpanSealer { judge, memory }.seal(body, out).map(Some));
-                return self.take(sealed);
+                let sealed = self.attempt(|judge, memory, out| SpanSealer { judge, memory }.seal(body, out));
+                let routed = sealed.map(|(field, trace)| (field, Some(self.judge.route(TraceId(*trace)))));
+                return self.take(routed);
             }
             Signal::Metrics => &schema::METRIC,
             Signal::Logs => &schema::LOG_RECORD,

@@ -6,7 +6,7 @@
 //! 3. What was left out is counted in the span's own dropped counts too.
 
 use tollgate_otlp::wire::{Field, Fields, Wire};
-use tollgate_otlp::{Fault, TraceId, ValueView, Writer};
+use tollgate_otlp::{Fault, ValueView, Writer};
 use tollgate_residency::{Carrier, Class, Form};
 
 use crate::attributes::Attributes;
@@ -64,19 +64,19 @@ struct Once<'a> {
     withheld: u32,
 }
 
-impl Once<'_> {
+impl<'a> Once<'a> {
     /// The trace's id, if both ids are as long as they must be.
-    fn identity(&self) -> Option<[u8; 16]> {
+    fn identity(&self) -> Option<&'a [u8; 16]> {
         match self.plain {
-            Some(plain) => Some(*plain.trace_id),
+            Some(plain) => Some(plain.trace_id),
             None => self.trace_id?.try_into().ok().filter(|_| self.span_id.is_some_and(|id| id.len() == 8)),
         }
     }
 }
 
 impl<'a> SpanSealer<'_, 'a, '_> {
-    /// Appends the span's field and returns its trace; on an error what was appended means nothing.
-    pub(crate) fn seal(&mut self, body: &'a [u8], out: &mut Vec<u8>) -> Result<TraceId, Withheld> {
+    /// Appends the span's field and returns its trace as it came; on an error what was appended means nothing.
+    pub(crate) fn seal(&mut self, body: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8; 16], Withheld> {
         let identity = [Carrier::SpanTraceId, Carrier::SpanId];
         let form = self.form_of(identity).ok_or(Withheld::Identity)?;
         let malformed = |_: Fault| Withheld::Malformed;
@@ -91,7 +91,7 @@ impl<'a> SpanSealer<'_, 'a, '_> {
         }
         // As a rule a little less crosses than came.
         Writer::new(out).message_about(SPANS, body.len(), |writer| self.write(&span, writer)).map_err(malformed)?;
-        Ok(self.judge.route(TraceId(trace)))
+        Ok(trace)
     }
 
     /// The form in which two ids cross that tell nothing without each other.
