@@ -90,9 +90,6 @@ impl<'a> Attributes<'a> {
         if self.care == Care::Wary || self.followed != Some(self.position) {
             return Ok(rest);
         }
-        if self.position > 0 {
-            self.hints.part_all();
-        }
         let mut position = self.position;
         // All fields from here on were the same.
         let (mut first, mut same) = (position, rest);
@@ -111,6 +108,10 @@ impl<'a> Attributes<'a> {
                 && is_same(read.raw.key, hint.raw.key)
             {
                 if self.list.write(&read, hint.found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
+                    // Those before it were passed by, where other fields lie between.
+                    if self.position > 0 {
+                        self.hints.part_all();
+                    }
                     self.hints.copied(position, &read);
                 }
                 (position, rest) = (position + 1, after);

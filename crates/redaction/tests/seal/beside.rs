@@ -127,3 +127,20 @@ fn a_key_is_the_same_in_every_spelling() {
         assert_eq!(crossed, [1, 0, 1], "{other:?}");
     }
 }
+
+/// Guarantees: what was the same side by side is not taken for the same once one of its values changed, whichever way it was
+/// come to.
+#[test]
+fn a_name_is_composed_of_the_span_s_own_values() {
+    let list = |(key, value), scheme, method| {
+        [(key, value), ("url.scheme", scheme), ("http.request.method", method)]
+            .map(|(key, value)| (key, value, Spelling::Usual))
+    };
+    let [one, two] = ["one", "two"].map(|host| list(("server.address", host), "https", "GET"));
+    let other = list(("peer.service", "cart"), "jane@example.org", "POST");
+    let again = list(("peer.service", "shop"), "https", "GET");
+    let lists = [one, two, one, other, again, two, list(("server.address", "one"), "https", "POST")];
+    let (spans, _) = sealed(&lists.map(|list| body(&list)));
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["GET", "GET", "GET", "POST", "GET", "GET", "POST"]);
+}
