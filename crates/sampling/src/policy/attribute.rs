@@ -39,7 +39,7 @@ impl Matcher {
         Self::Values(values.into_iter().filter(|value| !value.is_empty()).map(String::into_boxed_str).collect())
     }
 
-    /// Bit n: a text of n bytes may match; the last one stands for all that are longer too.
+    /// The bits of the lengths of texts that may match.
     fn lengths(&self) -> u64 {
         match self {
             Self::Values(values) => values.iter().fold(0, |lengths, value| lengths | bit_of(value.len())),
@@ -75,15 +75,13 @@ struct Watched {
 #[derive(Debug, Default)]
 pub(crate) struct WatchedKeys {
     keys: Vec<Watched>,
-    /// Bit n: some key has n bytes; the last one stands for all that are longer too.
+    /// The bits of the keys' lengths.
     lengths: u64,
 }
 
-/// Keys and values of this length and longer share a bit.
-const LONG: usize = 63;
-
+/// The bit of keys and values of this length; those share one whose lengths differ by 64.
 fn bit_of(length: usize) -> u64 {
-    1 << length.min(LONG)
+    1 << (length % 64)
 }
 
 /// Whose attributes are looked at.

@@ -60,11 +60,7 @@ impl Look {
         let mut rest = span;
         while let Some((first, after)) = rest.split_first() {
             rest = match (*first, after) {
-                (ATTRIBUTE, _) => {
-                    let (attribute, after) = delimited(after)?;
-                    self.watched.look(Owner::Span, attribute, &mut seen.found)?;
-                    after
-                }
+                (ATTRIBUTE, _) => self.attributes(rest, &mut seen.found)?,
                 (START, _) => fixed64(after, &mut seen.start)?,
                 (END, _) => fixed64(after, &mut seen.end)?,
                 (KIND, [0..=0x7f, after @ ..]) => after,
@@ -76,6 +72,18 @@ impl Look {
             };
         }
         Ok(())
+    }
+
+    /// Looks at the attributes that stand next, and returns what follows them. Most of a span is attributes: the next field is
+    /// one too, as a rule, and asked for nothing else.
+    #[inline]
+    fn attributes<'a>(&self, mut rest: &'a [u8], found: &mut Found) -> Result<&'a [u8], Fault> {
+        while let [ATTRIBUTE, framed @ ..] = rest {
+            let (attribute, after) = delimited(framed)?;
+            self.watched.look(Owner::Span, attribute, found)?;
+            rest = after;
+        }
+        Ok(rest)
     }
 
     /// Reads any field and returns what follows it.
