@@ -108,11 +108,7 @@ impl<'a> Attributes<'a> {
                 && is_same(read.raw.key, hint.raw.key)
             {
                 if self.list.write(&read, hint.found.0, Carrier::SpanAttributes, judge)? == Written::Copied {
-                    // Those before it were passed by, where other fields lie between.
-                    if self.position > 0 {
-                        self.hints.part_all();
-                    }
-                    self.hints.copied(position, &read);
+                    self.remember(position, &read);
                 }
                 (position, rest) = (position + 1, after);
                 (first, same) = (position, rest);
@@ -122,6 +118,15 @@ impl<'a> Attributes<'a> {
         }
         (self.position, self.followed) = (position, Some(position));
         Ok(rest)
+    }
+
+    /// Remembers a field that was copied. Where other fields lie before it, the attributes before those were passed by.
+    #[inline]
+    fn remember(&mut self, position: usize, read: &Read<'a>) {
+        if self.position > 0 {
+            self.hints.part_all();
+        }
+        self.hints.copied(position, read);
     }
 
     fn add_one(&mut self, read: Read<'a>, judge: &mut Judge<'_>) -> Result<(), Fault> {
