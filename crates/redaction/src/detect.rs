@@ -66,6 +66,11 @@ pub(crate) fn in_text(text: &[u8]) -> Found {
     found.direct |= digits >= card::SHORTEST && card::is_in(text);
     found.direct |= has(PLUS) && digits >= phone::FEWEST && phone::is_in(text);
     found.online = (has(DOT) || has(COLON)) && address::is_in(text);
+    // Neither a token nor an account has fewer of these.
+    let is_strange = |byte: &&u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+    if text.iter().filter(is_strange).count() < token::FEWEST_CAPITALS_AND_DIGITS as usize {
+        return found;
+    }
     let mut within = false;
     for (at, byte) in text.iter().enumerate() {
         let starts = MARKS[usize::from(*byte)] & WORD != 0 && !within;

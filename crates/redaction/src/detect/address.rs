@@ -10,8 +10,11 @@ const LONGEST: usize = 45;
 
 /// Says whether there is one.
 pub(super) fn is_in(text: &[u8]) -> bool {
-    runs(text, |byte| byte.is_ascii_digit() || byte == b'.').any(|(run, _)| holds_v4(run))
-        || text.iter().filter(|byte| **byte == b':').nth(1).is_some()
+    let marks = |mark: u8| text.iter().filter(move |byte| **byte == mark);
+    // Versions have a dot less than an address.
+    marks(b'.').nth(2).is_some()
+        && runs(text, |byte| byte.is_ascii_digit() || byte == b'.').any(|(run, _)| holds_v4(run))
+        || marks(b':').nth(1).is_some()
             && runs(text, |byte| byte.is_ascii_hexdigit() || byte == b':').any(|(run, cut)| holds_v6(run, cut))
 }
 
