@@ -6,7 +6,7 @@
 //! 3. Only this crate makes a [`Sealed`]. No clock, no files: arrival time and keys are arguments.
 //!
 //! Read first: `sealer.rs` (a batch), `span.rs` (one span, field by field), `schema.rs` and `item.rs` (one metric or log
-//! record), `attributes.rs` (a list), `value.rs` (one value), `detect.rs` (what raises its class).
+//! record), `attributes.rs` and `list.rs` (a list), `value.rs` (one value), `detect.rs` (what raises its class).
 //! Not here: what is allowed (`tollgate_residency`), where keys lie and where sealed batches go (`tollgate_pipeline`).
 
 mod address;

@@ -127,7 +127,9 @@ impl<'a> List<'a> {
     /// Never inline: few attributes have a slot.
     #[inline(never)]
     fn fill(&mut self, slot: u8, value: &'a [u8]) -> Result<(), Fault> {
-        self.slots.extend(verbatim::text(value)?.map(|text| (slot, text)));
+        if let Some(text) = verbatim::text(value)? {
+            self.slots.push((slot, text));
+        }
         Ok(())
     }
 
