@@ -111,8 +111,8 @@ impl<'a> SpanSealer<'_, 'a, '_> {
             rest = fields.rest();
         }
         span.withheld = self.memory.attributes.end();
-        // A trace state behind all that belongs before it.
-        let late = span.plain.take_if(|_| span.trace_state.is_some());
+        // A trace state or a parent behind all that belongs before it.
+        let late = span.plain.take_if(|_| span.trace_state.is_some() || span.parent_span_id.is_some());
         late.map_or(Ok(()), |plain| Fields::new(plain.head).try_for_each(|field| self.field(field?, span)))
     }
 

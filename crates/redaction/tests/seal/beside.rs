@@ -144,3 +144,22 @@ fn a_name_is_composed_of_the_span_s_own_values() {
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["GET", "GET", "GET", "POST", "GET", "GET", "POST"]);
 }
+
+/// Guarantees: what a span says of its place in the trace crosses wherever in the span it stands.
+#[test]
+fn a_parent_behind_all_else_crosses_as_one_before_it() {
+    let list = [("http.route", "GET", Spelling::Usual)];
+    let before = body(&list);
+    let mut behind = before.clone();
+    Writer::new(&mut behind).bytes(4, &[7; 8]);
+    let (spans, _) = sealed(&[before.clone(), behind.clone()]);
+    assert_eq!(spans[1], Span { parent_span_id: vec![7; 8], ..spans[0].clone() });
+    // With a trace state behind it too, and an empty one: the walk takes no other length, and none twice.
+    let with = |body: &[u8], number, value: &[u8]| {
+        let mut body = body.to_vec();
+        Writer::new(&mut body).bytes(number, value);
+        body
+    };
+    let (spans, _) = sealed(&[with(&behind, 3, b"ot=th:8"), with(&before, 4, b"")]);
+    assert_eq!(spans.iter().map(|span| span.parent_span_id.len()).collect::<Vec<_>>(), [8, 0]);
+}
