@@ -29,7 +29,7 @@ impl Shape {
     }
 
     pub(crate) const fn of(body: shape::Body) -> Self {
-        Self::Stand(shape::Shape { spans: 1000, body })
+        Self::Stand(shape::Shape { body, ..shape::Shape::usual(1000) })
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Turns {
 impl Turns {
     /// Without a wait.
     pub(crate) fn usual(options: &Options) -> Self {
-        let (warm_up, window) = if options.quick { (1_500, 3_000) } else { (2_000, 6_000) };
+        let (warm_up, window) = if options.quick { (1_500, 3_000) } else { (2_000, 5_000) };
         Self {
             repetitions: options.repetitions(),
             warm_up: Duration::from_millis(warm_up),

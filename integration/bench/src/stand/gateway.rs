@@ -43,7 +43,7 @@ struct Case {
 
 /// The usual spans in requests of 100, and in a full run smaller and larger ones.
 fn cases(options: &Options) -> Vec<Case> {
-    let case = |row, body, spans, target| Case { row, shape: Shape { spans, body }, target };
+    let case = |row, body, spans, target| Case { row, shape: Shape { body, ..Shape::usual(spans) }, target };
     let mut cases = vec![case("gateway os / transform, 100 spans", Body::Usual, 100, Target::AtLeast(5.0))];
     if !options.quick {
         cases.push(case("gateway os / transform, tiny spans", Body::Tiny, 1000, Target::Shown));
