@@ -29,7 +29,6 @@ mod tests {
     #[test]
     fn the_units_set_something_and_it_is_read_as_they_do() {
         let found: Vec<_> = variables().collect();
-        assert_eq!(found.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["GLIBC_TUNABLES", "MIMALLOC_PURGE_DELAY"]);
-        assert!(found.iter().all(|(_, value)| !value.is_empty()), "{found:?}");
+        assert!(matches!(found.as_slice(), [("GLIBC_TUNABLES", value)] if value.starts_with("glibc.")), "{found:?}");
     }
 }

@@ -10,12 +10,9 @@
 //! difference. So the whole of both sides stands beside each other too, with room for the traces that wait and no more.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::contest::Arena;
-use super::cores::bare;
 use super::flow::Flow;
 use super::layout::{CENTRAL, Durability, Kept, Run, Sampling};
 use super::load::{Out, Pressure, Traces, Until};
@@ -31,7 +28,6 @@ const SHORT: u32 = 1;
 /// Longer than the load takes.
 const FOR_EVER: u32 = 900;
 const SPANS_A_TRACE: u64 = 8;
-const START: Duration = Duration::from_secs(30);
 const SOME: [u64; 2] = [100_000, 200_000];
 const MANY: [u64; 1] = [1_000_000];
 /// Bytes a trace that are asked for.
@@ -142,13 +138,6 @@ async fn held(stand: &Stand<'_>, side: Side, steps: &[u64]) -> Result<Vec<Held>,
     Ok(steps.iter().zip(idle).zip(waiting).map(held).collect())
 }
 
-/// The program, giving free memory back while the stand waits and not ten seconds later: what the load left behind is no trace.
-fn settling(binary: &Path) -> Command {
-    let mut command = bare(binary);
-    command.env("MIMALLOC_PURGE_DELAY", "100");
-    command
-}
-
 /// Bytes that are resident, files apart, after each step.
 async fn resident(
     stand: &Stand<'_>,
@@ -163,7 +152,7 @@ async fn resident(
     let site = stand.site(&layout);
     let run = Run { node: CENTRAL, durability: Durability::Os, name: "central", workers: 1 };
     let station = match side {
-        Side::Ours => site.node(settling(site.binary), &run, START)?,
+        Side::Ours => site.tollgate(&run)?,
         Side::Peer => central::collector(stand, site, "tail-sampling")?,
     };
     let templates = stand.templates(Shape::usual(1000));
