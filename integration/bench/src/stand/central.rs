@@ -7,7 +7,7 @@
 //! The traces are those that a central tier is there for: each crosses eight services, which send their spans in several
 //! requests. With one span of each service a trace is as far apart as it can be, which costs the Collector most: it keeps what
 //! it gets by resource and trace. As close together as can be, whole in one resource, traces ask for no such tier; they have
-//! a row of their own.
+//! a row of their own, and it is to reach the same.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn cases(options: &Options) -> Vec<Case> {
         return vec![Case { wait: 2, ..usual }];
     }
     let whole = "central fsync / tail sampling, whole traces";
-    let whole = Case { row: whole, traces: Traces::Whole, target: Target::Shown, ..usual };
+    let whole = Case { row: whole, traces: Traces::Whole, ..usual };
     let shown = Case { wait: 2, target: Target::Shown, ..usual };
     let tiny = Case { row: "central fsync / tail sampling, tiny spans", body: Body::Tiny, ..shown };
     let fat = Case { row: "central fsync / tail sampling, fat spans", body: Body::Fat, ..shown };
